@@ -1,0 +1,35 @@
+# make train_rasvsr   install into .venv, set up, run the pipeline of one paper
+# make test           install into .venv, run linters and all tests
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: install setup test unit lint clean
+.SECONDARY:
+
+install: .venv/installed
+.venv/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11))' || { echo "satsr needs Python 3.11 or newer: make PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -m venv .venv || { echo "the venv module is missing: apt install python3-venv"; exit 1; }
+	@echo "installing the locked dependencies into .venv"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+setup: .venv/installed
+	@satsr setup
+
+train_%: setup
+	@zenml pipeline run $@
+
+lint: .venv/installed
+	@ruff check . && ruff format --check . && mypy
+
+unit: .venv/installed
+	@pytest -m "not slow"
+
+test: setup lint
+	@pytest
+
+clean:
+	rm -rf .venv

@@ -1,0 +1,45 @@
+"""The one chain of seven stages that every paper goes through."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from zenml import pipeline
+from zenml.pipelines.pipeline_definition import Pipeline
+
+from satsr.config import change
+from satsr.root import root
+from steps import zen
+from steps.recipes import recipe
+
+
+@cache
+def train(paper: str) -> Pipeline:
+    """The ZenML pipeline ``train_<paper>``.
+
+    Its parameters (``parameters:`` of a file given with ``-c``) change ``params.yaml`` before the run, as
+    ``dvc exp run -S`` does: ``profile``, ``data`` (a card or a folder), and ``settings`` (dotted key -> value).
+    """
+    recipe(paper)
+
+    def chain(profile: str | None = None, data: str | None = None, settings: Mapping[str, Any] | None = None) -> None:
+        wanted = {"profile": profile, "data": data, **(settings or {})}
+        prepare(paper, {key: value for key, value in wanted.items() if value is not None})
+        raw = zen.download(paper)
+        store = zen.convert(paper, raw)
+        checked = zen.validate(paper, store)
+        weights = zen.train(paper, store, checked)
+        measured = zen.evaluate(paper, store, weights)
+        graph = zen.export(paper, weights)
+        zen.register(paper, measured, graph, checked)
+
+    chain.__name__ = chain.__qualname__ = f"train_{paper}"
+    chain.__module__ = "pipelines"
+    chain.__doc__ = f"{recipe(paper).title}: download to registration."
+    return pipeline(enable_cache=False)(chain)
+
+
+def prepare(paper: str, settings: Mapping[str, Any]) -> None:
+    """Writes the settings into ``params.yaml`` and says so; refuses a bad configuration before anything runs."""
+    for line in change(paper, settings, root(), recipe(paper).config):
+        print(line)

@@ -1,0 +1,109 @@
+"""Files that are either complete or absent: written under a temporary name, flushed to disk, then renamed."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from satsr.errors import SatsrError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yields a temporary path beside ``path``; on success it is flushed and takes the place of ``path``.
+
+    Works for a file and for a folder (the old folder goes away in the same moment). When the body raises, nothing is
+    left behind and ``path`` is as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)) / path.name
+    try:
+        yield temporary
+        if temporary.is_file():
+            with temporary.open("rb+") as handle:
+                os.fsync(handle.fileno())
+        if path.is_dir():
+            path.rename(temporary.parent / "replaced")
+        temporary.replace(path)
+    finally:
+        shutil.rmtree(temporary.parent, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes ``text`` as UTF-8, atomically."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes JSON with sorted keys and a final newline, atomically; NaN and infinity become null."""
+    write_text(path, json.dumps(finite(value), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def finite(value: Any) -> Any:
+    """``value`` with every NaN and infinity replaced by None, so that it is valid JSON."""
+    if isinstance(value, dict):
+        return {str(key): finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return None
+    return value
+
+
+def read_json(path: Path) -> Any:
+    """Reads JSON.
+
+    Raises:
+        SatsrError: the file is missing or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SatsrError(f"{path} does not exist: run the stage that makes it first.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise SatsrError(f"{path} is not valid JSON ({error}): delete it and run its stage again.") from None
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file, read in pieces of 1 MiB."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def require_space(folder: Path, needed: int, purpose: str) -> None:
+    """Refuses to start what cannot end.
+
+    Raises:
+        SatsrError: the disk of ``folder`` has fewer than ``needed`` bytes free.
+    """
+    existing = folder
+    while not existing.exists():
+        existing = existing.parent
+    free = shutil.disk_usage(existing).free
+    if free < needed:
+        raise SatsrError(
+            f"{purpose} needs {needed / 1e9:.2f} GB in {folder}, but only {free / 1e9:.2f} GB are free: "
+            "free some space or move the project to a larger disk."
+        )
+
+
+@contextmanager
+def disk_errors(purpose: str) -> Iterator[None]:
+    """Turns "no space left", "read-only" and "permission denied" into sentences."""
+    try:
+        yield
+    except OSError as error:
+        reason = {28: "the disk is full", 30: "the file system is read-only", 13: "permission is denied"}.get(
+            error.errno or 0
+        )
+        if reason is None:
+            raise
+        with suppress(AttributeError):
+            purpose = f"{purpose} ({error.filename})" if error.filename else purpose
+        raise SatsrError(f"{purpose} stopped because {reason}; what existed before is unchanged.") from error

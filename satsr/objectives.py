@@ -1,0 +1,96 @@
+"""What a training optimises: networks, optimisers, learning rates as a function of the step, and losses.
+
+An objective keeps no hidden state: rates and freezes are pure functions of the step, so that a resumed run continues
+bit for bit. Several optimisers in one step (adversarial training) are several losses yielded in order.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+Batch = Mapping[str, torch.Tensor]
+
+
+class Objective(ABC):
+    """Networks with their optimisers and the loss of one step.
+
+    Attributes:
+        networks: what is trained, by role; ``"network"`` is the one that is evaluated and exported.
+        optimizers: by name; :meth:`losses` names the optimiser that each loss drives.
+    """
+
+    networks: dict[str, nn.Module]
+    optimizers: dict[str, torch.optim.Optimizer]
+
+    @abstractmethod
+    def prepare(self, step: int) -> None:
+        """Sets learning rates and freezes for ``step`` (counted from 1)."""
+
+    @abstractmethod
+    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, torch.Tensor]]:
+        """Yields (optimiser's name, loss); the engine updates after each one, before asking for the next."""
+
+    def logs(self) -> dict[str, float]:
+        """More numbers of the last step for the curves."""
+        return {}
+
+    def validated(self, metrics: Mapping[str, float], step: int) -> None:  # noqa: B027  # most schedules need no ear
+        """Hears the validation's metrics (plateau schedules)."""
+
+    def state(self) -> dict[str, Any]:
+        """What else must survive a restart: plain numbers, strings and tensors."""
+        return {}
+
+    def restore(self, state: Mapping[str, Any]) -> None:  # noqa: B027  # most objectives have no state
+        """Takes back what :meth:`state` gave."""
+
+
+def cosine(step: int, period: int, base: float, floor: float) -> float:
+    """Cosine decay from ``base`` at step 1 to ``floor`` after ``period`` steps, and ``floor`` from there on."""
+    progress = min(step - 1, period) / period
+    return floor + 0.5 * (base - floor) * (1 + math.cos(math.pi * progress))
+
+
+def multistep(step: int, milestones: list[int], base: float, gamma: float) -> float:
+    """``base`` times ``gamma`` for every milestone that lies behind ``step`` (counted from 1)."""
+    return base * gamma ** sum(step > milestone for milestone in milestones)
+
+
+def every(step: int, period: int, base: float, gamma: float) -> float:
+    """``base`` times ``gamma`` once per ``period`` steps."""
+    return float(base * gamma ** ((step - 1) // period))
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float, group: int | None = None) -> None:
+    """Sets the learning rate of one parameter group, or of all."""
+    for index, parameters in enumerate(optimizer.param_groups):
+        if group is None or index == group:
+            parameters["lr"] = rate
+
+
+class Supervised(Objective):
+    """One network, one Adam, one loss between its output and the target: ``batch = {inputs..., "target"}``."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        loss: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        rate: Callable[[int], float],
+    ) -> None:
+        self.network, self.loss, self.rate = network, loss, rate
+        self.networks = {"network": network}
+        self.optimizers = {"network": optimizer}
+
+    def prepare(self, step: int) -> None:
+        """Sets the rate."""
+        set_rate(self.optimizers["network"], self.rate(step))
+
+    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, torch.Tensor]]:
+        """The loss of the network's output against the target."""
+        inputs = {name: value for name, value in batch.items() if name != "target"}
+        yield "network", self.loss(self.network(**inputs), batch["target"])

@@ -1,0 +1,36 @@
+"""State of the tools inside the repository: ZenML's folder, DVC's, MLflow's database. Safe to repeat."""
+
+from pathlib import Path
+
+from satsr import quiet, tracking
+
+
+def setup(root: Path) -> list[str]:
+    """Creates what is missing; one line per thing for the terminal."""
+    quiet.apply()
+    return [_dvc(root), _mlflow(root), _zenml(root)]
+
+
+def _dvc(root: Path) -> str:
+    from dvc.repo import Repo
+
+    if (root / ".dvc").is_dir():
+        return "dvc: ready"
+    with Repo.init(str(root), no_scm=not (root / ".git").exists()):
+        return "dvc: initialised .dvc"
+
+
+def _mlflow(root: Path) -> str:
+    existed = (root / "mlflow.db").exists()
+    tracking.client(root)
+    return "mlflow: ready" if existed else "mlflow: created mlflow.db"
+
+
+def _zenml(root: Path) -> str:
+    if (root / ".zen").is_dir():
+        return "zenml: ready"
+    from zenml.client import Client
+
+    Client.initialize(root)
+    Client(root).active_stack_model  # noqa: B018  # the first access creates the database and the default stack
+    return "zenml: initialised .zen, state in .zenml"

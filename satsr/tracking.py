@@ -1,0 +1,169 @@
+"""MLflow runs: one run per trained model, found again by every later stage and by both doors.
+
+The store is the active ZenML stack's tracker if there is one, else ``MLFLOW_TRACKING_URI``, else ``mlflow.db`` at the
+project's root, which a bare ``mlflow ui`` shows. A run is known by its *lineage*, the hash of the trained weights, so
+nothing random is written into tracked outputs.
+"""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from satsr import quiet
+from satsr.errors import SatsrError
+from satsr.redact import redact
+
+LINEAGE = "satsr.lineage"
+
+
+def client(root: Path) -> Any:
+    """An MLflow client on the project's store, which is created when it does not exist.
+
+    Raises:
+        SatsrError: the store cannot be reached or was made by another version.
+    """
+    quiet.apply()
+    import mlflow
+    from mlflow.exceptions import MlflowException
+    from mlflow.tracking import MlflowClient
+
+    location = uri(root)
+    mlflow.set_tracking_uri(location)
+    try:
+        found = MlflowClient(location)
+        found.search_experiments(max_results=1)
+    except (MlflowException, OSError) as error:
+        raise SatsrError(
+            f"the MLflow store {redact(location)} cannot be used: {redact(str(error).splitlines()[0])}. "
+            "Check MLFLOW_TRACKING_URI, or that mlflow.db is writable and made by this version of MLflow."
+        ) from None
+    return found
+
+
+def uri(root: Path) -> str:
+    """The tracking URI."""
+    if "zenml" in sys.modules:
+        with suppress(Exception):
+            from zenml.client import Client
+
+            tracker = Client().active_stack.experiment_tracker
+            if tracker is not None and tracker.flavor == "mlflow" and tracker.config.tracking_uri:
+                return str(tracker.config.tracking_uri)
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"
+
+
+def experiment(found: Any, name: str, root: Path) -> str:
+    """The id of the experiment ``name``; its artifacts lie under ``mlruns/`` at the root when the store is local."""
+    existing = found.get_experiment_by_name(name)
+    if existing is not None:
+        return str(existing.experiment_id)
+    local = uri(root).startswith("sqlite:")
+    location = (root / "mlruns" / name).as_uri() if local else None
+    return str(found.create_experiment(name, artifact_location=location))
+
+
+class Run:
+    """An open MLflow run. A store that fails while metrics are sent costs a line, never the training."""
+
+    def __init__(self, found: Any, run_id: str, experiment_id: str) -> None:
+        self.client, self.id, self.experiment_id = found, run_id, experiment_id
+        self._unsent: list[tuple[dict[str, float], int]] = []
+        self._warned = False
+
+    def params(self, values: Mapping[str, Any]) -> None:
+        """Logs parameters, nested keys joined by dots, secrets redacted."""
+        from mlflow.entities import Param
+
+        flat = {key: redact(str(value))[:6000] for key, value in flatten(values).items()}
+        self.client.log_batch(self.id, params=[Param(key, value) for key, value in flat.items()])
+
+    def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
+        """Logs metrics; what cannot be sent now is sent with the next call."""
+        from mlflow.entities import Metric
+
+        self._unsent.append((dict(values), step))
+        metrics = [
+            Metric(key, float(value), 0, at)
+            for row, at in self._unsent
+            for key, value in row.items()
+            if value == value and abs(value) != float("inf")
+        ]
+        try:
+            for begin in range(0, len(metrics), 500):
+                self.client.log_batch(self.id, metrics=metrics[begin : begin + 500])
+        except Exception as error:
+            if not self._warned:
+                reason = redact(str(error).splitlines()[0])
+                print(f"tracking: MLflow does not answer ({reason}); going on, will try again", file=sys.stderr)
+            self._warned = True
+        else:
+            self._unsent.clear()
+
+    def tags(self, values: Mapping[str, Any]) -> None:
+        """Sets tags."""
+        for key, value in values.items():
+            self.client.set_tag(self.id, key, redact(str(value))[:5000])
+
+    def artifact(self, path: Path, folder: str | None = None) -> None:
+        """Stores a file."""
+        self.client.log_artifact(self.id, str(path), folder)
+
+    def text(self, text: str, name: str) -> None:
+        """Stores a text file."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / Path(name).name
+            path.write_text(text, encoding="utf-8")
+            self.artifact(path, str(Path(name).parent) if "/" in name else None)
+
+
+@contextmanager
+def run(root: Path, experiment_name: str, lineage: str | None = None, name: str | None = None) -> Iterator[Run]:
+    """A run that is marked FINISHED, FAILED or KILLED at the end.
+
+    Args:
+        root: the project's root.
+        experiment_name: one experiment per paper.
+        lineage: when given, the newest run with this lineage goes on; if there is none, one is started.
+        name: the run's name when it is started.
+    """
+    found = client(root)
+    where = experiment(found, experiment_name, root)
+    existing = find(found, where, lineage) if lineage else None
+    if existing is None:
+        tags = {LINEAGE: lineage} if lineage else {}
+        existing = found.create_run(where, run_name=name, tags={"mlflow.source.name": "satsr", **tags}).info.run_id
+    opened = Run(found, existing, where)
+    status = "FAILED"
+    try:
+        yield opened
+        status = "FINISHED"
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "Interrupted":
+            status = "KILLED"
+        raise
+    finally:
+        with suppress(Exception):
+            found.set_terminated(existing, status)
+
+
+def find(found: Any, experiment_id: str, lineage: str) -> str | None:
+    """The newest run of this lineage, or None."""
+    runs = found.search_runs(
+        [experiment_id], filter_string=f"tags.`{LINEAGE}` = '{lineage}'", max_results=1, order_by=["start_time DESC"]
+    )
+    return str(runs[0].info.run_id) if runs else None
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one with dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

@@ -1,0 +1,42 @@
+"""``python -m steps <stage> <paper>``: one stage, as ``dvc.yaml`` runs it."""
+
+import argparse
+import sys
+from importlib import import_module
+
+from satsr import quiet
+
+quiet.apply()
+
+
+def main() -> int:
+    """Runs the stage; a user's mistake is one sentence and exit code 1."""
+    from satsr.engine import Interrupted
+    from satsr.errors import SatsrError
+    from satsr.files import disk_errors
+    from satsr.root import root
+    from steps import STAGES
+
+    parser = argparse.ArgumentParser(prog="python -m steps", description=__doc__, epilog="example: train rasvsr")
+    parser.add_argument("stage", choices=STAGES)
+    parser.add_argument("paper")
+    arguments = parser.parse_args()
+    try:
+        from steps.recipes import job
+
+        with disk_errors(f"{arguments.stage} of {arguments.paper}"):
+            import_module(f"steps.{arguments.stage}").run(job(arguments.paper, root()))
+    except SatsrError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except Interrupted as error:
+        print(f"{arguments.stage}: {error}", file=sys.stderr)
+        return error.code
+    except KeyboardInterrupt:
+        print(f"{arguments.stage}: stopped; the same command starts it again", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""The seven stages as ZenML steps: each asks DVC whether there is anything to do, else runs the stage's function."""
+
+from importlib import import_module
+
+from zenml import step
+
+from satsr.errors import SatsrError
+from satsr.files import disk_errors
+from satsr.root import root
+from steps.cache import reuse_or_run
+from steps.recipes import job
+from steps.refs import Ref
+
+
+def _stage(name: str, paper: str) -> Ref:
+    where = root()
+    work = job(paper, where)
+
+    def run() -> None:
+        with disk_errors(f"{name} of {paper}"):
+            import_module(f"steps.{name}").run(work)
+
+    return reuse_or_run(name, paper, where, run)
+
+
+@step(enable_cache=False)
+def download(paper: str) -> Ref:
+    """The dataset card becomes raw files."""
+    return _stage("download", paper)
+
+
+@step(enable_cache=False)
+def convert(paper: str, raw: Ref) -> Ref:
+    """Raw files become the frame store."""
+    return _stage("convert", paper)
+
+
+@step(enable_cache=False)
+def validate(paper: str, store: Ref) -> Ref:
+    """The store is checked."""
+    return _stage("validate", paper)
+
+
+@step(enable_cache=False)
+def train(paper: str, store: Ref, checked: Ref) -> Ref:
+    """The store and the recipe become weights."""
+    return _stage("train", paper)
+
+
+@step(enable_cache=False)
+def evaluate(paper: str, store: Ref, weights: Ref) -> Ref:
+    """The weights are measured against the baseline and the published table."""
+    return _stage("evaluate", paper)
+
+
+@step(enable_cache=False)
+def export(paper: str, weights: Ref) -> Ref:
+    """The weights become one ONNX graph, equal to the network."""
+    return _stage("export", paper)
+
+
+@step(enable_cache=False)
+def register(paper: str, measured: Ref, graph: Ref, checked: Ref) -> Ref:
+    """The graph becomes a version in the model registry."""
+    from satsr.summary import summary
+
+    reference = _stage("register", paper)
+    print(summary(root(), paper))
+    return reference
+
+
+__all__ = ["SatsrError", "convert", "download", "evaluate", "export", "register", "train", "validate"]

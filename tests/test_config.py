@@ -1,0 +1,89 @@
+from pathlib import Path
+
+import pytest
+
+from satsr.config import Config, Section, Train, change, load
+from satsr.errors import SatsrError
+
+
+class Network(Section):
+    width: int = 8
+
+
+class ToyConfig(Config):
+    network: Network
+
+
+PARAMS = """# a comment that stays
+papers:
+  toy:
+    profile: quick
+    data: quick.yaml
+    train: {iterations: null}  # and so does this one
+"""
+RECIPE = """
+quick: {data: quick.yaml, network: {width: 4}, train: {iterations: 10, validate_every: 5, checkpoint_every: 5}}
+paper: {data: paper.yaml, train: {iterations: 1000, validate_every: 5, checkpoint_every: 5}}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "pipelines").mkdir()
+    (tmp_path / "pipelines" / "toy.yaml").write_text(RECIPE)
+    (tmp_path / "params.yaml").write_text(PARAMS)
+    return tmp_path
+
+
+def test_null_in_params_means_as_the_profile_says(project: Path) -> None:
+    config = load(ToyConfig, "toy", project)
+    assert (config.train.iterations, config.network.width, config.data) == (10, 4, "quick.yaml")
+
+
+def test_a_change_is_written_with_comments_kept(project: Path) -> None:
+    lines = change("toy", {"train.iterations": 3}, project, ToyConfig)
+    text = (project / "params.yaml").read_text()
+    assert lines == ["params.yaml: toy.train.iterations = 3 (was None)"]
+    assert "# a comment that stays" in text and "# and so does this one" in text
+    assert load(ToyConfig, "toy", project).train.iterations == 3
+
+
+def test_choosing_a_profile_takes_its_data_along(project: Path) -> None:
+    change("toy", {"profile": "paper"}, project, ToyConfig)
+    config = load(ToyConfig, "toy", project)
+    assert (config.data, config.train.iterations, config.network.width) == ("paper.yaml", 1000, 8)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"train.iteration": 3}, "train.iteration is not a key"),
+        ({"train.iterations": "many"}, "train.iterations = 'many'"),
+        ({"train.iterations": 0}, "greater than or equal to 1"),
+        ({"trian.iterations": 3}, "unknown key 'trian'"),
+        ({"profile": "fast"}, "no profile 'fast'"),
+        ({"data.path": "x"}, "not a section"),
+    ],
+)
+def test_a_bad_setting_is_a_sentence_and_changes_nothing(project: Path, settings: dict, words: str) -> None:
+    before = (project / "params.yaml").read_bytes()
+    with pytest.raises(SatsrError, match=words):
+        change("toy", settings, project, ToyConfig)
+    assert (project / "params.yaml").read_bytes() == before
+    assert sorted(path.name for path in project.iterdir()) == ["params.yaml", "pipelines"]
+
+
+def test_an_unknown_paper_is_told_which_exist(project: Path) -> None:
+    with pytest.raises(SatsrError, match="it lists toy"):
+        load(ToyConfig, "tow", project)
+
+
+def test_broken_yaml_is_a_sentence(project: Path) -> None:
+    (project / "params.yaml").write_text("papers: [unclosed")
+    with pytest.raises(SatsrError, match="not valid YAML"):
+        load(ToyConfig, "toy", project)
+
+
+def test_train_has_no_unchecked_defaults() -> None:
+    with pytest.raises(ValueError, match="validate_every"):
+        Train(iterations=1, checkpoint_every=1)

@@ -1,0 +1,65 @@
+import errno
+from pathlib import Path
+
+import pytest
+
+from satsr.errors import SatsrError
+from satsr.files import disk_errors, finite, read_json, replacing, require_space, write_json, write_text
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+
+    def half() -> None:
+        with replacing(path) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError):
+        half()
+    assert path.read_text() == "old"
+    assert [item.name for item in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    for name in ("first", "second"):
+        with replacing(folder) as temporary:
+            temporary.mkdir()
+            (temporary / name).write_text(name)
+    assert [item.name for item in folder.iterdir()] == ["second"]
+    assert [item.name for item in tmp_path.iterdir()] == ["out"]
+
+
+def test_infinite_numbers_become_null_in_json(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"psnr": float("inf"), "rows": [float("nan"), 1.5]})
+    assert read_json(tmp_path / "a.json") == {"psnr": None, "rows": [None, 1.5]}
+    assert finite({1: (2.0,)}) == {"1": [2.0]}
+
+
+def test_broken_json_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("{")
+    with pytest.raises(SatsrError, match="is not valid JSON"):
+        read_json(tmp_path / "a.json")
+    with pytest.raises(SatsrError, match="run the stage that makes it"):
+        read_json(tmp_path / "b.json")
+
+
+def test_what_does_not_fit_is_refused_before_it_starts(tmp_path: Path) -> None:
+    with pytest.raises(SatsrError, match=r"needs 1000000000.00 GB in .* are free"):
+        require_space(tmp_path / "not" / "there", 10**18, "converting")
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(errno.ENOSPC, "the disk is full"), (errno.EROFS, "read-only"), (errno.EACCES, "permission is denied")],
+)
+def test_errors_of_the_disk_are_sentences(number: int, words: str) -> None:
+    with pytest.raises(SatsrError, match=words), disk_errors("writing"):
+        raise OSError(number, "x", "file.bin")
+
+
+def test_other_errors_stay_what_they_are() -> None:
+    with pytest.raises(OSError, match="x"), disk_errors("writing"):
+        raise OSError(errno.EIO, "x")
