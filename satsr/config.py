@@ -116,42 +116,53 @@ def load(model: type[Config], paper: str, root: Path) -> Config:
     """The resolved configuration of ``paper``: its profile with the changes of ``params.yaml``.
 
     Raises:
-        SatsrError: an unknown key, a wrong type or a missing block; the message names the file and the key.
+        SatsrError: an unknown key, a wrong type, a missing block, or data that do not exist; the message names the
+            file and the key.
     """
-    changes = paper_block(paper, root)
+    return resolve(model, paper, root, paper_block(paper, read_yaml(root / "params.yaml")))
+
+
+def resolve(model: type[Config], paper: str, root: Path, changes: Mapping[str, Any]) -> Config:
+    """The configuration of ``paper`` with ``changes``, a block of ``params.yaml``.
+
+    Raises:
+        SatsrError: as :func:`load`.
+    """
     recipe_file = root / "pipelines" / f"{paper}.yaml"
     recipes = read_yaml(recipe_file) or {}
     profile = changes.get("profile", "quick")
     if profile not in recipes:
         raise SatsrError(f"{recipe_file} has no profile {profile!r}: it has {', '.join(recipes)}.")
-    unknown = sorted(set(changes) - {"profile", "data", *SECTIONS}) + sorted(
-        set(recipes[profile]) - {"data", *SECTIONS}
-    )
-    if unknown:
+    recipe = recipes[profile] or {}
+    for key in [*(key for key in changes if key != "profile"), *recipe]:
+        if key not in ("data", *SECTIONS):
+            raise SatsrError(
+                f"unknown key {key!r} for {paper} in params.yaml or {recipe_file.name}: "
+                f"the sections are data, {', '.join(SECTIONS)}."
+            )
+    data = changes.get("data") or recipe.get("data")
+    if not isinstance(data, str) or not (root / data).exists():
         raise SatsrError(
-            f"unknown key {unknown[0]!r} for {paper} in params.yaml or {recipe_file.name}: "
-            f"the sections are data, {', '.join(SECTIONS)}."
+            f"the data of {paper} are {data!r}, which does not exist: name a dataset card (data/catalog/*.yaml) "
+            "or your own folder of frames or videos, relative to the project or absolute."
         )
-    merged: dict[str, Any] = {
-        "paper": paper,
-        "profile": profile,
-        "data": changes.get("data") or recipes[profile].get("data"),
-    }
+    merged: dict[str, Any] = {"paper": paper, "profile": profile, "data": data}
     for section in SECTIONS:
-        values = dict(recipes[profile].get(section) or {})
-        for key, value in (changes.get(section) or {}).items():
-            if value is not None:
-                values[key] = value
-        merged[section] = values
+        changed = {key: value for key, value in (changes.get(section) or {}).items() if value is not None}
+        merged[section] = {**(recipe.get(section) or {}), **changed}
     try:
         return model.model_validate(merged)
     except ValidationError as error:
         raise SatsrError(_sentence(error, paper, profile)) from None
 
 
-def paper_block(paper: str, root: Path) -> dict[str, Any]:
-    """The block of ``paper`` in ``params.yaml``."""
-    papers = (read_yaml(root / "params.yaml") or {}).get("papers") or {}
+def paper_block(paper: str, params: Any) -> dict[str, Any]:
+    """The block of ``paper`` in the content of ``params.yaml``.
+
+    Raises:
+        SatsrError: there is none.
+    """
+    papers = (params or {}).get("papers") or {}
     if paper not in papers:
         raise SatsrError(f"params.yaml lists no paper {paper!r}: it lists {', '.join(papers) or 'none'}.")
     block = papers[paper] or {}
@@ -192,41 +203,35 @@ def change(paper: str, settings: Mapping[str, Any], root: Path, model: type[Conf
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 120
-    before = path.read_text(encoding="utf-8")
-    document = yaml.load(before)
-    paper_block(paper, root)
+    read_yaml(path)
+    document = yaml.load(path.read_text(encoding="utf-8"))
+    paper_block(paper, document)
     block = document["papers"][paper]
     settings = dict(settings)
     profile = settings.get("profile")
     if profile is not None and profile != block.get("profile") and "data" not in settings:
         recipes = read_yaml(root / "pipelines" / f"{paper}.yaml") or {}
         settings["data"] = (recipes.get(profile) or {}).get("data", block.get("data"))
-    lines = []
-    for key, value in settings.items():
-        *outer, last = key.split(".")
-        target = block
-        for name in outer:
-            if target.get(name) is None:
-                target[name] = {}
-            target = target[name]
-            if not isinstance(target, Mapping):
-                raise SatsrError(f"{paper}.{key} cannot be set: {name} is a single value, not a section.")
-        if target.get(last) != value:
-            lines.append(f"params.yaml: {paper}.{key} = {value} (was {target.get(last)})")
-            target[last] = value
+    lines = [line for key, value in settings.items() for line in _assign(block, paper, key, value)]
+    resolve(model, paper, root, paper_block(paper, document))
     if lines:
-        with replacing(path) as temporary:
-            with temporary.open("w", encoding="utf-8") as handle:
-                yaml.dump(document, handle)
-            _check(model, paper, root, temporary)
-    else:
-        load(model, paper, root)
+        with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as handle:
+            yaml.dump(document, handle)
     return lines
 
 
-def _check(model: type[Config], paper: str, root: Path, params: Path) -> None:
-    """Validates a candidate for ``params.yaml`` through a folder that looks like the root."""
-    view = params.parent
-    (view / "pipelines").symlink_to(root / "pipelines")
-    load(model, paper, view)
-    (view / "pipelines").unlink()
+def _assign(block: Any, paper: str, key: str, value: Any) -> list[str]:
+    """Sets one dotted key in a block; a line that says so, or none if it says so already."""
+    *outer, last = key.split(".")
+    target = block
+    for name in outer:
+        if target.get(name) is None:
+            target[name] = {}
+        target = target[name]
+        if not isinstance(target, Mapping):
+            raise SatsrError(f"{paper}.{key} cannot be set: {name} is a single value, not a section.")
+    before = target.get(last)
+    if before == value:
+        return []
+    target[last] = value
+    return [f"params.yaml: {paper}.{key} = {value} (was {before})"]

@@ -12,7 +12,7 @@ import torch
 
 def generator(seed: int, purpose: str, *index: int) -> np.random.Generator:
     """A NumPy generator for one purpose, for instance ``generator(seed, "crop", item)``."""
-    return np.random.default_rng([seed, zlib.crc32(purpose.encode()), *index])
+    return np.random.default_rng([seed, zlib.crc32(purpose.encode()), len(index), *index])
 
 
 def integer(seed: int, purpose: str, *index: int) -> int:

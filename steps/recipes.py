@@ -5,7 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import cast
 
-from satsr.config import Config, load, paper_block
+from satsr.config import Config, load, paper_block, read_yaml
 from satsr.errors import SatsrError
 from satsr.layout import Layout
 from satsr.paper import Paper
@@ -41,6 +41,6 @@ def job(paper: str, root: Path) -> Job:
     Raises:
         SatsrError: the paper or its configuration is not valid.
     """
-    paper_block(paper, root)
+    paper_block(paper, read_yaml(root / "params.yaml"))
     found = recipe(paper)
     return Job(found, load(found.config, paper, root), Layout(root, paper))

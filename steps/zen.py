@@ -4,7 +4,6 @@ from importlib import import_module
 
 from zenml import step
 
-from satsr.errors import SatsrError
 from satsr.files import disk_errors
 from satsr.root import root
 from steps.cache import reuse_or_run
@@ -20,7 +19,10 @@ def _stage(name: str, paper: str) -> Ref:
         with disk_errors(f"{name} of {paper}"):
             import_module(f"steps.{name}").run(work)
 
-    return reuse_or_run(name, paper, where, run)
+    reference = reuse_or_run(name, paper, where, run)
+    if reference.reused:
+        print(f"{name} of {paper} is up to date: {reference.path}")
+    return reference
 
 
 @step(enable_cache=False)
@@ -67,6 +69,3 @@ def register(paper: str, measured: Ref, graph: Ref, checked: Ref) -> Ref:
     reference = _stage("register", paper)
     print(summary(root(), paper))
     return reference
-
-
-__all__ = ["SatsrError", "convert", "download", "evaluate", "export", "register", "train", "validate"]

@@ -32,6 +32,8 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "pipelines").mkdir()
     (tmp_path / "pipelines" / "toy.yaml").write_text(RECIPE)
     (tmp_path / "params.yaml").write_text(PARAMS)
+    for name in ("quick.yaml", "paper.yaml"):
+        (tmp_path / name).touch()
     return tmp_path
 
 
@@ -63,6 +65,7 @@ def test_choosing_a_profile_takes_its_data_along(project: Path) -> None:
         ({"trian.iterations": 3}, "unknown key 'trian'"),
         ({"profile": "fast"}, "no profile 'fast'"),
         ({"data.path": "x"}, "not a section"),
+        ({"data": "my/frames"}, "'my/frames', which does not exist"),
     ],
 )
 def test_a_bad_setting_is_a_sentence_and_changes_nothing(project: Path, settings: dict, words: str) -> None:
@@ -70,7 +73,12 @@ def test_a_bad_setting_is_a_sentence_and_changes_nothing(project: Path, settings
     with pytest.raises(SatsrError, match=words):
         change("toy", settings, project, ToyConfig)
     assert (project / "params.yaml").read_bytes() == before
-    assert sorted(path.name for path in project.iterdir()) == ["params.yaml", "pipelines"]
+    assert sorted(path.name for path in project.iterdir()) == [
+        "paper.yaml",
+        "params.yaml",
+        "pipelines",
+        "quick.yaml",
+    ]
 
 
 def test_an_unknown_paper_is_told_which_exist(project: Path) -> None:

@@ -52,7 +52,15 @@ def validate(networks: Mapping[str, nn.Module]) -> dict[str, float]:
 
 def settings(**changes: object) -> Train:
     return Train(
-        **{"iterations": 40, "batch": 2, "validate_every": 8, "checkpoint_every": 5, "ema": 0.9, "threads": 1, **changes}
+        **{
+            "iterations": 40,
+            "batch": 2,
+            "validate_every": 8,
+            "checkpoint_every": 5,
+            "ema": 0.9,
+            "threads": 1,
+            **changes,
+        }
     )
 
 

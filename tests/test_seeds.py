@@ -18,7 +18,10 @@ def test_draws_do_not_depend_on_the_hash_seed_of_the_process() -> None:
     code = "from satsr.seeds import integer; print(integer(0, 'x', 1))"
     printed = {
         subprocess.run(
-            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed, "PYTHONPATH": "."}, capture_output=True, text=True
+            [sys.executable, "-c", code],
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": "."},
+            capture_output=True,
+            text=True,
         ).stdout
         for seed in ("1", "2")
     }
@@ -26,4 +29,6 @@ def test_draws_do_not_depend_on_the_hash_seed_of_the_process() -> None:
 
 
 def test_torch_draws_are_repeatable() -> None:
-    assert torch.equal(torch.rand(3, generator=torch_generator(0, "a")), torch.rand(3, generator=torch_generator(0, "a")))
+    assert torch.equal(
+        torch.rand(3, generator=torch_generator(0, "a")), torch.rand(3, generator=torch_generator(0, "a"))
+    )
