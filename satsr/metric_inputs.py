@@ -96,7 +96,8 @@ def crop(image: np.ndarray, border: int) -> np.ndarray:
     """
     if border < 0 or 2 * border >= min(image.shape[:2]):
         raise SatsrError(
-            f"crop_border must be at least 0 and leave something of the image, found {border} for {image.shape}."
+            f"a border of {border} pixels cannot be cropped off an image of {image.shape}: give one of at least 0 that "
+            "leaves something, or a larger image."
         )
     return image[border : image.shape[0] - border, border : image.shape[1] - border]
 

@@ -4,6 +4,7 @@ Output and target are compared as 8-bit RGB without a border cut: the output is 
 (RASVSR, section IV; BasicSR's video validation).
 """
 
+from contextlib import suppress
 from typing import ClassVar
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import nn
 from satsr.config import Config
 from satsr.data.store import Scene
 from satsr.degrade import imresize
+from satsr.errors import SatsrError
 from satsr.metrics import niqe, niqe_available, psnr, ssim
 from satsr.paper import Scores
 
@@ -43,8 +45,9 @@ class VideoProtocol:
             row = {"psnr_rgb_u8": psnr(frame, target), "ssim_rgb_u8": ssim(frame, target)}
             if full:
                 row |= {"psnr_y_u8": psnr(frame, target, channel="y"), "ssim_y_u8": ssim(frame, target, channel="y")}
-                if config.evaluate.niqe and niqe_available() and min(frame.shape[:2]) >= 192:
-                    row["niqe_y_u8"] = niqe(frame)
+                if config.evaluate.niqe and niqe_available():
+                    with suppress(SatsrError):  # too small, or without texture: this frame has no NIQE
+                        row["niqe_y_u8"] = niqe(frame)
             rows.append(row)
         return rows
 

@@ -1,0 +1,212 @@
+"""Resizing equals the references, shrinking uint8 is exact, and rounding happens once."""
+
+import cv2
+import lmdb
+import numpy as np
+import pytest
+
+from satsr.degrade import (
+    BORDERS,
+    add_noise,
+    blur,
+    downscale_frame,
+    imresize,
+    opencv_cubic,
+    probav_baseline,
+    to_native,
+    to_uint8,
+)
+from satsr.errors import SatsrError
+from satsr.seeds import generator
+
+SCALES = {"x0.25": 0.25, "x4": 4, "x0.5": 0.5, "x2": 2, "x1over3": 1 / 3, "x0.8": 0.8}
+
+
+def image(*shape, dtype=np.float64):
+    return (generator(1, "image").random(shape) * 255).astype(dtype)
+
+
+def exact_quarter(frame, border):
+    """The x0.25 cubic of one band in integers: weights over 4096 in each direction, rounded half up, clipped once."""
+    k = np.abs(2 * np.arange(16) - 15)  # distance in eighths of the stretched kernel's unit
+    taps = np.where(k <= 8, 3 * k**3 - 40 * k**2 + 1024, -(k**3) + 40 * k**2 - 512 * k + 2048)
+    assert taps.sum() == 4096
+
+    def shrink(rows):
+        padded = np.pad(rows, [(6, 6), (0, 0)], mode={"mirror": "symmetric", "replicate": "edge"}[border])
+        return sum(tap * padded[start : start + rows.shape[0] : 4] for start, tap in enumerate(taps))
+
+    summed = shrink(shrink(frame.astype(np.int64)).T).T
+    return ((summed + 2**23) >> 24).clip(0, 255)
+
+
+@pytest.mark.parametrize("name", ["random", "structured", "odd"])
+@pytest.mark.parametrize("scale", SCALES)
+def test_imresize_matches_the_golden_values(golden, name, scale):
+    file = np.load(golden("rasvsr/imresize.npz"))
+    if f"{name}/{scale}" not in file:
+        pytest.skip("this scale has no golden value for this image")
+    source, expected = file[f"{name}/in"], file[f"{name}/{scale}"]
+    result = imresize(source, SCALES[scale])
+    assert result.dtype == np.float32
+    np.testing.assert_allclose(result, expected, rtol=1e-6, atol=4e-7)
+    np.testing.assert_allclose(imresize(source.astype(np.float64), SCALES[scale]), expected, rtol=1e-6, atol=4e-7)
+
+
+def test_imresize_matches_the_golden_values_in_float64(golden):
+    file = np.load(golden("breizhsr/data_metrics.npz"))
+    result = imresize(file["A"].transpose(1, 2, 0).astype(np.float64), 0.25)
+    np.testing.assert_allclose(result, file["A_matlab_down4"], rtol=0, atol=1e-15)
+
+
+def test_shrunk_frames_equal_the_golden_clips(golden):
+    clips = [golden("rasvsr/demo_svsr") / f"{name}.lmdb" for name in ("GT", "LR4xBicubic")]
+    stores = [lmdb.open(str(path), readonly=True, lock=False) for path in clips]
+    with stores[0].begin() as high, stores[1].begin() as low:
+        for key, value in high.cursor():
+            gt, lr = (cv2.imdecode(np.frombuffer(data, np.uint8), -1) for data in (value, low.get(key)))
+            np.testing.assert_array_equal(downscale_frame(gt, 4), lr)
+    for store in stores:
+        store.close()
+
+
+@pytest.mark.parametrize("border", BORDERS)
+def test_shrinking_uint8_by_four_is_exact(border):
+    frame = image(64, 96, 3, dtype=np.uint8)
+    frame[:16] = np.where(frame[:16] > 127, 255, 0)  # overshoot, so that the one clip counts
+    result = downscale_frame(frame, 4, border)
+    assert result.dtype == np.uint8
+    for band in range(3):
+        np.testing.assert_array_equal(result[..., band], exact_quarter(frame[..., band], border))
+
+
+def test_shrinking_a_part_differs_from_the_part_of_the_whole_in_two_pixels_only():
+    frame = image(96, 128, 3, dtype=np.uint8)
+    whole, part = downscale_frame(frame, 4)[4:20, 4:28], downscale_frame(frame[16:80, 16:112], 4)
+    np.testing.assert_array_equal(whole[2:-2, 2:-2], part[2:-2, 2:-2])
+    assert (whole != part).any()
+
+
+@pytest.mark.parametrize("bands", [None, 1, 2, 13])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
+def test_any_number_of_bands_and_type_is_resized_band_by_band(bands, dtype):
+    source = image(*((20, 28) if bands is None else (20, 28, bands)), dtype=dtype)
+    result = imresize(source, 0.5)
+    assert result.shape == (10, 14, *source.shape[2:])
+    assert result.dtype == (np.float32 if dtype == np.float32 else np.float64)
+    assert result.flags.c_contiguous
+    if bands:
+        np.testing.assert_array_equal(result[..., -1], imresize(source[..., -1], 0.5))
+
+
+@pytest.mark.parametrize("scale", [0.25, 1 / 3, 0.7, 1, 2, 3, 4])
+@pytest.mark.parametrize("border", BORDERS)
+def test_a_constant_stays_constant_and_size_is_rounded_up(scale, border):
+    result = imresize(np.full((9, 30), 7.0), scale, border)
+    np.testing.assert_allclose(result, 7, rtol=1e-14)
+    assert result.shape == (int(np.ceil(round(9 * scale, 9))), int(np.ceil(round(30 * scale, 9))))
+
+
+def test_scale_one_is_the_identity_and_tiny_images_work():
+    source = image(12, 9)
+    np.testing.assert_array_equal(imresize(source, 1), source)
+    for border in BORDERS:
+        assert imresize(np.ones((1, 2)), 0.25, border).shape == (1, 1)
+        np.testing.assert_allclose(imresize(np.ones((1, 2)), 4, border), np.ones((4, 8)), rtol=1e-14)
+
+
+def test_a_ramp_is_enlarged_to_a_ramp_inside():
+    enlarged = imresize(np.tile(np.arange(16.0), (8, 1)), 4)[16]
+    np.testing.assert_allclose(np.diff(enlarged[8:-8]), 0.25, rtol=1e-12)
+
+
+def test_imresize_does_not_change_its_input_and_takes_views():
+    source = image(16, 16, 3)
+    kept = source.copy()
+    np.testing.assert_array_equal(imresize(source[..., ::-1], 0.5), imresize(source, 0.5)[..., ::-1])
+    np.testing.assert_array_equal(source, kept)
+
+
+def test_rounding_is_half_up_and_clips_once():
+    values = np.array([-3.0, 0.49, 0.5, 1.5, 2.5, 254.5, 300.0])
+    np.testing.assert_array_equal(to_uint8(values), [0, 0, 1, 2, 3, 255, 255])
+    assert to_native(values, np.uint16)[-1] == 300
+    assert to_native(values, np.float32).dtype == np.float32
+    np.testing.assert_array_equal(to_native(np.array([300], np.uint16), np.uint8), [255])
+    np.testing.assert_array_equal(to_native(np.array([200], np.uint8), np.uint16), [200])
+
+
+def test_rounding_equals_the_golden_image(golden):
+    file = np.load(golden("rasvsr/metrics.npz"))
+    rgb = to_uint8(file["tensor2img/in"].transpose(1, 2, 0) * 255)
+    np.testing.assert_array_equal(rgb[..., ::-1], file["tensor2img/out"])
+
+
+def test_frames_keep_their_type():
+    for dtype in (np.uint8, np.uint16, np.int16, np.float32, np.float64):
+        assert downscale_frame(image(18, 21, 2, dtype=dtype), 3).dtype == dtype
+
+
+def test_blur_keeps_the_mean_and_widens_an_impulse_by_its_sigma():
+    impulse = np.zeros((61, 61))
+    impulse[30, 30] = 1
+    spread = blur(impulse, 2.0)
+    assert spread.sum() == pytest.approx(1, rel=1e-12)
+    offsets = np.arange(61) - 30
+    assert np.sqrt((spread.sum(axis=0) * offsets**2).sum()) == pytest.approx(2.0, rel=0.02)
+    assert blur(image(9, 9, 5), 1.2).shape == (9, 9, 5)
+    source = image(9, 9, dtype=np.uint8)
+    assert blur(source, 0.0) is source
+
+
+def test_noise_has_its_sigma_and_comes_from_the_generator_alone():
+    frame = np.full((256, 256), 100, np.uint8)
+    first, second = (downscale_frame(frame, 2, noise_sigma=5.0, rng=generator(1, "noise", 7)) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    assert first.std() == pytest.approx(5, rel=0.03)
+    rng = generator(1, "unused")
+    assert add_noise(frame, 0.0, rng) is frame
+    assert rng.random() == generator(1, "unused").random()
+
+
+def test_blurred_frames_are_blurred_before_they_shrink():
+    frame = image(64, 64, 3, dtype=np.uint8)
+    np.testing.assert_array_equal(downscale_frame(frame, 4, blur_sigma=1.6), to_uint8(imresize(blur(frame, 1.6), 0.25)))
+
+
+def test_the_proba_v_baseline_matches_the_golden_values(golden):
+    file = np.load(golden("qanet/bicubic_baseline.npz"))
+    result = probav_baseline(file["lr_u16"], file["qm"])
+    np.testing.assert_allclose(result * 65535, file["baseline_old_warp"] * 65535, rtol=0, atol=1e-9)
+    np.testing.assert_array_equal(probav_baseline(file["lr_u16"], file["qm"].astype(np.uint8) * 255), result)
+
+
+def test_the_opencv_cubic_matches_the_golden_values(golden):
+    file = np.load(golden("breizhsr/data_metrics.npz"))
+    source = np.ascontiguousarray(file["s2"].transpose(1, 2, 0))
+    np.testing.assert_allclose(opencv_cubic(source, 4), file["s2_up_cv2cubic"].transpose(1, 2, 0), rtol=0, atol=1e-7)
+    assert opencv_cubic(source[..., :1], 4).shape == (80, 80, 1)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: imresize(image(8, 8), 0.0), "positive number"),
+        (lambda: imresize(image(8, 8), float("nan")), "positive number"),
+        (lambda: imresize(image(8, 8), 0.5, "wrap"), "mirror, replicate"),
+        (lambda: imresize(image(2, 3, 8, 8), 0.5), r"\(H, W, C\)"),
+        (lambda: imresize(np.zeros((8, 8), bool), 0.5), "of numbers"),
+        (lambda: imresize(np.zeros((0, 8)), 0.5), "of numbers"),
+        (lambda: imresize([[1.0]], 0.5), "found list"),
+        (lambda: downscale_frame(image(8, 8), 0.25), "how many times smaller"),
+        (lambda: downscale_frame(image(8, 8), 4, noise_sigma=1.0), "generator"),
+        (lambda: downscale_frame(image(8, 8), 4, blur_sigma=-1.0), "standard deviation"),
+        (lambda: to_uint8(np.array([np.nan])), "NaN"),
+        (lambda: probav_baseline(image(2, 8, 8), np.ones((2, 8, 8), bool)), "integer views"),
+        (lambda: probav_baseline(image(2, 8, 8, dtype=np.uint16), np.ones((2, 8, 9), bool)), "one shape"),
+        (lambda: opencv_cubic(image(8, 8, dtype=np.uint8), 4), "convert uint8"),
+    ],
+)
+def test_wrong_input_is_refused_with_a_sentence(call, message):
+    with pytest.raises(SatsrError, match=message):
+        call()
