@@ -59,6 +59,7 @@ class Msdtgp(VideoProtocol, Paper):
 
     name = "msdtgp"
     title = "MSDTGP, satellite video x4"
+    kind = "window"
     citation = "Xiao et al.: Satellite video super-resolution via MSDTGP, IEEE TGRS 60 (2022)"
     config = MsdtgpConfig
     claim = Claim(

@@ -33,6 +33,8 @@ class Convert(Section):
     val_share: float = Field(0.2, gt=0, lt=1)
     border: str = Field("mirror", pattern="^(mirror|replicate)$")
     clip_frames: int = Field(100, ge=2)
+    multiple: int | None = Field(None, ge=1)
+    min_lr_px: int = Field(16, ge=1)
     workers: int = Field(2, ge=0)
 
 
@@ -41,7 +43,6 @@ class Checks(Section):
 
     max_shift_px: float = Field(0.25, gt=0)
     max_duplicate_share: float = Field(0.2, ge=0, le=1)
-    min_lr_px: int = Field(16, ge=1)
 
 
 class Train(Section):

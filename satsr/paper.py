@@ -43,7 +43,19 @@ class Claim:
 
 
 class Paper(ABC):
-    """A published method as code: everything that is its own, nothing that the stages share."""
+    """A published method as code: everything that is its own, nothing that the stages share.
+
+    Attributes:
+        name: as in ``pipelines/<name>.py``.
+        title, citation: for people.
+        config: its configuration model.
+        suite: the validation suite its data must pass (:mod:`satsr.data.suites`).
+        kind: what the network takes, for applying it: ``image`` (one), ``video`` (a clip), ``window`` (a frame with
+            neighbours), ``series`` (dates), ``imageset`` (views with quality maps).
+        normalisation: name of the radiometry (:mod:`satsr.radiometry`) between native values and ``value_range``.
+        value_range: of the network's input and output.
+        claim: what was published.
+    """
 
     name: ClassVar[str]
     title: ClassVar[str]
@@ -51,6 +63,8 @@ class Paper(ABC):
     config: ClassVar[type[Config]]
     suite: ClassVar[str]
     claim: ClassVar[Claim]
+    kind: ClassVar[str]
+    normalisation: ClassVar[str]
     value_range: ClassVar[tuple[float, float]]
 
     @property
@@ -118,6 +132,8 @@ class Paper(ABC):
         """What travels with the exported model so that it can be applied without this project's code."""
         return {
             "paper": self.name,
+            "kind": self.kind,
+            "normalisation": self.normalisation,
             "value_range": list(self.value_range),
             "scale": config.convert.scale,
             "citation": self.citation,

@@ -22,6 +22,8 @@ class VideoProtocol:
     """Inputs, baseline, scores and pictures of a clip; mix into a :class:`satsr.paper.Paper`."""
 
     suite: ClassVar[str] = "video"
+    kind: ClassVar[str] = "video"
+    normalisation: ClassVar[str] = "unit_u8"
     value_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def inputs(self, config: Config, scene: Scene, limit: int | None = None) -> dict[str, np.ndarray]:

@@ -1,0 +1,15 @@
+"""Stage 2, convert: raw files become the LMDB frame store ``data/lmdb/<paper>``."""
+
+from satsr.data.convert import Recipe, convert
+from steps.recipes import Job
+
+
+def run(job: Job) -> None:
+    """Decodes, cuts, shrinks and divides the frames.
+
+    Raises:
+        SatsrError: frames that cannot be used, all of them named, or a full disk.
+    """
+    settings = job.config.convert.model_dump()
+    workers = settings.pop("workers")
+    convert(job.layout.raw, job.layout.store, Recipe(**settings), workers=workers, base=job.layout.root)
