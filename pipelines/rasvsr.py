@@ -19,13 +19,13 @@ from torch import nn
 from torch.utils.data import Dataset
 
 import models
-from models.losses import Charbonnier
-from models.rasvsr import start_flow_at_zero
+from models.losses import charbonnier
+from models.rasvsr import load_flow, start_flow_at_zero
 from satsr.config import Config, Section, Train
 from satsr.data.datasets import ClipCrops
-from satsr.data.store import Scene, Store
+from satsr.data.store import Store
 from satsr.objectives import Batch, Objective, cosine, set_rate
-from satsr.paper import Claim, Paper, Published, Scores
+from satsr.paper import Claim, Paper, Published
 from satsr.video import VideoProtocol
 
 
@@ -60,7 +60,7 @@ class RasvsrObjective(Objective):
     """Charbonnier over all frames; the flow network learns slower and later."""
 
     def __init__(self, network: nn.Module, settings: RasvsrTrain) -> None:
-        self.settings, self.network, self.loss = settings, network, Charbonnier()
+        self.settings, self.network = settings, network
         self.flow = [p for name, p in network.named_parameters() if "spynet" in name]
         rest = [p for name, p in network.named_parameters() if "spynet" not in name]
         self.networks = {"network": network}
@@ -81,7 +81,7 @@ class RasvsrObjective(Objective):
 
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, torch.Tensor]]:
         """One loss."""
-        yield "network", self.loss(self.network(batch["x"]), batch["target"])
+        yield "network", charbonnier(self.network(batch["x"]), batch["target"])
 
 
 class Rasvsr(VideoProtocol, Paper):
@@ -112,7 +112,7 @@ class Rasvsr(VideoProtocol, Paper):
         settings: Any = config.network
         network = models.build("rasvsr", mid_channels=settings.mid_channels, num_blocks=settings.num_blocks)
         if settings.flow_weights:
-            models.load_weights(network.spynet, settings.flow_weights, strict=False)
+            load_flow(network, settings.flow_weights)
         else:
             start_flow_at_zero(network)
         return network
@@ -139,5 +139,3 @@ class Rasvsr(VideoProtocol, Paper):
 
 
 PAPER = Rasvsr()
-
-__all__ = ["PAPER", "Scene", "Scores"]

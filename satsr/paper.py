@@ -5,6 +5,7 @@ what is optimised, how a scene is read, run and scored, and what was published. 
 name.
 """
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -71,6 +72,21 @@ class Paper(ABC):
     def decides(self) -> tuple[str, str]:
         """Names of the PSNR and the SSIM that the gates and the summary look at."""
         return "psnr_rgb_u8", "ssim_rgb_u8"
+
+    @property
+    def deviations(self) -> str:
+        """What differs from the authors' code, from the recipe's own words; empty if nothing does."""
+        text = (sys.modules[type(self).__module__].__doc__ or "").partition("Deviations: ")[2]
+        return " ".join(text.split("\n\n")[0].split())
+
+    def limits(self, config: Config) -> dict[str, Any]:
+        """The limits of the validation suite."""
+        return {
+            "scale": config.convert.scale,
+            "max_shift_px": config.checks.max_shift_px,
+            "max_duplicate_share": config.checks.max_duplicate_share,
+            "min_lr_px": config.convert.min_lr_px,
+        }
 
     def registered_name(self, config: Config) -> str:
         """The name in the model registry: the paper's, followed by the variant where it has variants."""

@@ -1,6 +1,6 @@
 """Stage 2, convert: raw files become the LMDB frame store ``data/lmdb/<paper>``."""
 
-from satsr.data.convert import Recipe, convert
+from satsr.data.convert import convert
 from steps.recipes import Job
 
 
@@ -10,6 +10,5 @@ def run(job: Job) -> None:
     Raises:
         SatsrError: frames that cannot be used, all of them named, or a full disk.
     """
-    settings = job.config.convert.model_dump()
-    workers = settings.pop("workers")
-    convert(job.layout.raw, job.layout.store, Recipe(**settings), workers=workers, base=job.layout.root)
+    layout = job.layout
+    convert(layout.raw, layout.store, base=layout.root, **job.config.convert.model_dump())

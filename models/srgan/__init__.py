@@ -1,0 +1,54 @@
+"""SRGAN for remote sensing: networks, losses and schedules.
+
+Sources: Remote-Sensing-SRGAN (S. Donike; single image, and several Sentinel-2 revisits of one place) and its successor
+ESAOpenSR/SRGAN (any number of bands, more generators and discriminators).
+"""
+
+from models.srgan.checkpoint import part
+from models.srgan.content import CONTENT_LOSSES, ContentLoss, TruncatedVGG19, three_bands
+from models.srgan.discriminators import Discriminator, ESRGANDiscriminator, PatchDiscriminator
+from models.srgan.fusion import FusedSRResNet, RecursiveFusion
+from models.srgan.losses import (
+    adversarial_loss,
+    content_terms,
+    discriminator_loss,
+    fusion_warmup_loss,
+    generator_loss,
+    spectral_angle,
+    total_variation,
+)
+from models.srgan.schedules import adversarial_weight, ema_decay, warmup_factor
+from models.srgan.srresnet import SRResNet
+from models.srgan.successor import ESRGANGenerator, FlexibleGenerator, lka, rcab, res, rrdb, standard, stochastic
+
+__all__ = [
+    "CONTENT_LOSSES",
+    "ContentLoss",
+    "Discriminator",
+    "ESRGANDiscriminator",
+    "ESRGANGenerator",
+    "FlexibleGenerator",
+    "FusedSRResNet",
+    "PatchDiscriminator",
+    "RecursiveFusion",
+    "SRResNet",
+    "TruncatedVGG19",
+    "adversarial_loss",
+    "adversarial_weight",
+    "content_terms",
+    "discriminator_loss",
+    "ema_decay",
+    "fusion_warmup_loss",
+    "generator_loss",
+    "lka",
+    "part",
+    "rcab",
+    "res",
+    "rrdb",
+    "spectral_angle",
+    "standard",
+    "stochastic",
+    "three_bands",
+    "total_variation",
+    "warmup_factor",
+]
