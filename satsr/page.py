@@ -192,7 +192,7 @@ def as_rgb(image: npt.NDArray[Any]) -> Image:
 
 def png_uri(image: Image) -> str:
     """A data URI that holds ``image`` (H, W, 3) without loss."""
-    return _uri(image, ".png", [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    return _uri(image, ".png", [cv2.IMWRITE_PNG_COMPRESSION, 6])
 
 
 def picture_uris(images: Sequence[Image], budget: int = PICTURE_BYTES) -> tuple[list[str], str]:

@@ -103,7 +103,7 @@ def write_report(path: Path, report: Report) -> None:
             panels=panels,
             heat_top=heat_top,
             picture_format=kept,
-            profiles=[_profile(profile) for profile in report.profiles],
+            profiles=[_profile(profile, report) for profile in report.profiles],
             summary=page.table([{"method": name, **values} for name, values in report.summary.items()], mark_best=True),
             published=_published(report),
             scenes=_scenes(report),
@@ -334,8 +334,9 @@ def _picture(name: str, uri: str, image: Image, scores: Mapping[str, float], our
     return {"kind": name, "label": label, "uri": uri, "width": width, "height": height, "caption": caption}
 
 
-def _profile(profile: Profile) -> dict[str, Any]:
+def _profile(profile: Profile, report: Report) -> dict[str, Any]:
     images = {name: page.as_rgb(image) for name, image in profile.images.items()}
     frames, columns = next(iter(images.values())).shape[:2]
-    pictures = [{"label": name, "uri": page.png_uri(image)} for name, image in images.items()]
+    names = _order(images, report.ours, report.baseline)
+    pictures = [{"label": name, "uri": page.png_uri(images[name])} for name in names]
     return {"title": profile.title, "frames": frames, "columns": columns, "pictures": pictures}

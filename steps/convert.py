@@ -1,6 +1,6 @@
 """Stage 2, convert: raw files become the LMDB frame store ``data/lmdb/<paper>``."""
 
-from satsr.data.convert import convert
+from satsr.data.convert import Recipe, convert
 from steps.recipes import Job
 
 
@@ -11,4 +11,5 @@ def run(job: Job) -> None:
         SatsrError: frames that cannot be used, all of them named, or a full disk.
     """
     layout = job.layout
-    convert(layout.raw, layout.store, base=layout.root, **job.config.convert.model_dump())
+    settings = job.config.convert.model_dump(exclude={"workers"})
+    convert(layout.raw, layout.store, Recipe(**settings), workers=job.config.convert.workers, base=layout.root)

@@ -7,10 +7,12 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import torch
 
 from satsr import quiet
 
 quiet.apply()
+torch.set_num_threads(1)  # small tensors: more threads only wait for each other
 ROOT = Path(__file__).resolve().parents[1]
 
 

@@ -92,7 +92,7 @@ def only_rasvsr(root: Path) -> None:
 def tiny_card(root: Path) -> None:
     yaml = YAML()
     card = yaml.load((root / "data/catalog/embedded-video.yaml").read_text())
-    card["source"] |= {"train_scenes": 1, "val_scenes": 1, "frames": 4, "height": 128, "width": 160}
+    card["source"]["embedded"] |= {"train": 1, "val": 1, "frames": 4, "size": [128, 160]}
     card["name"] = "tiny"
     yaml.dump(card, root / "data/catalog/tiny.yaml")
 

@@ -1,0 +1,1 @@
+"""Data: cards, downloads, readers of what is out there, and the frame store that everything else reads."""

@@ -32,9 +32,7 @@ def locked(path: Path, timeout: float = 3600.0) -> Iterator[None]:
             break
         os.close(descriptor)
         if time.monotonic() >= deadline:
-            raise SatsrError(
-                f"another process has been working on {path} for {timeout:.0f} s: wait for it, or end it and start again."
-            )
+            raise SatsrError(f"another process has been working on {path} for {timeout:.0f} s: wait for it, or end it.")
         time.sleep(POLL_SECONDS)
     try:
         yield

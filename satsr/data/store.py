@@ -1,43 +1,44 @@
 """The frame store: an LMDB of raw arrays with a manifest, read by crops without copying whole frames.
 
-A store is a folder with ``data.mdb`` and ``manifest.json``. It holds *scenes*; a scene belongs to a split and has named
-*roles* (``hr``, ``lr``, ``qm``...), each a list of arrays in their native type, images in RGB order, and a dictionary of
-metadata. The manifest is written last and holds the shape, type and CRC-32 of every array and the size and SHA-256 of
+A store is a folder with ``data.mdb`` and ``manifest.json``. It holds *scenes*; a scene belongs to a split and has
+metadata and named *roles* (``hr``, ``lr``, ``qm``...), each a list of arrays in their native type, images in RGB order.
+The manifest is written last and holds the shape, type and CRC-32 of every array and the size and SHA-256 of
 ``data.mdb``: a folder without it is incomplete, and a damaged file is found before LMDB maps it (reading a truncated
 map ends in SIGBUS).
 """
 
 import hashlib
-import os
-import threading
+import re
+import shutil
 import zlib
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from os import getpid
 from pathlib import Path
 from typing import Any
-from weakref import WeakValueDictionary
 
 import lmdb
 import numpy as np
 
+from satsr.data.lmdb_map import DATA, LmdbMap, open_map
 from satsr.errors import SatsrError
 from satsr.files import read_json, replacing, sha256, write_json
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-DATA = "data.mdb"
-MAX_KEY = 511
+MAX_PREFIX = 511 - len("/") - 32 - len("/00000000")
+NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
 FIRST_MAP = 1 << 24
 COMMIT_BYTES = 1 << 26
 Window = tuple[int, int, int, int]
 
 
-def key_of(split: str, scene: str, role: str, index: int) -> bytes:
-    """The LMDB key of an array: its path in ASCII, or a digest of it where LMDB could not take the path itself."""
-    path = f"{split}/{scene}/{role}/{index:08d}"
-    if path.isascii() and len(path) <= MAX_KEY:
-        return path.encode("ascii")
-    digest = hashlib.sha256(f"{split}/{scene}".encode("utf-8", "surrogateescape")).hexdigest()
-    return f"sha256:{digest}/{role}/{index:08d}".encode("ascii", "backslashreplace")[:MAX_KEY]
+def key_prefix(split: str, scene: str) -> str:
+    """Where the keys of a scene begin: ``split/scene``, or a digest of it where LMDB could not take that as a key."""
+    prefix = f"{split}/{scene}"
+    if prefix.isascii() and len(prefix) <= MAX_PREFIX:
+        return prefix
+    return f"{split}/sha256:{hashlib.sha256(prefix.encode('utf-8', 'surrogateescape')).hexdigest()}"
 
 
 class StoreWriter:
@@ -60,25 +61,23 @@ class StoreWriter:
         self._bytes = 0
 
     def __enter__(self) -> "StoreWriter":
-        self._replacing = replacing(self.path)
-        self._folder = self._replacing.__enter__()
-        self._folder.mkdir()
-        self._env = lmdb.open(str(self._folder), map_size=FIRST_MAP, sync=False, metasync=False)
+        with ExitStack() as stack, self._sentences():
+            self._folder = stack.enter_context(replacing(self.path))
+            self._folder.mkdir()
+            self._env = lmdb.open(str(self._folder), map_size=FIRST_MAP, sync=False, metasync=False)
+            stack.push(self._close)
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
-        if kind is not None:
-            self._env.close()
-            self._replacing.__exit__(kind, error, traceback)
-            return
+        self._stack.__exit__(kind, error, traceback)
+
+    def _close(self, kind: Any, error: Any, traceback: Any) -> None:
         try:
-            self._finish()
-        except BaseException as problem:
+            if kind is None:
+                self._finish()
+        finally:
             self._env.close()
-            with suppress(type(problem)):
-                self._replacing.__exit__(type(problem), problem, problem.__traceback__)
-            raise
-        self._replacing.__exit__(None, None, None)
 
     def put(self, split: str, scene: str, role: str, index: int, array: np.ndarray) -> None:
         """Adds one array; ``index`` counts from 0 within the role.
@@ -89,15 +88,19 @@ class StoreWriter:
         where = f"{split}/{scene}/{role}/{index}"
         if not isinstance(array, np.ndarray) or array.dtype.kind not in "buif" or not array.size:
             raise SatsrError(f"{where}: a store holds arrays of numbers, found {_kind(array)}.")
-        key = key_of(split, scene, role, index)
+        for name in (split, role):
+            if not NAME.fullmatch(name):
+                raise SatsrError(f"{where}: {name!r} must be 1 to 32 letters, digits, - or _.")
+        entry = self._entry(split, scene)
+        key = f"{entry['key']}/{role}/{index:08d}".encode("ascii")
         if key in self._owners:
             raise SatsrError(
-                f"{where} and {self._owners[key]} would take the same place in the store: give one of them another name."
+                f"{where} and {self._owners[key]} would take the same place in the store: rename one of them."
             )
         self._owners[key] = where
         value = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).tobytes()
-        entry = self._entry(split, scene)["roles"].setdefault(role, {})
-        entry[index] = (list(array.shape), np.dtype(array.dtype).newbyteorder("<").str, zlib.crc32(value))
+        facts = (list(array.shape), array.dtype.newbyteorder("<").str, zlib.crc32(value))
+        entry["roles"].setdefault(role, {})[index] = facts
         self._bytes += len(value)
         self._pending.append((key, value))
         self._pending_bytes += len(value)
@@ -109,28 +112,42 @@ class StoreWriter:
         self._entry(split, scene)["meta"].update(meta)
 
     def _entry(self, split: str, scene: str) -> dict[str, Any]:
-        return self._scenes.setdefault((split, scene), {"split": split, "id": scene, "roles": {}, "meta": {}})
+        if (split, scene) not in self._scenes:
+            key = key_prefix(split, scene)
+            self._scenes[split, scene] = {"split": split, "id": scene, "key": key, "roles": {}, "meta": {}}
+        return self._scenes[split, scene]
 
     def _commit(self) -> None:
-        """One transaction; a full map is doubled and the transaction repeated, so the bytes do not depend on luck."""
+        """One transaction; a full map is doubled and the transaction repeated, so that the map grows by itself."""
         while self._pending:
             try:
-                with self._env.begin(write=True) as transaction:
+                with self._sentences(), self._env.begin(write=True) as transaction:
                     for key, value in self._pending:
                         transaction.put(key, value)
                 self._pending, self._pending_bytes = [], 0
             except lmdb.MapFullError:
                 self._env.set_mapsize(2 * self._env.info()["map_size"])
-            except lmdb.Error as error:
-                raise SatsrError(_disk_sentence(self.path, str(error))) from error
+
+    @contextmanager
+    def _sentences(self) -> Iterator[None]:
+        try:
+            yield
+        except lmdb.MapFullError:
+            raise
+        except lmdb.Error as error:
+            # LMDB tells of a full disk as an input/output error.
+            full = shutil.disk_usage(self.path.parent).free < self._pending_bytes + (1 << 20)
+            reason = "the disk is full" if full else str(error)
+            raise SatsrError(
+                f"writing the store {self.path} stopped ({reason}): free some space and start again; "
+                "what existed before is unchanged."
+            ) from error
 
     def _finish(self) -> None:
         self._commit()
         scenes = [_described(self._scenes[key]) for key in sorted(self._scenes)]
-        try:
+        with self._sentences():
             self._env.sync(True)
-        except lmdb.Error as error:
-            raise SatsrError(_disk_sentence(self.path, str(error))) from error
         self._env.close()
         (self._folder / "lock.mdb").unlink(missing_ok=True)
         data = self._folder / DATA
@@ -169,7 +186,7 @@ class Store:
                 f"the store {path} has format {found}, this version reads {FORMAT}: run the convert stage again."
             )
         self._check_size()
-        self._opened: _Opened | None = None
+        self._opened: LmdbMap | None = None
         self._scenes = [Scene(self, entry) for entry in self.manifest["scenes"]]
 
     @property
@@ -191,14 +208,14 @@ class Store:
         expected, found = self.manifest["data"]["sha256"], sha256(self.path / DATA)
         if found != expected:
             raise SatsrError(
-                f"{self.path / DATA} was altered: expected sha256 {expected}, found {found}. Run the convert stage again."
+                f"{self.path / DATA} was altered: expected sha256 {expected}, found {found}. Run convert again."
             )
 
-    def opened(self) -> "_Opened":
+    def opened(self) -> LmdbMap:
         """This process's open map of the file."""
-        if self._opened is None or self._opened.pid != os.getpid():
+        if self._opened is None or self._opened.pid != getpid():
             self._check_size()
-            self._opened = _open(self.path)
+            self._opened = open_map(self.path)
         return self._opened
 
     def __getstate__(self) -> dict[str, Any]:
@@ -249,7 +266,8 @@ class Scene:
 
     def dtype(self, role: str) -> np.dtype[Any]:
         """The type of a role's arrays."""
-        return np.dtype(self._role(role)["dtype"])
+        found: np.dtype[Any] = np.dtype(self._role(role)["dtype"])
+        return found
 
     def read(self, role: str, index: int, window: Window | None = None) -> np.ndarray:
         """A copy of one array or of a window of it; nothing but the window is copied.
@@ -266,7 +284,7 @@ class Scene:
         entry = self._role(role)
         if not 0 <= index < entry["count"]:
             self._index(role, index)
-        buffer = self._store.opened().get(key_of(self.split, self.id, role, index))
+        buffer = self._store.opened().get(f"{self._entry['key']}/{role}/{index:08d}".encode())
         if buffer is None:
             raise SatsrError(
                 f"{self._store.path} lacks {self.split}/{self.id}/{role}/{index}: run the convert stage again."
@@ -301,48 +319,6 @@ class Scene:
         return index
 
 
-class _Opened:
-    """An environment with one kept read transaction, for the process that opened it."""
-
-    def __init__(self, path: Path) -> None:
-        self.pid = os.getpid()
-        # No lock file: a finished store is never written. No read-ahead: crops are small and random.
-        self._env = lmdb.open(str(path), readonly=True, lock=False, readahead=False)
-        self._transaction = self._env.begin(buffers=True)
-        self._guard = threading.Lock()
-
-    def get(self, key: bytes) -> Any:
-        """A view of the value in the map, or None."""
-        with self._guard:
-            return self._transaction.get(key)
-
-    def close(self) -> None:
-        """Unmaps the file in this process; a parent process keeps its own map."""
-        self._transaction.abort()
-        self._env.close()
-
-
-# LMDB refuses to open a file twice in one process, so the Store objects of a process share what is open in it.
-_OPENED: WeakValueDictionary[tuple[int, int], _Opened] = WeakValueDictionary()
-_OPENING = threading.Lock()
-
-
-def _open(path: Path) -> _Opened:
-    status = (path / DATA).stat()
-    identity = (status.st_dev, status.st_ino)
-    with _OPENING:
-        opened = _OPENED.get(identity)
-        if opened is not None and opened.pid != os.getpid():
-            opened.close()  # inherited by a fork, which LMDB does not support
-            opened = None
-        if opened is None:
-            try:
-                opened = _OPENED[identity] = _Opened(path)
-            except lmdb.Error as error:
-                raise SatsrError(f"{path / DATA} cannot be opened ({error}): run the convert stage again.") from None
-        return opened
-
-
 def _described(entry: dict[str, Any]) -> dict[str, Any]:
     """A scene for the manifest: its arrays by role, one shape where all are equal.
 
@@ -374,9 +350,3 @@ def _pick(shapes: list[list[int]], index: int) -> list[int]:
 
 def _kind(array: Any) -> str:
     return f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
-
-
-def _disk_sentence(path: Path, reason: str) -> str:
-    return (
-        f"writing the store {path} stopped ({reason}): free some space and start again; nothing was left half-written."
-    )

@@ -1,0 +1,210 @@
+"""The network of RASVSR (Wang, Li, Zhao, JSTARS 2024, section III): two passes over the clip, then reconstruction."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from models.blocks import ConvResidualBlocks
+from models.rasvsr.alignment import SecondOrderDeformableAlignment
+from models.rasvsr.flow import SPyNet
+from models.rasvsr.fusion import TemporalFeatureFusion
+from models.rasvsr.recurrence import Frame, State, over_time
+from models.warp import flow_warp
+
+MIN_SIDE = 8  # pixels at the scale of the features
+
+
+class RASVSR(nn.Module):
+    """Recurrent aggregation network: each frame sees the whole clip, first the later frames, then the earlier ones.
+
+    Args:
+        mid_channels: of the features.
+        num_blocks: residual blocks per propagation branch.
+        max_residue_magnitude: the largest departure of an alignment's offset from the flow, in pixels.
+        is_low_res_input: True: frames are enlarged four times. False: frames already have the output's size; they are
+            shrunk four times inside.
+    """
+
+    def __init__(
+        self,
+        mid_channels: int = 64,
+        num_blocks: int = 7,
+        max_residue_magnitude: float = 10,
+        is_low_res_input: bool = True,
+    ) -> None:
+        super().__init__()
+        mid = mid_channels
+        if mid < 8 or mid % 8:
+            raise ValueError(f"mid_channels must be a multiple of 8 (16 offset groups share two features), not {mid}")
+        self.mid_channels, self.is_low_res_input = mid, is_low_res_input
+        self.spynet = SPyNet()
+        self.feat_extract: nn.Module = ConvResidualBlocks(3, mid, 5)
+        if not is_low_res_input:
+            self.feat_extract = nn.Sequential(
+                nn.Conv2d(3, mid, 3, stride=2, padding=1),
+                nn.LeakyReLU(0.1, inplace=True),
+                nn.Conv2d(mid, mid, 3, stride=2, padding=1),
+                nn.LeakyReLU(0.1, inplace=True),
+                ConvResidualBlocks(mid, mid, 5),
+            )
+        self.deform_align, self.backbone, self.fusion = nn.ModuleDict(), nn.ModuleDict(), nn.ModuleDict()
+        for index, branch in enumerate(("backward_1", "forward_1")):
+            self.deform_align[branch] = SecondOrderDeformableAlignment(mid, max_residue_magnitude)
+            self.backbone[branch] = ConvResidualBlocks((1 + index) * mid, mid, num_blocks)
+            self.fusion[branch] = TemporalFeatureFusion(mid)
+        self.reconstruction = ConvResidualBlocks(3 * mid, mid, 5)
+        self.upconv1 = nn.Conv2d(mid, 4 * mid, 3, padding=1)
+        self.upconv2 = nn.Conv2d(mid, 4 * 64, 3, padding=1)
+        self.conv_hr = nn.Conv2d(64, 64, 3, padding=1)
+        self.conv_last = nn.Conv2d(64, 3, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Enlarges a clip four times.
+
+        Sides that are no multiple of 4 (16 if the frames have the output's size) are extended by repeating the last row
+        and column, and the output is cropped.
+
+        Args:
+            x: (B, T, 3, H, W) RGB in 0..1; T at least 1, H and W at least 8 (32 if the frames have the output's size).
+
+        Returns:
+            (B, T, 3, 4H, 4W), or (B, T, 3, H, W) if the frames have the output's size; not clamped.
+
+        Raises:
+            ValueError: the shape is another.
+        """
+        height, width = self._check(x)
+        x = _extend(x, 4 if self.is_low_res_input else 16)
+        small = x if self.is_low_res_input else _each(_quarter, x)
+
+        to_next, to_previous = self._flows(small)
+        spatial = _each(self.feat_extract, x)
+        backward = self._propagate("backward_1", [spatial], to_next, reverse=True)
+        forward = self._propagate("forward_1", [spatial, backward], to_previous)
+
+        features = torch.cat([spatial, backward, forward], dim=2)
+        scale = 4 if self.is_low_res_input else 1
+        return _frame_by_frame(self._reconstruct, features, x)[..., : scale * height, : scale * width]
+
+    def _flows(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """From every frame to the next and to the previous one, in pixels; meaningless where there is none.
+
+        (B, T, 3, H, W) to two of (B, T, 2, H, W).
+        """
+        exporting = torch.compiler.is_exporting()
+        near, far = frames[:, :-1], frames[:, 1:]
+        if exporting:  # one length T throughout the graph: a last pair joins the two ends
+            near, far = frames, frames.roll(-1, 1)
+        pairs = near.flatten(0, 1), far.flatten(0, 1)
+        flows = self.spynet(torch.cat(pairs), torch.cat(pairs[::-1]))
+        to_next, to_previous = flows.view(2, *near.shape[:2], *flows.shape[1:])
+        if exporting:
+            return to_next, to_previous.roll(1, 1)
+        return F.pad(to_next, (0,) * 7 + (1,)), F.pad(to_previous, (0,) * 6 + (1, 0))
+
+    def _propagate(self, branch: str, features: list[Tensor], flows: Tensor, reverse: bool = False) -> Tensor:
+        """Carries features along the clip.
+
+        Args:
+            branch: whose weights are used.
+            features: of every frame, (B, T, C, H, W) each: its own, and what earlier branches found.
+            flows: (B, T, 2, H, W) from every frame to the one before it in the branch's order.
+            reverse: from the last frame to the first.
+
+        Returns:
+            (B, T, C, H, W).
+        """
+
+        def step(state: State, frame: Frame, age: int | Tensor) -> tuple[State, Tensor]:
+            return self._step(branch, state, frame, age)
+
+        batch, _, channels, height, width = features[0].shape
+        state = (
+            flows.new_zeros(batch, 2 * channels, height, width),
+            flows.new_zeros(batch, 2, height, width),
+        )
+        return over_time(step, state, [*features, flows], reverse)
+
+    def _step(self, branch: str, state: State, frame: Frame, age: int | Tensor) -> tuple[State, Tensor]:
+        """One frame of a branch.
+
+        Args:
+            branch: whose weights are used.
+            state: the features one and two steps back, (B, 2C, H, W), and the flow between them, (B, 2, H, W).
+            frame: this frame's features, (B, C, H, W) each, and its flow to the frame one step back.
+            age: how many frames came before.
+
+        Returns:
+            The next state, and this frame's propagated feature (B, C, H, W).
+        """
+        earlier, flow_before = state
+        *features, flow = frame
+        has_one, has_two = age > 0, age > 1
+        one_back, two_back = earlier.chunk(2, dim=1)
+        if has_one is False:
+            aligned = torch.zeros_like(one_back)
+        else:
+            flow_2 = (flow + flow_warp(flow_before, flow)) * has_two
+            condition = torch.cat([flow_warp(one_back, flow), features[0], flow_warp(two_back, flow_2)], dim=1)
+            aligned = self.deform_align[branch](earlier, condition, flow, flow_2) * has_one
+        own = self.backbone[branch](torch.cat(features, dim=1))
+        propagated = aligned + self.fusion[branch](own, aligned)
+        return (torch.cat([propagated, one_back], dim=1), flow.clone()), propagated
+
+    def _reconstruct(self, features: Tensor, frame: Tensor) -> Tensor:
+        """All features of a frame (B, 3C, H, W) and the frame itself to the enlarged frame."""
+        out = self.reconstruction(features)
+        out = F.leaky_relu(F.pixel_shuffle(self.upconv1(out), 2), 0.1, inplace=True)
+        out = F.leaky_relu(F.pixel_shuffle(self.upconv2(out), 2), 0.1, inplace=True)
+        out = F.leaky_relu(self.conv_hr(out), 0.1, inplace=True)
+        out = self.conv_last(out)
+        if self.is_low_res_input:
+            frame = F.interpolate(frame, scale_factor=4, mode="bilinear", align_corners=False)
+        enlarged: Tensor = out + frame
+        return enlarged
+
+    def _check(self, x: Tensor) -> tuple[int, int]:
+        """The height and width of a clip that can be processed."""
+        least = MIN_SIDE if self.is_low_res_input else 4 * MIN_SIDE
+        if x.ndim != 5 or x.shape[2] != 3 or x.shape[1] < 1 or min(x.shape[3:]) < least:
+            raise ValueError(
+                f"RASVSR expects a clip (B, T, 3, H, W) with T at least 1 and H and W at least {least}, "
+                f"but the input is {tuple(x.shape)}"
+            )
+        return x.shape[3], x.shape[4]
+
+
+def _extend(clip: Tensor, multiple: int) -> Tensor:
+    """Repeats the last row and column until both sides of (B, T, 3, H, W) are multiples of ``multiple``."""
+    height, width = clip.shape[3:]
+    if not torch.compiler.is_exporting() and height % multiple == 0 and width % multiple == 0:
+        return clip
+    for dim, side in ((3, height), (4, width)):
+        extended = (side + multiple - 1) // multiple * multiple
+        clip = clip.index_select(dim, torch.arange(extended, device=clip.device).clamp(max=side - 1))
+    return clip
+
+
+def _quarter(frames: Tensor) -> Tensor:
+    """(N, 3, H, W) to a quarter of its size, for the flow."""
+    return F.interpolate(frames, scale_factor=0.25, mode="bicubic", align_corners=False)
+
+
+def _each(function: Callable[..., Tensor], *clips: Tensor) -> Tensor:
+    """Applies ``function`` to all frames of clips (B, T, ...) as one batch."""
+    batch, length = clips[0].shape[:2]
+    out = function(*(clip.flatten(0, 1) for clip in clips))
+    return out.view(batch, length, *out.shape[1:])
+
+
+def _frame_by_frame(function: Callable[..., Tensor], *clips: Tensor) -> Tensor:
+    """Applies ``function`` to the frames of clips (B, T, ...) one after the other.
+
+    At the output's size the features of a whole clip would take 10 GB for 100 frames of 640 x 640; and even with five
+    of 256 x 256 a CPU spends half of its time on fresh memory.
+    """
+    if torch.compiler.is_exporting():
+        return _each(function, *clips)
+    return torch.stack([function(*frames) for frames in zip(*(clip.unbind(1) for clip in clips), strict=True)], dim=1)

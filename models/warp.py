@@ -1,0 +1,27 @@
+"""Warping by optical flow."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def flow_warp(x: Tensor, flow: Tensor, padding: str = "zeros") -> Tensor:
+    """Samples ``x`` bilinearly at each pixel's position plus its flow.
+
+    Args:
+        x: (B, C, H, W), any range.
+        flow: (B, 2, H, W) in pixels, channel 0 to the right, channel 1 down.
+        padding: what lies outside the image: ``"zeros"`` or ``"border"`` (the nearest pixel).
+
+    Returns:
+        (B, C, H, W), in the dtype of ``x``.
+    """
+    height, width = x.shape[2:]
+    # half precision cannot count pixels beyond 256
+    precise = torch.promote_types(x.dtype, torch.float32)
+    columns = torch.arange(width, device=x.device) + flow[:, 0].to(precise)
+    rows = torch.arange(height, device=x.device)[:, None] + flow[:, 1].to(precise)
+    # the same positions as with align_corners=True, and right for an image one pixel high or wide too
+    grid = torch.stack([(2 * columns + 1) / width - 1, (2 * rows + 1) / height - 1], dim=-1)
+    warped = F.grid_sample(x.to(precise), grid, mode="bilinear", padding_mode=padding, align_corners=False)
+    return warped.to(x.dtype)

@@ -1,0 +1,158 @@
+"""Rasters of any number of bands: GeoTIFF through rasterio, PNG through OpenCV, and which bands are RGB."""
+
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from satsr.data.images import MAX_PIXELS, read_header, read_image
+from satsr.errors import SatsrError
+
+TIFF = (".tif", ".tiff", ".jp2")
+SUFFIXES = (*TIFF, ".png")
+Array = np.ndarray
+Window = tuple[int, int, int, int]
+HEADER_BYTES = 1 << 16
+# What bands are called: Sentinel-2's numbers and plain words.
+NAMES = (r"(b0?4|red)", r"(b0?3|green)", r"(b0?2|blue)")
+
+
+def read_raster(
+    path: Path, bands: tuple[int, ...] | Literal["rgb"] | None = None, window: Window | None = None
+) -> Array:
+    """A raster, or a part of it, in its native type.
+
+    Args:
+        path: a GeoTIFF, JPEG 2000 or PNG file.
+        bands: which bands, from 0, in this order; "rgb" for red, green and blue (:func:`rgb_bands`); all by default.
+        window: (top, left, height, width) in pixels; only this part is read.
+
+    Returns:
+        (H, W, C), also for a single band.
+
+    Raises:
+        SatsrError: the file is missing, damaged or larger than the limit, or has no such bands.
+    """
+    if path.suffix.lower() not in TIFF:
+        image = read_image(path)
+        image = image if image.ndim == 3 else image[..., None]
+        top, left, height, width = window or (0, 0, *image.shape[:2])
+        chosen = rgb_bands(image.shape[2], [], str(path)) if bands == "rgb" else bands
+        return np.ascontiguousarray(
+            image[top : top + height, left : left + width, list(chosen or range(image.shape[2]))]
+        )
+    with _opened(path) as source:
+        height, width = window[2:] if window else source.shape
+        if height * width > MAX_PIXELS:
+            raise SatsrError(f"{path} has {width} x {height} pixels, more than the limit of {MAX_PIXELS}: cut it.")
+        chosen = rgb_bands(source.count, source.descriptions, str(path)) if bands == "rgb" else bands
+        place = ((window[0], window[0] + height), (window[1], window[1] + width)) if window else None
+        data = source.read([band + 1 for band in chosen] if chosen else None, window=place)
+    return np.ascontiguousarray(np.moveaxis(data, 0, 2))
+
+
+def raster_size(path: Path) -> tuple[int, int]:
+    """(height, width) of a TIFF or PNG file from its first bytes: rasterio takes minutes to open some 100,000 files.
+
+    Raises:
+        SatsrError: the file is missing, or is none of these.
+    """
+    try:
+        with path.open("rb") as handle:
+            data = handle.read(HEADER_BYTES)
+            try:
+                header = read_header(data, str(path))
+            except SatsrError:
+                # The directory of a TIFF may lie at its end.
+                header = read_header(data + handle.read(), str(path))
+    except OSError as error:
+        raise SatsrError(f"{path} cannot be read: {error.strerror}.") from None
+    return header.height, header.width
+
+
+def thumbnail(path: Path, shape: tuple[int, int]) -> tuple[Array, float | None]:
+    """A GeoTIFF's first band, one pixel out of many, as (h, w), and the value that means no data.
+
+    Raises:
+        SatsrError: the file is missing or damaged.
+    """
+    with _opened(path) as source:
+        band: Array = source.read(1, out_shape=shape)
+        return band, source.nodata
+
+
+def rgb_bands(count: int, names: Sequence[str | None], where: str) -> tuple[int, int, int]:
+    """Which bands are red, green and blue.
+
+    Their names decide; without names, three or four bands are red, green, blue (and infrared), ten or more are
+    Sentinel-2's in its own order, which begins with B01, B02, B03, B04.
+
+    Args:
+        count: number of bands.
+        names: of the bands, None where a band has none.
+        where: the file, for messages.
+
+    Raises:
+        SatsrError: it cannot be told.
+    """
+    found = [
+        next((number for number, name in enumerate(names) if re.fullmatch(pattern, (name or "").strip().lower())), None)
+        for pattern in NAMES
+    ]
+    if None not in found:
+        return found[0], found[1], found[2]  # type: ignore[return-value]  # none of them is None
+    if any(names):
+        raise SatsrError(
+            f"{where} has the bands {', '.join(str(name) for name in names)}, of which red, green and blue (B04, B03, "
+            "B02) are not all there: name them, or give a file that has them."
+        )
+    if count in (3, 4):
+        return 0, 1, 2
+    if count >= 10:
+        return 3, 2, 1
+    raise SatsrError(f"{where} has {count} bands without names: call them B04, B03 and B02 (or red, green and blue).")
+
+
+def as_dn(image: Array, where: str) -> Array:
+    """Reflectance as integers: floats are taken as 0..1 and become uint16 times 10000; integers stay as they are.
+
+    Raises:
+        SatsrError: values that are no reflectance, or a type that no sensor's files have.
+    """
+    if image.dtype in (np.uint8, np.uint16):
+        return image
+    if image.dtype.kind == "i" and image.min() >= 0 and image.max() <= 65535:
+        return image.astype(np.uint16)
+    if image.dtype.kind == "f":
+        low, high = float(image.min()), float(image.max())
+        if low >= -0.1 and high <= 6.5:  # also refuses NaN
+            return np.asarray(np.rint(image.clip(0) * 10000).astype(np.uint16))
+        raise SatsrError(
+            f"{where} holds floats from {low:g} to {high:g}: reflectance lies in 0..1; replace nodata, or store "
+            "digital numbers as uint16."
+        )
+    raise SatsrError(f"{where} holds {image.dtype} from {image.min()} to {image.max()}: expected uint8 or uint16.")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    rasterio = _rasterio()
+    try:
+        with rasterio.open(path) as source:
+            yield source
+    except (rasterio.errors.RasterioError, IndexError, OSError) as error:
+        raise SatsrError(f"{path} cannot be read as a raster ({error}): copy or make it again.") from None
+
+
+@cache
+def _rasterio() -> Any:
+    import rasterio
+
+    # Imagery without coordinates is as good for training.
+    warnings.filterwarnings("ignore", category=rasterio.errors.NotGeoreferencedWarning)
+    return rasterio
