@@ -1,0 +1,78 @@
+"""SRDiff in the forms that are exported: the condition, and the whole few-step sampling as one graph.
+
+The denoiser is exported as it is: ``network.denoise_fn`` takes (x_t, t, cond).
+"""
+
+import torch
+from torch import Tensor, nn
+from torch._higher_order_ops.scan import scan
+
+from models.breizhsr.diffusion import SRDiff, from_residual, spaced_times
+
+
+class Conditioner(nn.Module):
+    """What is computed once per image: :meth:`SRDiff.condition` as a module.
+
+    Args:
+        network: the diffusion network whose backbone this is.
+    """
+
+    def __init__(self, network: SRDiff) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor, days: Tensor | None = None, alphas: Tensor | None = None) -> Tensor:
+        """LR input in -1..1 to the features (B, C, H, W) that the denoiser takes."""
+        return self.network.condition(x, days, alphas)
+
+
+class Sampler(nn.Module):
+    """Deterministic sampling in few steps as one module, whose exported graph holds the denoiser once, in a loop.
+
+    Args:
+        network: the diffusion network.
+        steps: denoiser calls, below the network's ``timesteps``.
+
+    Raises:
+        ValueError: ``steps`` is out of range.
+    """
+
+    times: Tensor
+
+    def __init__(self, network: SRDiff, steps: int) -> None:
+        super().__init__()
+        if not 1 <= steps < network.timesteps:
+            raise ValueError(f"steps must be 1 to {network.timesteps - 1}, below the timesteps, but it is {steps}.")
+        self.network = network
+        self.steps = steps
+        times = torch.tensor([*spaced_times(network.timesteps, steps), -1])
+        # One column: a time of shape (1,) indexes the schedule in a graph, a bare number does not.
+        self.register_buffer("times", times.unsqueeze(1), persistent=False)
+
+    def forward(
+        self, x: Tensor, up: Tensor, noise: Tensor, days: Tensor | None = None, alphas: Tensor | None = None
+    ) -> Tensor:
+        """The image that the start ``noise`` leads to.
+
+        Args:
+            x: LR input of the backbone, in -1..1.
+            up: upsampled LR image (B, 3, 4H, 4W) in -1..1.
+            noise: standard normal, like ``up``.
+            days: (B, T) signed day offsets, for a backbone with an L-TAE.
+            alphas: (B, T), 0 for padded views.
+
+        Returns:
+            (B, 3, 4H, 4W), within 0.5 of ``up``.
+        """
+        if not torch.compiler.is_exporting():
+            return self.network.sample(x, up, days, alphas, noise.unsqueeze(0), steps=self.steps)
+        denoiser = self.network.denoise_fn
+        projected = denoiser.project(self.network.condition(x, days, alphas))
+
+        def step(residual: Tensor, times: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+            t, before = times
+            eps = denoiser.predict(residual, t.expand(residual.shape[0]), projected)
+            return self.network.implicit_step(residual, t, before, eps), t.clone()
+
+        residual: Tensor = scan(step, noise, (self.times[:-1], self.times[1:]), dim=0)[0]
+        return from_residual(residual, up)

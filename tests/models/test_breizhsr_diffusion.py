@@ -1,0 +1,199 @@
+"""SRDiff: golden schedule, denoiser, loss and samples; freezing, drawing, few-step sampling, sizes."""
+
+import numpy as np
+import pytest
+import torch
+
+import models
+from models.breizhsr.diffusion import cosine_schedule, from_residual, spaced_times, to_residual
+from models.breizhsr.graphs import Conditioner
+from models.breizhsr.unet import time_embedding
+
+torch.set_num_threads(1)
+
+TINY = {"channels": 8, "multipliers": (1, 2, 2, 2)}
+RRDB = {"num_blocks": 2, "nf": 8, "gc": 4}
+LTAE = {"channels": 8, "res_layers": 1, "d_model": 16, "heads": 2}
+DAYS = torch.tensor([[-40, -3, 5], [0, 10, 20]])
+
+
+def tiny(backbone="rrdb", timesteps=10, **options):
+    options = options or {"rrdb": RRDB, "highresnet_ltae": LTAE}.get(backbone, {})
+    return models.build("srdiff", backbone=backbone, timesteps=timesteps, backbone_options=options, **TINY)
+
+
+def inputs(batch=2, height=6, width=4):
+    generator = torch.Generator().manual_seed(1)
+    low = torch.rand(batch, 3, height, width, generator=generator) * 2 - 1
+    up = torch.nn.functional.interpolate(low, scale_factor=4, mode="bicubic")
+    return low, up, up + 0.1 * torch.randn(up.shape, generator=generator)
+
+
+@pytest.fixture
+def expected(golden):
+    with np.load(golden("breizhsr/srdiff_rrdb.npz")) as file:
+        return {name: torch.from_numpy(file[name]) for name in file.files if file[name].dtype.kind == "f"}
+
+
+@pytest.fixture(scope="module")
+def network(make_weights):
+    return make_weights("breizhsr").make_state(models.build("srdiff", backbone="rrdb", timesteps=10), 0.035)
+
+
+def assert_close(actual, reference, atol=1e-4):
+    torch.testing.assert_close(actual, reference, atol=atol, rtol=0)
+
+
+@pytest.mark.parametrize(("timesteps", "prefix"), [(500, ""), (10, "T10_")])
+def test_schedule_is_the_golden_one(timesteps, prefix, golden):
+    buffers = dict(models.build("srdiff", backbone="none", timesteps=timesteps, **TINY).named_buffers())
+    with np.load(golden("breizhsr/schedule.npz")) as file:
+        for name, values in cosine_schedule(timesteps).items():
+            np.testing.assert_allclose(values, file[prefix + name], rtol=1e-6)
+            assert torch.equal(buffers[name], values)
+
+
+def test_time_embedding_is_the_golden_one(golden):
+    with np.load(golden("breizhsr/encodings.npz")) as file:
+        assert_close(time_embedding(torch.from_numpy(file["t"]), 64), torch.from_numpy(file["time_emb"]), 1e-6)
+
+
+def test_condition_noise_and_reverse_step_match_the_golden_values(expected, network):
+    assert_close(network.rrdb(expected["lr"]), expected["backbone_out"])
+    condition = network.condition(expected["lr"])
+    assert_close(condition, expected["cond"].transpose(0, 1).flatten(1, 2))
+    residual = to_residual(expected["hr"], expected["lr_up"])
+    assert_close(residual, expected["x0_res"], 1e-6)
+    t = torch.tensor([7])
+    noisy = network.diffuse(residual, t, expected["noise"])
+    assert_close(noisy, expected["x_t"], 1e-6)
+    eps = network.denoise(noisy, t, condition)
+    assert_close(eps, expected["eps"])
+    before, clean = network.reverse_step(noisy, 7, eps, expected["z"])
+    assert_close(before, expected["x_prev"])
+    assert_close(clean, expected["x0_pred"])
+
+
+def test_loss_and_gradients_match_the_golden_values(expected, network, golden):
+    loss = network.loss(expected["lr"], expected["lr_up"], expected["hr"], t=torch.tensor([7]), eps=expected["noise"])
+    assert loss.item() == pytest.approx(expected["loss"].item(), abs=1e-5)
+    loss.backward()
+    with np.load(golden("breizhsr/srdiff_rrdb.npz")) as file:
+        norms = dict(zip(file["grad_keys"], file["grad_norms"], strict=True))
+    actual = {
+        key: value.grad.double().norm().item() for key, value in network.named_parameters() if value.requires_grad
+    }
+    assert actual == pytest.approx(norms, rel=1e-3)
+
+
+def test_ten_ancestral_steps_match_the_golden_sample(expected, network):
+    noise = np.random.default_rng(6).standard_normal((11, 1, 3, 64, 64)).astype(np.float32)
+    sampled = network.sample(expected["lr"], expected["lr_up"], noise=torch.from_numpy(noise))
+    assert_close(sampled, expected["sample"])
+
+
+def test_residual_space_gives_back_images_within_half_of_the_upsampled_one():
+    up = torch.rand(1, 3, 8, 8) * 2 - 1
+    near, far = up + torch.rand(1, 3, 8, 8) - 0.5, up + 0.8
+    assert_close(from_residual(to_residual(near, up), up), near, 1e-6)
+    assert_close(from_residual(to_residual(far, up), up), up + 0.5, 1e-6)
+
+
+def test_training_leaves_the_backbone_as_it_is():
+    network = tiny("highresnet_ltae").train()
+    before = {key: value.clone() for key, value in network.rrdb.state_dict().items()}
+    _, up, target = inputs()
+    series = torch.rand(2, 3, 3, 6, 4)
+    network.loss(series, up, target, DAYS).backward()
+    assert network.training
+    assert not network.rrdb.training
+    assert all(torch.equal(value, before[key]) for key, value in network.rrdb.state_dict().items())
+    assert all(value.grad is None for value in network.rrdb.parameters())
+    assert all(value.grad is not None for value in network.denoise_fn.parameters())
+
+
+def test_a_generator_makes_the_loss_and_the_sample_repeatable():
+    network = tiny()
+    low, up, target = inputs()
+
+    def drawn(seed):
+        generator = torch.Generator().manual_seed(seed)
+        return network.loss(low, up, target, generator=generator), network.sample(low, up, generator=generator)
+
+    for first, second, other in zip(drawn(3), drawn(3), drawn(4), strict=True):
+        assert torch.equal(first, second)
+        assert not torch.equal(first, other)
+
+
+def test_noise_is_drawn_from_the_start_to_the_last_step():
+    network = tiny()
+    low, up, _ = inputs()
+    torch.manual_seed(5)
+    drawn = network(low, up)
+    torch.manual_seed(5)
+    assert torch.equal(drawn, network.sample(low, up, noise=torch.randn(11, *up.shape)))
+
+
+def test_fewer_steps_sample_deterministically_from_the_start_alone():
+    network = tiny(timesteps=50)
+    low, up, _ = inputs()
+    start = torch.randn(1, *up.shape)
+    first = network.sample(low, up, noise=start, steps=4)
+    assert torch.equal(first, network.sample(low, up, noise=torch.cat([start, torch.randn(50, *up.shape)]), steps=4))
+    assert first.shape == up.shape
+    assert (first - up).abs().max() <= 0.5 + 1e-6
+
+
+def test_implicit_steps_recover_the_residual_when_the_noise_is_known():
+    network = tiny("none", timesteps=100)
+    residual, eps = torch.rand(1, 3, 8, 8) * 2 - 1, torch.randn(1, 3, 8, 8)
+    times = spaced_times(100, 7)
+    x = network.diffuse(residual, torch.tensor([times[2]]), eps)
+    for t, before in zip(times[2:], [*times[3:], -1], strict=True):
+        x = network.implicit_step(x, t, before, eps)
+    assert_close(x, residual, 1e-3)
+
+
+@pytest.mark.parametrize("backbone", ["rrdb", "highresnet", "highresnet_ltae", "rrdb_ltae", "rrdb_highresnet", "none"])
+def test_every_backbone_conditions_the_denoiser(backbone):
+    options = {"highresnet": {"channels": 8}, "highresnet_ltae": LTAE, "none": {}}.get(backbone, RRDB)
+    options = {**options, "heads": 2, "d_model": 16} if backbone == "rrdb_ltae" else options
+    network = tiny(backbone, 3, **options).eval()
+    low, up, target = inputs()
+    x = low if backbone in ("rrdb", "none") else low.unsqueeze(1).repeat(1, 3, 1, 1, 1)
+    condition = network.condition(x, DAYS, torch.ones(2, 3))
+    assert condition.shape[-2:] == low.shape[-2:]
+    assert network.denoise_fn.cond_proj.in_channels == condition.shape[1]
+    assert torch.equal(Conditioner(network)(x, DAYS, torch.ones(2, 3)), condition)
+    assert torch.isfinite(network.loss(x, up, target, DAYS, torch.ones(2, 3)))
+    assert network(x, up, DAYS, torch.ones(2, 3)).shape == up.shape
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (3, 4), (5, 9), (8, 6)])
+def test_sides_that_are_no_multiple_of_eight_are_padded_and_cropped_inside(size):
+    network = tiny("none").eval()
+    low, up, _ = inputs(2, *size)
+    assert network.denoise(up, torch.tensor([0, 9]), low).shape == up.shape
+
+
+def test_padding_does_not_reach_far_into_the_tile():
+    network = tiny("none").eval()
+    low, up, _ = inputs(1, 42, 40)
+    t = torch.tensor([4])
+    whole, part = network.denoise(up, t, low), network.denoise(up[:, :, :164], t, low[:, :, :41])
+    assert_close(part[:, :, :64], whole[:, :, :64], 1e-5)
+
+
+def test_wrong_settings_are_refused_with_a_sentence():
+    with pytest.raises(ValueError, match=r"backbone is one of rrdb, .*, none, but it is 'unet'"):
+        models.build("srdiff", backbone="unet")
+    with pytest.raises(ValueError, match="timesteps must be at least 1"):
+        models.build("srdiff", timesteps=0)
+    network = tiny()
+    low, up, _ = inputs()
+    with pytest.raises(ValueError, match="steps must be 1 to 10"):
+        network.sample(low, up, steps=11)
+    with pytest.raises(ValueError, match="up must have the shape"):
+        network.sample(low, low)
+    with pytest.raises(ValueError, match="noise must have the shape"):
+        network.sample(low, up, noise=torch.randn(10, *up.shape))
