@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from dvc.dependency import ParamsDependency
 from dvc.exceptions import DvcException
 from dvc.lock import LockError
 from dvc.repo import Repo
@@ -46,7 +47,7 @@ def from_run_cache(repo: Repo, target: str) -> bool:
     """Whether the very same run was made before and its outputs could be put back."""
     (stage,) = repo.stage.collect(target)
     for dependency in stage.deps:
-        if not dependency.exists and "params" not in dependency.PARAM_PARAMS:
+        if not isinstance(dependency, ParamsDependency) and not dependency.exists:
             raise SatsrError(f"{target} needs {dependency}, which does not exist: check the path in params.yaml.")
 
     def restore() -> bool:
