@@ -1,5 +1,7 @@
+"""The door that makes `zenml pipeline run train_rasvsr` work: this module is the pipeline."""
+
 import sys
 
 from pipelines import train_rasvsr
 
-sys.modules[__name__] = train_rasvsr  # so that `zenml pipeline run train_rasvsr` finds a pipeline
+sys.modules[__name__] = train_rasvsr

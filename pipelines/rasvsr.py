@@ -5,7 +5,7 @@ Target: 39.930 dB / 0.9670 on the validation clips (RGB, no border cut), bicubic
 Recipe: Charbonnier, Adam 1e-4 (flow network at a quarter of it, frozen until iteration 5000), cosine to 1e-7 over
 100,000 iterations, batch 4 clips of 60 frames, crops of 64 px, EMA 0.999.
 
-Deviations: the mirror flag is recomputed per clip (the authors' stays set), a clip may start at its frame 0, and
+Deviations: mirrored clips need no flag (the authors' stays set after the first one), a clip may start at frame 0, and
 without pretrained SPyNet weights the flow starts at zero.
 """
 

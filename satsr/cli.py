@@ -46,7 +46,35 @@ def parser() -> argparse.ArgumentParser:
     shower.add_argument("paper")
     summariser = add("summary", _summary, "print the summary of a paper's last finished run")
     summariser.add_argument("paper")
+    _review(commands)
     return top
+
+
+def _review(commands: Any) -> None:
+    text = "list model versions beside their champion; compare, approve, reject, rollback"
+    review = commands.add_parser("review", help=text, description=text)
+    review.set_defaults(command=_review_list, model=None)
+    review.add_argument("--model", help="one registered model; all by default")
+    actions = review.add_subparsers(metavar="action")
+    compare = actions.add_parser(
+        "compare", help="one HTML page for two versions: satsr review compare rasvsr/1 rasvsr/2"
+    )
+    compare.add_argument("first", help="model/version or model@alias")
+    compare.add_argument("second", help="model/version or model@alias")
+    compare.add_argument("--output", default="comparison.html")
+    compare.set_defaults(command=_review_compare)
+    for action, words in (
+        ("approve", "make a version the champion"),
+        ("reject", "mark a version as rejected"),
+        ("rollback", "bring back the champion before the last promotion"),
+    ):
+        added = actions.add_parser(action, help=words, description=words)
+        added.add_argument("version", help="model" if action == "rollback" else "model/version or model@alias")
+        added.add_argument("--why", default="", help="the reason, kept in the history")
+        if action == "approve":
+            added.add_argument("--seen", type=int, help="the champion you compared with; refused if it has changed")
+            added.add_argument("--other-data", action="store_true", help="the champion was measured on other data")
+        added.set_defaults(command=_review_decide, action=action)
 
 
 def _setup(arguments: argparse.Namespace) -> None:
@@ -90,6 +118,52 @@ def _summary(arguments: argparse.Namespace) -> None:
     from satsr.summary import summary
 
     print(summary(root(), arguments.paper))
+
+
+def _review_list(arguments: argparse.Namespace) -> None:
+    from satsr import review, tracking
+    from satsr.review_text import listing
+    from satsr.root import root
+
+    client = tracking.client(root())
+    models = [arguments.model] if arguments.model else review.names(client)
+    if not models:
+        print("the registry is empty: run a pipeline first, for instance zenml pipeline run train_rasvsr")
+    for model in models:
+        print(listing(client, model))
+
+
+def _review_compare(arguments: argparse.Namespace) -> None:
+    from pathlib import Path
+
+    from satsr import review, tracking
+    from satsr.compare import write_comparison
+    from satsr.root import root
+
+    client = tracking.client(root())
+    first, second = (review.find(client, name) for name in (arguments.first, arguments.second))
+    write_comparison(client, Path(arguments.output), first, second)
+    print(f"wrote {arguments.output}")
+
+
+def _review_decide(arguments: argparse.Namespace) -> None:
+    from satsr import review, tracking
+    from satsr.root import root
+
+    client, lock = tracking.client(root()), root() / "scratch" / "registry.lock"
+    if arguments.action == "rollback":
+        decision = review.rollback(client, arguments.version, arguments.why, lock)
+        name = arguments.version
+    else:
+        found = review.find(client, arguments.version)
+        name = found.name
+        if arguments.action == "approve":
+            decision = review.approve(
+                client, name, found.number, arguments.why, lock, arguments.seen, other_data=arguments.other_data
+            )
+        else:
+            decision = review.reject(client, name, found.number, arguments.why, lock)
+    print(f"{decision.action}: {name} version {decision.version}; the champion is version {decision.after}")
 
 
 if __name__ == "__main__":

@@ -82,6 +82,7 @@ class Gates(Section):
     min_gain_ssim: float = 0.0
     max_abs_parity: float = Field(1e-4, gt=0)
     max_megabytes: float | None = Field(None, gt=0)
+    max_milliseconds: float | None = Field(None, gt=0)
 
 
 class Config(Section):

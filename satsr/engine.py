@@ -187,7 +187,7 @@ class _Loop:
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         optimizer.zero_grad(set_to_none=True)
         if loss.requires_grad:
-            loss.backward()
+            torch.autograd.backward(loss)
         if self.fabric.world_size > 1:
             self.share_gradients(parameters, loss)
         limit = self.settings.clip_norm or float("inf")
@@ -292,8 +292,10 @@ def stopping() -> Iterator[list[int]]:
         received.append(number)
         signal.signal(number, previous[number])
 
+    previous: dict[int, Any] = {}
     try:
-        previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+        for caught in (signal.SIGINT, signal.SIGTERM):
+            previous[caught] = signal.signal(caught, note)
     except ValueError:  # not the main thread: signals go to whoever runs us
         yield received
         return

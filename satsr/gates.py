@@ -32,7 +32,7 @@ def check(
         decides: names of the PSNR and the SSIM that count.
         baseline: metrics of the baseline.
         ours: metrics of the candidate.
-        facts: ``parity_max_abs``, ``megabytes``, ``validation`` (bool).
+        facts: ``parity_max_abs``, ``megabytes``, ``milliseconds``, ``validation`` (bool).
     """
     gates = []
     limits = (settings.min_gain_psnr_db, settings.min_gain_ssim)
@@ -57,6 +57,15 @@ def check(
         size = facts["megabytes"]
         gates.append(
             Gate("size", size <= settings.max_megabytes, f"{size:.1f} MB, at most {settings.max_megabytes:.1f} MB")
+        )
+    if settings.max_milliseconds is not None:
+        time = facts["milliseconds"]
+        gates.append(
+            Gate(
+                "latency",
+                time <= settings.max_milliseconds,
+                f"{time:.0f} ms, at most {settings.max_milliseconds:.0f} ms",
+            )
         )
     gates.append(Gate("validation", bool(facts["validation"]), "the data's validation report is green"))
     return gates

@@ -7,6 +7,7 @@ import copy
 import json
 import logging
 import re
+import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.deform import EXPORT_OPERATOR
+from models import deform, warp
 from satsr import quiet
 from satsr.apply.runners import OnnxRunner
 from satsr.errors import SatsrError
@@ -39,7 +40,7 @@ def export(
     Args:
         network: of :mod:`models`, on any device; its evaluation mode is exported.
         inputs: examples by the names of ``forward``'s parameters; free axes need different sizes, each at least 2.
-        axes: the free axes of each input and what they are called; an axis of the same name has the same size.
+        axes: the free axes of each input and what they are called.
         path: of the .onnx file, written completely or not at all.
         facts: what the file says about itself (:meth:`satsr.paper.Paper.describe`).
 
@@ -94,7 +95,7 @@ def parity(network: nn.Module, path: Path, cases: Sequence[Mapping[str, np.ndarr
     quiet.apply()
     runner = OnnxRunner(path, device="cpu")
     plain = copy.deepcopy(network).cpu().eval()
-    rows = []
+    rows: list[dict[str, Any]] = []
     for case in cases:
         with torch.inference_mode():
             expected = plain(**{name: torch.from_numpy(value) for name, value in case.items()}).numpy()
@@ -113,6 +114,18 @@ def parity(network: nn.Module, path: Path, cases: Sequence[Mapping[str, np.ndarr
     }
 
 
+def milliseconds(path: Path, inputs: Mapping[str, np.ndarray], runs: int = 5) -> float:
+    """Median time of one run on the CPU, after one to warm up."""
+    runner = OnnxRunner(path, device="cpu")
+    runner.run(inputs)
+    times = []
+    for _ in range(runs):
+        begin = time.perf_counter()
+        runner.run(inputs)
+        times.append(time.perf_counter() - begin)
+    return 1000 * float(np.median(times))
+
+
 def _deviation(found: np.ndarray, expected: np.ndarray) -> dict[str, float]:
     difference = found.astype(np.float64) - expected
     error, span = float(np.square(difference).mean()), float(np.ptp(expected)) or 1.0
@@ -122,26 +135,30 @@ def _deviation(found: np.ndarray, expected: np.ndarray) -> dict[str, float]:
 
 
 def _translations() -> dict[Any, Any]:
-    """The project's own operators in terms of ONNX's."""
+    """The operators that :mod:`models` shows only while it is exported, in terms of ONNX's."""
     from onnxscript import opset20 as op
 
-    def deform_conv(x, offset, mask, weight, bias, stride, padding, dilation):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
-        taps = weight.shape[2] * weight.shape[3]
+    def sample(x: Any, grid: Any, padding: str) -> Any:
+        return op.GridSample(x, grid, mode="linear", padding_mode=padding, align_corners=0)
+
+    def deform_conv(  # one argument per input of the operator
+        x: Any, offset: Any, mask: Any, weight: Any, bias: Any, stride: int, padding: int, dilation: int
+    ) -> Any:
         return op.DeformConv(
             x,
             weight,
             offset,
             bias,
             mask,
-            dilations=[dilation, dilation],
+            dilations=[dilation] * 2,
             kernel_shape=list(weight.shape[2:]),
-            offset_group=mask.shape[1] // taps,
+            offset_group=mask.shape[1] // (weight.shape[2] * weight.shape[3]),
             pads=[padding] * 4,
-            strides=[stride, stride],
+            strides=[stride] * 2,
         )
 
-    namespace, name = EXPORT_OPERATOR.split("::")
-    return {getattr(getattr(torch.ops, namespace), name).default: deform_conv}
+    translations = {warp.EXPORT_OPERATOR: sample, deform.EXPORT_OPERATOR: deform_conv}
+    return {getattr(torch.ops.satsr, name.split("::")[1]).default: function for name, function in translations.items()}
 
 
 def _tidy(model: Any, name: str, axes: Mapping[str, Mapping[int, str]]) -> None:
@@ -159,18 +176,17 @@ def _tidy(model: Any, name: str, axes: Mapping[str, Mapping[int, str]]) -> None:
         for node in graph.node:
             node.doc_string = ""
             del node.metadata_props[:]
-            for attribute in node.attribute:
-                if node.op_type == "GridSample" and attribute.name == "mode" and attribute.s == b"bilinear":
-                    attribute.s = b"linear"  # its name since opset 20, which torch's exporter does not know
         for tensor in graph.initializer:
             tensor.doc_string = ""
             del tensor.metadata_props[:]
-        for value in (*graph.input, *graph.output, *graph.value_info):
+        for value in (*graph.input, *graph.output):
             value.doc_string = ""
             del value.metadata_props[:]
-            for side in value.type.tensor_type.shape.dim:
-                if side.dim_param:
-                    side.dim_param = re.sub(r"\w+", lambda word: symbols.get(word[0], word[0]), side.dim_param)
+        del graph.value_info[:]
+    for value in (*model.graph.input, *model.graph.output):
+        for side in value.type.tensor_type.shape.dim:
+            if side.dim_param:
+                side.dim_param = re.sub(r"\w+", lambda word: symbols.get(word[0], word[0]), side.dim_param)
     model.graph.name = name
 
 

@@ -78,7 +78,7 @@ def _signature(model: Any) -> Any:
     from mlflow.types import Schema, TensorSpec
 
     def specs(values: Any) -> Any:
-        rows = []
+        rows: list[Any] = []
         for value in values:
             shape = tuple(d.dim_value if d.HasField("dim_value") else -1 for d in value.type.tensor_type.shape.dim)
             rows.append(TensorSpec(np.dtype(np.float32), shape, value.name))

@@ -107,6 +107,24 @@ def version(client: Any, name: str, number: int) -> Version:
     raise SatsrError(f"{name} has no version {number}: it has {', '.join(str(row.number) for row in found)}.")
 
 
+def find(client: Any, reference: str) -> Version:
+    """The version that ``model/3`` or ``model@champion`` names.
+
+    Raises:
+        SatsrError: it is of another form, or does not exist.
+    """
+    name, _, number = reference.partition("/")
+    if number.isdigit():
+        return version(client, name, int(number))
+    name, at, word = reference.partition("@")
+    if not at or not word:
+        raise SatsrError(f"{reference!r} names no version: write model/version or model@alias, for instance rasvsr/2.")
+    bearer = alias(client, name, word)
+    if bearer is None:
+        raise SatsrError(f"no version of {name} bears the alias {word!r}: look at satsr review.")
+    return version(client, name, bearer)
+
+
 def objections(candidate: Version, champion: Version | None) -> list[str]:
     """Why ``candidate`` must not be promoted: sentences, none if it may be."""
     reasons = []
@@ -114,7 +132,9 @@ def objections(candidate: Version, champion: Version | None) -> list[str]:
         if candidate.metric(metric) is None:
             reasons.append(f"{metric} of version {candidate.number} is missing or not a finite number")
     if candidate.tags.get("gates") != "passed":
-        reasons.append(f"version {candidate.number} has not passed its gates: {candidate.tags.get('gates.failed', '?')}")
+        reasons.append(
+            f"version {candidate.number} has not passed its gates: {candidate.tags.get('gates.failed', '?')}"
+        )
     if candidate.tags.get("onnx.parity") != "passed":
         reasons.append(f"the ONNX graph of version {candidate.number} has not passed its parity check")
     if champion is None or champion.number == candidate.number:
@@ -130,7 +150,9 @@ def objections(candidate: Version, champion: Version | None) -> list[str]:
     metric = candidate.decides[0]
     ours, theirs = candidate.metric(metric), champion.metric(metric)
     if ours is not None and theirs is not None and ours <= theirs:
-        reasons.append(f"{metric} is {ours:.4f}, not better than {theirs:.4f} of the champion (version {champion.number})")
+        reasons.append(
+            f"{metric} is {ours:.4f}, not better than {theirs:.4f} of the champion (version {champion.number})"
+        )
     return reasons
 
 
@@ -224,7 +246,12 @@ def _record(client: Any, about: Version, action: str, before: int | None, after:
     key = f"{HISTORY}{len(entries):04d}"
     client.set_registered_model_tag(about.name, key, json.dumps(vars(decision), sort_keys=True))
     words = {"approve": "approved", "reject": "rejected", "rollback": "approved"}
-    for tag, value in (("review", words[action]), ("review.why", why), ("review.who", decision.who), ("review.when", now)):
+    for tag, value in (
+        ("review", words[action]),
+        ("review.why", why),
+        ("review.who", decision.who),
+        ("review.when", now),
+    ):
         client.set_model_version_tag(about.name, about.number, tag, value)
     text = json.dumps([vars(entry) for entry in entries], indent=2)
     Run(client, about.run, "").text(text, f"review/{about.name}-history.json")

@@ -50,7 +50,7 @@ def uri(root: Path) -> str:
         with suppress(Exception):
             from zenml.client import Client
 
-            tracker = Client().active_stack.experiment_tracker
+            tracker: Any = Client().active_stack.experiment_tracker
             if tracker is not None and tracker.flavor == "mlflow" and tracker.config.tracking_uri:
                 return str(tracker.config.tracking_uri)
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"

@@ -29,7 +29,7 @@ class VideoProtocol:
     def inputs(self, config: Config, scene: Scene, limit: int | None = None) -> dict[str, np.ndarray]:
         """``x`` (1, T, 3, H, W) float32 in 0..1, at most ``limit`` frames."""
         frames = np.stack([scene.read("lr", index) for index in range(_count(scene, limit))])
-        return {"x": (frames.transpose(0, 3, 1, 2)[None] / np.float32(255)).astype(np.float32)}
+        return {"x": frames.transpose(0, 3, 1, 2)[None].astype(np.float32) / np.float32(255)}
 
     def baseline(self, config: Config, scene: Scene, limit: int | None = None) -> np.ndarray:
         """Bicubic, a = -0.5: (T, 3, sH, sW) float32 in 0..1, not clipped."""
@@ -68,7 +68,8 @@ class VideoProtocol:
 
 def to_u8(output: np.ndarray) -> np.ndarray:
     """(T, 3, H, W) float to (T, H, W, 3) uint8: clipped to 0..1, times 255, rounded to even at ties."""
-    return np.rint(np.clip(output, 0, 1) * 255).astype(np.uint8).transpose(0, 2, 3, 1)
+    pixels: np.ndarray = np.rint(np.clip(output, 0, 1) * 255).astype(np.uint8)
+    return pixels.transpose(0, 2, 3, 1)
 
 
 def _count(scene: Scene, limit: int | None) -> int:

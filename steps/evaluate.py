@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from satsr import manifest, tracking
+from satsr.compare import SAMPLES
+from satsr.data.images import write_png
 from satsr.data.store import Store
 from satsr.evaluate import BASELINE, Evaluation, Verdict, measure, verdict, write_frames
 from satsr.files import read_json, replacing, write_json
@@ -37,6 +39,10 @@ def run(job: Job) -> None:
         psnr, _ = paper.decides
         words = {LABELS[name]: f"{sample.scores[name][psnr]:.2f} dB" for name in (BASELINE, ROLE)}
         before_after_png(folder / "before_after.png", images, words)
+        for sample in evaluation.samples:
+            for name in ("lr", BASELINE, ROLE, "hr"):
+                stem = f"{sample.scene}-{sample.frame}-{LABELS[name].lower()}".replace("/", "-")
+                write_png(folder / "samples" / f"{stem}.png", sample.pictures[name])
     write_json(
         layout.metrics,
         {
@@ -61,6 +67,8 @@ def track(job: Job, methods: dict[str, dict[str, float]]) -> None:
         run.artifact(layout.evaluation / "report.html", "report")
         run.artifact(layout.evaluation / "before_after.png", "report")
         run.artifact(layout.evaluation / "frames.csv", "report")
+        for path in sorted((layout.evaluation / "samples").iterdir()):
+            run.artifact(path, SAMPLES)
 
 
 def report(job: Job, evaluation: Evaluation, outcome: Verdict, dataset: str) -> Report:

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from satsr import gates, manifest, registry, tracking
+from satsr import gates, manifest, onnx, registry, review, tracking
 from satsr.card_text import model_card
 from satsr.data.store import Store
 from satsr.files import read_json, replacing, sha256, write_json, write_text
-from satsr.summary import summary
 from steps.export import ROLE
 from steps.recipes import Job
 
@@ -27,6 +26,7 @@ def run(job: Job) -> None:
             "parity_max_abs": facts["parity"]["max_abs"],
             "megabytes": facts["parity"]["megabytes"],
             "validation": facts["validation"],
+            "milliseconds": facts["milliseconds"],
         },
     )
     name = job.paper.registered_name(config)
@@ -37,6 +37,7 @@ def run(job: Job) -> None:
         registry.set_alias(run.client, name, registry.CHALLENGER, version)
         if gates.passed(outcome) and registry.alias(run.client, name, registry.CHAMPION) is None:
             registry.set_alias(run.client, name, registry.CHAMPION, version)
+            review.first_champion(run.client, name, version)
             aliases.append(registry.CHAMPION)
         with replacing(layout.registration) as folder:
             folder.mkdir()
@@ -63,6 +64,7 @@ def collect(job: Job) -> dict[str, Any]:
         "lineage": training["lineage"],
         "metrics": metrics,
         "parity": parity,
+        "milliseconds": onnx.milliseconds(layout.export / "model.onnx", job.paper.parity_cases(config)[0]),
         "validation": read_json(layout.validation / "validation.json")["success"],
         "manifest": {
             **manifest.code(layout.root),
@@ -94,9 +96,11 @@ def tags(job: Job, facts: dict[str, Any], outcome: list[gates.Gate]) -> dict[str
         "onnx.parity_max_abs": facts["parity"]["max_abs"],
         "onnx.megabytes": f"{facts['parity']['megabytes']:.3f}",
         "verdict": facts["metrics"]["verdict"]["word"],
+        "decides": ",".join(job.paper.decides),
+        "conventions": ",".join(facts["manifest"]["metric_conventions"]),
+        "onnx.parity": "passed" if facts["parity"]["max_abs"] <= job.config.gates.max_abs_parity else "failed",
+        "onnx.milliseconds": f"{facts['milliseconds']:.1f}",
         "gates": "passed" if gates.passed(outcome) else "failed",
+        "gates.failed": "; ".join(gate.sentence for gate in outcome if not gate.passed),
         "review": "pending",
     }
-
-
-__all__ = ["run", "summary"]

@@ -5,8 +5,8 @@ from satsr.gates import check, passed
 
 NAMES = ("psnr_rgb_u8", "ssim_rgb_u8")
 BASELINE = {"psnr_rgb_u8": 30.0, "ssim_rgb_u8": 0.9}
-FACTS = {"parity_max_abs": 1e-6, "megabytes": 1.0, "validation": True}
-GATES = Gates(min_gain_psnr_db=0.5, min_gain_ssim=0.0, max_megabytes=10.0)
+FACTS = {"parity_max_abs": 1e-6, "megabytes": 1.0, "milliseconds": 5.0, "validation": True}
+GATES = Gates(min_gain_psnr_db=0.5, min_gain_ssim=0.0, max_megabytes=10.0, max_milliseconds=100.0)
 
 
 def failed(ours: dict[str, float], **facts: object) -> list[str]:
@@ -16,7 +16,7 @@ def failed(ours: dict[str, float], **facts: object) -> list[str]:
 def test_a_better_model_passes_every_gate() -> None:
     gates = check(GATES, NAMES, BASELINE, {"psnr_rgb_u8": 31.0, "ssim_rgb_u8": 0.91}, FACTS)
     assert passed(gates)
-    assert len(gates) == 5
+    assert len(gates) == 6
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,7 @@ def test_a_better_model_passes_every_gate() -> None:
         ({"psnr_rgb_u8": 31.0, "ssim_rgb_u8": 0.91}, {"parity_max_abs": 1e-3}, ["parity"]),
         ({"psnr_rgb_u8": 31.0, "ssim_rgb_u8": 0.91}, {"megabytes": 11.0}, ["size"]),
         ({"psnr_rgb_u8": 31.0, "ssim_rgb_u8": 0.91}, {"validation": False}, ["validation"]),
+        ({"psnr_rgb_u8": 31.0, "ssim_rgb_u8": 0.91}, {"milliseconds": 101.0}, ["latency"]),
     ],
 )
 def test_each_gate_fails_alone(ours: dict[str, float], facts: dict[str, object], names: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""RASVSR: Wang, Li, Zhao, "Satellite video super-resolution" (IEEE JSTARS 2024, vol. 17, pp. 685-695)."""
+"""RASVSR, recurrent satellite video super-resolution (Wang, Li, Zhao, IEEE JSTARS 2024, vol. 17, pp. 685-695)."""
 
 from models.rasvsr.flow import SPyNet, load_flow, start_flow_at_zero
 from models.rasvsr.network import RASVSR

@@ -56,7 +56,7 @@ class SecondOrderDeformableAlignment(nn.Module):
         batch, _, height, width = flow_1.shape
         half = OFFSET_GROUPS * TAPS // 2  # the first half of the groups samples the feature one step back
         out = self.conv_offset(torch.cat([condition, flow_1, flow_2], dim=1))
-        residue, mask = out[:, : 4 * half], out[:, 4 * half :]
+        residue, mask = torch.split(out, [4 * half, 2 * half], dim=1)
         # offsets are (dy, dx), flows (dx, dy)
         flows = torch.stack([flow_1, flow_2], dim=1).flip(2).unsqueeze(2)
         residue = self.max_residue_magnitude * torch.tanh(residue)

@@ -1,6 +1,6 @@
 """The network of RASVSR (Wang, Li, Zhao, JSTARS 2024, section III): two passes over the clip, then reconstruction."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +10,7 @@ from models.blocks import ConvResidualBlocks
 from models.rasvsr.alignment import SecondOrderDeformableAlignment
 from models.rasvsr.flow import SPyNet
 from models.rasvsr.fusion import TemporalFeatureFusion
-from models.rasvsr.recurrence import Frame, State, over_time
+from models.rasvsr.recurrence import over_time
 from models.warp import flow_warp
 
 MIN_SIDE = 8  # pixels at the scale of the features
@@ -81,7 +81,7 @@ class RASVSR(nn.Module):
 
         to_next, to_previous = self._flows(small)
         spatial = _each(self.feat_extract, x)
-        backward = self._propagate("backward_1", [spatial], to_next, reverse=True)
+        backward = self._propagate("backward_1", [spatial.flip(1)], to_next.flip(1)).flip(1)
         forward = self._propagate("forward_1", [spatial, backward], to_previous)
 
         features = torch.cat([spatial, backward, forward], dim=2)
@@ -104,54 +104,51 @@ class RASVSR(nn.Module):
             return to_next, to_previous.roll(1, 1)
         return F.pad(to_next, (0,) * 7 + (1,)), F.pad(to_previous, (0,) * 6 + (1, 0))
 
-    def _propagate(self, branch: str, features: list[Tensor], flows: Tensor, reverse: bool = False) -> Tensor:
-        """Carries features along the clip.
+    def _propagate(self, branch: str, features: list[Tensor], flows: Tensor) -> Tensor:
+        """Carries features along the clip, from its first frame to its last.
 
         Args:
             branch: whose weights are used.
-            features: of every frame, (B, T, C, H, W) each: its own, and what earlier branches found.
-            flows: (B, T, 2, H, W) from every frame to the one before it in the branch's order.
-            reverse: from the last frame to the first.
+            features: of every frame, (B, T, C, H, W) each: its own, and what the earlier branch found.
+            flows: (B, T, 2, H, W) from every frame to the one before.
 
         Returns:
             (B, T, C, H, W).
         """
 
-        def step(state: State, frame: Frame, age: int | Tensor) -> tuple[State, Tensor]:
-            return self._step(branch, state, frame, age)
+        def step(earlier: Tensor, frame: Sequence[Tensor], age: int | Tensor) -> tuple[Tensor, Tensor]:
+            return self._step(branch, earlier, frame, age)
 
-        batch, _, channels, height, width = features[0].shape
-        state = (
-            flows.new_zeros(batch, 2 * channels, height, width),
-            flows.new_zeros(batch, 2, height, width),
-        )
-        return over_time(step, state, [*features, flows], reverse)
+        spatial = features[0]
+        own = _each(self.backbone[branch], torch.cat(features, dim=2))
+        two_back = flows + _each(flow_warp, flows.roll(1, 1), flows)
+        two_back = two_back * (torch.arange(flows.shape[1], device=flows.device) > 1).view(-1, 1, 1, 1)
+        batch, _, channels, height, width = spatial.shape
+        nothing = spatial.new_zeros(batch, 2 * channels, height, width)
+        return over_time(step, nothing, [spatial, own, flows, two_back])
 
-    def _step(self, branch: str, state: State, frame: Frame, age: int | Tensor) -> tuple[State, Tensor]:
+    def _step(self, branch: str, earlier: Tensor, frame: Sequence[Tensor], age: int | Tensor) -> tuple[Tensor, Tensor]:
         """One frame of a branch.
 
         Args:
             branch: whose weights are used.
-            state: the features one and two steps back, (B, 2C, H, W), and the flow between them, (B, 2, H, W).
-            frame: this frame's features, (B, C, H, W) each, and its flow to the frame one step back.
+            earlier: the propagated features one and two steps back, (B, 2C, H, W), zero where there is none.
+            frame: this frame's spatial feature and what the backbone made of it, (B, C, H, W) each, and its flows to
+                the frames one and two steps back, (B, 2, H, W) each.
             age: how many frames came before.
 
         Returns:
-            The next state, and this frame's propagated feature (B, C, H, W).
+            What is earlier for the next frame, and this frame's propagated feature (B, C, H, W).
         """
-        earlier, flow_before = state
-        *features, flow = frame
-        has_one, has_two = age > 0, age > 1
+        spatial, own, flow_1, flow_2 = frame
         one_back, two_back = earlier.chunk(2, dim=1)
-        if has_one is False:
+        if isinstance(age, int) and age == 0:
             aligned = torch.zeros_like(one_back)
         else:
-            flow_2 = (flow + flow_warp(flow_before, flow)) * has_two
-            condition = torch.cat([flow_warp(one_back, flow), features[0], flow_warp(two_back, flow_2)], dim=1)
-            aligned = self.deform_align[branch](earlier, condition, flow, flow_2) * has_one
-        own = self.backbone[branch](torch.cat(features, dim=1))
+            condition = torch.cat([flow_warp(one_back, flow_1), spatial, flow_warp(two_back, flow_2)], dim=1)
+            aligned = self.deform_align[branch](earlier, condition, flow_1, flow_2) * (age > 0)
         propagated = aligned + self.fusion[branch](own, aligned)
-        return (torch.cat([propagated, one_back], dim=1), flow.clone()), propagated
+        return torch.cat([propagated, one_back], dim=1), propagated
 
     def _reconstruct(self, features: Tensor, frame: Tensor) -> Tensor:
         """All features of a frame (B, 3C, H, W) and the frame itself to the enlarged frame."""

@@ -84,9 +84,9 @@ def crop_size(scenes: Sequence[Scene], crop_px: int) -> tuple[int, int]:
 class ClipCrops(Dataset[dict[str, torch.Tensor]]):
     """Random crops of short clips for recurrent video networks.
 
-    Every (clip, frame) is one item of an epoch; the frame is where the clip starts, or, where too few frames follow, the
-    start is drawn (RASVSR's recurrent dataset, with its frame 0 allowed). A clip shorter than ``frames`` is continued by
-    its mirror image in time.
+    Every (clip, frame) is one item of an epoch; the frame is where the clip starts, or, where too few frames follow,
+    the start is drawn (RASVSR's recurrent dataset, with its frame 0 allowed). A clip shorter than ``frames`` is
+    continued by its mirror image in time.
 
     Args:
         store: the frame store with roles ``lr`` and ``hr``.

@@ -1,0 +1,259 @@
+import csv
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+import models
+from models.losses import charbonnier
+from models.rasvsr import SPyNet, load_flow, start_flow_at_zero
+from models.warp import flow_warp
+
+ATOL = 1e-5  # of the golden files' README
+SMALL = {"mid_channels": 16, "num_blocks": 2}
+
+
+def _random(seed: int, *shape: int) -> Tensor:
+    return torch.from_numpy(np.random.default_rng(seed).random(shape).astype(np.float32))
+
+
+def _tensor(array: np.ndarray) -> Tensor:
+    return torch.from_numpy(array)
+
+
+def _close(found: Tensor, expected: Tensor, atol: float = ATOL) -> None:
+    torch.testing.assert_close(found, expected, rtol=0, atol=atol)
+
+
+def _lively(seed: int = 0, **settings):
+    """A small network with random weights that keep signals alive: flows of 2 px, frames that depend on each other."""
+    torch.manual_seed(seed)
+    network = models.build("rasvsr", **{**SMALL, **settings})
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            scale = 0.05 if name.endswith("bias") else (1.1 if "spynet" in name else 0.8) / parameter[0].numel() ** 0.5
+            parameter.copy_(torch.randn_like(parameter) * scale)
+    return network.eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def shapes(golden):
+    with golden("rasvsr/state_dict.csv").open() as file:
+        return {row["key"]: tuple(int(side) for side in row["shape"].split("x")) for row in csv.DictReader(file)}
+
+
+@pytest.fixture(scope="module")
+def network(make_weights, shapes):
+    network = models.build("rasvsr")
+    models.load_weights(network, make_weights("rasvsr").make(shapes))
+    return network.eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def small():
+    return _lively()
+
+
+def _count(network) -> tuple[int, int]:
+    return len(network.state_dict()), sum(parameter.numel() for parameter in network.parameters())
+
+
+def test_names_shapes_and_counts_are_the_authors(shapes):
+    network = models.build("rasvsr")
+    assert {key: tuple(value.shape) for key, value in network.state_dict().items()} == shapes
+    assert _count(network) == (246, 5_389_519)
+    assert _count(models.build("rasvsr", is_low_res_input=False)) == (250, 5_463_375)
+    assert _count(models.build("rasvsr", mid_channels=32, num_blocks=2))[1] == 2_436_783
+
+
+@pytest.mark.parametrize(
+    ("seed", "shape", "file"), [(1, (1, 2, 3, 64, 64), "b_2f_64x64"), (3, (1, 5, 3, 68, 100), "d_5f_68x100")]
+)
+def test_the_golden_outputs_are_matched(network, golden, seed, shape, file):
+    _close(network(_random(seed, *shape)), _tensor(np.load(golden(f"rasvsr/{file}.npz"))["output"]))
+
+
+def test_every_golden_intermediate_is_matched(network, golden):
+    data = {name: _tensor(array) for name, array in np.load(golden("rasvsr/a_intermediates.npz")).items()}
+    x = _random(0, 1, 7, 3, 64, 64)
+    to_next, to_previous = network._flows(x)
+    _close(to_next[:, :-1], data["flows_backward"], atol=5e-5)  # flows are pixels, up to 4
+    _close(to_previous[:, 1:], data["flows_forward"], atol=5e-5)
+    spatial = network.feat_extract(x[0])[None]
+    _close(spatial[:, 3], data["spatial_frame3"])
+    backward = network._propagate("backward_1", [spatial.flip(1)], to_next.flip(1))
+    _close(backward[:, [0, 1, 2, 6]], data["backward_1_frames_6_5_4_0"])
+    forward = network._propagate("forward_1", [spatial, backward.flip(1)], to_previous)
+    _close(forward[:, [0, 1, 2, 6]], data["forward_1_frames_0_1_2_6"])
+
+
+def test_alignment_and_fusion_match_their_golden_calls(network, golden):
+    data = {name: _tensor(array) for name, array in np.load(golden("rasvsr/a_intermediates.npz")).items()}
+    inputs = [data[f"dcn_backward_step2_{name}"] for name in ("x", "cond", "flow1", "flow2")]
+    _close(network.deform_align["backward_1"](*inputs), data["dcn_backward_step2_out"])
+    own, aligned = data["tsa_backward_step2_in"].unbind(1)
+    _close(network.fusion["backward_1"](own, aligned), data["tsa_backward_step2_out"])
+
+
+def test_warping_matches_the_golden_module(golden):
+    data = {name: _tensor(array) for name, array in np.load(golden("rasvsr/modules.npz")).items()}
+    flow = data["warp_flow"].permute(0, 3, 1, 2)
+    for padding in ("zeros", "border"):
+        _close(flow_warp(data["warp_x"], flow, padding), data[f"warp_{padding}"])
+
+
+@pytest.mark.parametrize("size", [(70, 90), (64, 64), (40, 49)])
+def test_flows_match_the_golden_module(network, golden, size):
+    expected = _tensor(np.load(golden("rasvsr/modules.npz"))[f"spynet_{size[0]}x{size[1]}"])
+    reference, support = (_random(seed, 2, 3, 70, 90)[..., : size[0], : size[1]] for seed in (11, 12))
+    _close(network.spynet(reference, support), expected, atol=5e-5)
+
+
+def test_the_loss_in_double_precision_is_the_golden_one(network):
+    double = models.build("rasvsr").double()
+    models.load_weights(double, network.state_dict())
+    with torch.no_grad():
+        output = double.eval()(_random(1, 1, 2, 3, 64, 64).double())
+    assert charbonnier(output, _random(6, 1, 2, 3, 256, 256).double()).item() == pytest.approx(0.354248398163, abs=1e-9)
+
+
+def test_the_charbonnier_gradient_is_its_formula():
+    prediction = torch.randn(3, 4, dtype=torch.float64, requires_grad=True)
+    target = torch.randn(3, 4, dtype=torch.float64)
+    with torch.no_grad():
+        target[0] = prediction[0]  # where an absolute value has no gradient
+    charbonnier(prediction, target).backward()
+    difference = (prediction - target).detach()
+    _close(prediction.grad, difference / (difference**2 + 1e-12).sqrt() / 12, atol=1e-15)
+    assert charbonnier(target, target).item() == pytest.approx(1e-6)
+
+
+def test_a_batch_equals_its_clips_one_by_one(small):
+    x = _random(1, 2, 3, 3, 36, 40)
+    _close(small(x), torch.cat([small(clip) for clip in x.split(1)]))
+
+
+def test_a_single_frame_works_and_needs_no_flow(small):
+    x = _random(2, 1, 1, 3, 32, 40)
+    output = small(x)
+    assert output.shape == (1, 1, 3, 128, 160)
+    still = models.build("rasvsr", **SMALL)
+    models.load_weights(still, small.state_dict())
+    start_flow_at_zero(still)
+    assert torch.equal(still(x), output)
+
+
+def test_every_frame_sees_the_whole_clip(small):
+    x = _random(3, 1, 4, 3, 32, 32)
+    before = small(x)
+    for changed in (0, 3):
+        other = x.clone()
+        other[:, changed] = 1 - other[:, changed]
+        assert all((small(other)[:, t] - before[:, t]).abs().max() > 1e-4 for t in range(4))
+
+
+def test_a_mirrored_clip_needs_no_memory_of_the_one_before(small):
+    half, plain = _random(4, 1, 3, 3, 32, 36), _random(5, 1, 6, 3, 32, 36)
+    mirrored = torch.cat([half, half.flip(1)], dim=1)
+    to_next, to_previous = small._flows(mirrored)
+    _close(to_previous[:, 1:], to_next[:, :-1].flip(1))
+    first = small(plain)
+    small(mirrored)
+    assert torch.equal(small(plain), first)
+
+
+@pytest.mark.parametrize("size", [(66, 70), (33, 40), (8, 9)])
+def test_other_sizes_are_extended_and_cropped(small, size):
+    x = _random(6, 1, 2, 3, *size)
+    rows = torch.arange(-(-size[0] // 4) * 4).clamp(max=size[0] - 1)
+    columns = torch.arange(-(-size[1] // 4) * 4).clamp(max=size[1] - 1)
+    output = small(x)
+    assert output.shape == (1, 2, 3, 4 * size[0], 4 * size[1])
+    _close(output, small(x[..., rows, :][..., columns])[..., : 4 * size[0], : 4 * size[1]])
+
+
+def test_frames_of_the_outputs_size_keep_it():
+    network = _lively(is_low_res_input=False)
+    assert network(_random(7, 1, 2, 3, 64, 80)).shape == (1, 2, 3, 64, 80)
+    assert network(_random(7, 1, 2, 3, 45, 50)).shape == (1, 2, 3, 45, 50)
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 3, 7, 64), (1, 2, 4, 64, 64), (2, 3, 64, 64), (1, 0, 3, 64, 64)])
+def test_an_input_that_is_no_clip_is_told_so(small, shape):
+    with pytest.raises(ValueError, match=r"expects a clip \(B, T, 3, H, W\)"):
+        small(torch.zeros(shape))
+
+
+def test_channels_that_cannot_be_grouped_are_refused():
+    with pytest.raises(ValueError, match="multiple of 8"):
+        models.build("rasvsr", mid_channels=12)
+
+
+def test_the_start_follows_the_paper():
+    torch.manual_seed(0)
+    network = models.build("rasvsr")
+    block = network.reconstruction.main[2][0]
+    assert block.conv1.weight.std().item() == pytest.approx(0.1 * (2 / 576) ** 0.5, rel=0.03)
+    alignment = network.deform_align["forward_1"]
+    assert alignment.weight.abs().max() <= 1 / 1152**0.5 and alignment.weight.std() > 0.5 / 1152**0.5
+    zeros = [block.conv1.bias, block.conv2.bias, alignment.bias, *alignment.conv_offset[6].parameters()]
+    assert not any(parameter.any() for parameter in zeros)
+
+
+def test_at_the_start_the_alignment_samples_along_the_flow(monkeypatch):
+    calls = []
+    monkeypatch.setattr(
+        "models.rasvsr.alignment.modulated_deform_conv", lambda *args: calls.append(args) or torch.zeros(1)
+    )
+    alignment = models.build("rasvsr", **SMALL).deform_align["backward_1"]
+    flow_1, flow_2 = torch.randn(2, 1, 2, 8, 8)
+    alignment(torch.randn(1, 32, 8, 8), torch.randn(1, 48, 8, 8), flow_1, flow_2)
+    _, offset, mask, *_ = calls[0]
+    assert offset.shape == (1, 288, 8, 8) and mask.shape == (1, 144, 8, 8)
+    assert torch.equal(offset[:, 0:2], flow_1.flip(1)) and torch.equal(offset[:, 142:144], flow_1.flip(1))
+    assert torch.equal(offset[:, 144:146], flow_2.flip(1)) and torch.equal(offset[:, 286:288], flow_2.flip(1))
+    assert (mask == 0.5).all()
+
+
+def test_flow_that_starts_at_zero_is_zero_and_can_be_learnt():
+    network = models.build("rasvsr", **SMALL)
+    start_flow_at_zero(network)
+    reference, support = _random(8, 2, 3, 40, 32), _random(9, 2, 3, 40, 32)
+    assert not network.spynet(reference, support).any()
+    network.spynet.requires_grad_(False)
+    assert torch.equal(network.spynet(reference, support), torch.zeros(2, 2, 40, 32))
+    network.requires_grad_(True)
+    charbonnier(network(_random(10, 1, 3, 3, 32, 32)), _random(11, 1, 3, 3, 128, 128)).backward()
+    assert all(parameter.grad.abs().max() > 0 for parameter in network.spynet.last_layers())
+    assert all(parameter.grad.isfinite().all() for parameter in network.parameters())
+
+
+def test_flow_is_not_skipped_before_every_level_is_zero():
+    network = models.build("rasvsr", **SMALL)
+    start_flow_at_zero(network)
+    with torch.no_grad():
+        network.spynet.last_layers()[3].fill_(0.5)  # a bias
+    network.requires_grad_(False)
+    assert (network.spynet(_random(8, 1, 3, 40, 32), _random(9, 1, 3, 40, 32)) > 0).all()
+
+
+def test_published_flow_weights_load_without_mean_and_std(tmp_path):
+    torch.manual_seed(1)
+    published = {key: value for key, value in SPyNet().state_dict().items() if key not in ("mean", "std")}
+    assert len(published) == 60
+    torch.save({"params": published}, tmp_path / "spynet.pth")
+    network = models.build("rasvsr", **SMALL)
+    load_flow(network, tmp_path / "spynet.pth")
+    state = network.spynet.state_dict()
+    assert all(torch.equal(state[key], value) for key, value in published.items())
+    del published["basic_module.0.basic_module.0.bias"]
+    with pytest.raises(ValueError, match="1 missing"):
+        load_flow(network, published)
+
+
+def test_reduced_precision_stays_close(small):
+    x = _random(12, 1, 3, 3, 32, 32)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        output = small(x)
+    assert (output.float() - small(x)).abs().mean() < 0.02
