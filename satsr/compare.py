@@ -26,7 +26,7 @@ def write_comparison(client: Any, path: Path, first: Version, second: Version) -
     """Writes the page for two versions; it loads nothing else.
 
     Raises:
-        SatsrError: the versions have no metric in common, or their artifacts cannot be fetched.
+        raise SatsrError(f"{_label(first)} and {_label(second)} share no metric: there is nothing to compare.")
     """
     names = [first, second]
     measured = [name.removeprefix("bicubic.") for name in first.tags if name.startswith("bicubic.")]
@@ -43,11 +43,12 @@ def write_comparison(client: Any, path: Path, first: Version, second: Version) -
     rows.append({"version": "bicubic", **{name: float(first.tags[f"bicubic.{name}"]) for name in metrics}})
     decisive = (first.decides or metrics)[0]
     gain = (second.metric(decisive) or np.nan) - (first.metric(decisive) or np.nan)
+    word = "better" if gain >= 0 else "worse"
     write_text(
         path,
         page.render(
             "comparison.html.j2",
-            headline=f"{_label(second)} is {abs(gain):.2f} dB {'better' if gain >= 0 else 'worse'} than {_label(first)}",
+            headline=f"{_label(second)} is {abs(gain):.2f} dB {word} than {_label(first)}",
             lede=f"{decisive} on {second.tags.get('dataset', 'unknown data')}",
             warnings=_warnings(first, second),
             panels=panels,

@@ -144,9 +144,11 @@ class Verdict:
 
 
 def verdict(paper: Paper, config: Config, dataset: str, methods: Mapping[str, Scores]) -> Verdict:
-    """Reproduced within tolerance, not reproduced, or not comparable, and why."""
+    """Reproduced within tolerance, not reproduced, not comparable, or no published figure; and why."""
     claim = paper.claim
-    published = next(row.values[claim.metric] for row in claim.rows if row.method == claim.method)
+    published = next((row.values[claim.metric] for row in claim.rows if row.method == claim.method), None)
+    if published is None:
+        return Verdict("no published figure", f"There is no known {claim.metric} of {claim.method} to compare with.")
     ours = max(scores[claim.metric] for method, scores in methods.items() if method != BASELINE)
     if dataset != claim.dataset or config.profile != "paper":
         return Verdict(

@@ -34,7 +34,10 @@ class Published:
 
 @dataclass(frozen=True)
 class Claim:
-    """What a paper published: a data set, a metric that decides, and the rows of its table."""
+    """What a paper published: a data set, a metric that decides, and the rows of its table.
+
+    No rows: its figures are not known, and ``source`` says why.
+    """
 
     dataset: str
     metric: str

@@ -220,7 +220,8 @@ def rollback(client: Any, name: str, why: str, lock: Path) -> Decision:
     _reasoned(why)
     with _locked(lock):
         current = alias(client, name, CHAMPION)
-        earlier = [entry for entry in history(client, name) if entry.after == current and entry.before is not None]
+        moves = [entry for entry in history(client, name) if entry.before != entry.after]
+        earlier = [entry for entry in moves if entry.after == current]
         if not earlier or earlier[-1].before is None:
             raise SatsrError(f"{name} has no earlier champion to go back to (now: version {current}).")
         previous = version(client, name, earlier[-1].before)

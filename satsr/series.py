@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from satsr.config import Config
-from satsr.data.series_sets import STRETCH, Inputs, enlarged, look_up, nearest, offsets, planes, target_table
+from satsr.data.series_sets import STRETCH, Inputs, enlarged, nearest, offsets, planes, target_values
 from satsr.data.store import Scene
 from satsr.metrics import mae, mse, psnr, psnr_float, sam, shift_mae, ssim_skimage
 from satsr.paper import Scores
@@ -69,7 +69,7 @@ class SeriesProtocol(ABC):
 
     def target(self, config: Config, scene: Scene) -> np.ndarray:
         """What the network should give, (3, sH, sW) in -1..1."""
-        return planes(look_up(target_table(scene, self.match(config)), scene.read("hr", 0)))
+        return planes(target_values(scene, self.match(config))(scene.read("hr", 0)))
 
     def pictures(self, config: Config, scene: Scene, output: np.ndarray | None, role: str) -> np.ndarray:
         """One picture in display space: the output, the matched target, or the image nearest in date."""

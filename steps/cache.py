@@ -52,11 +52,12 @@ def from_run_cache(repo: Repo, target: str) -> bool:
 
     def restore() -> bool:
         with repo.lock:
-            stage.save_deps()
             try:
                 repo.stage_cache.restore(stage)
             except RunCacheNotFoundError:
                 return False
+            stage.save(run_cache=False)
+            stage.commit()
             stage.dump(update_pipeline=False)
             return True
 

@@ -85,7 +85,7 @@ def report(job: Job, evaluation: Evaluation, outcome: Verdict, dataset: str) -> 
             scene: {LABELS[method]: scores for method, scores in methods.items()}
             for scene, methods in evaluation.scenes().items()
         },
-        curves=curves(layout.training),
+        curves=curves(layout.results),
         panels=[
             Panel(
                 f"{sample.scene}, frame {sample.frame}",

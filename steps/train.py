@@ -60,7 +60,7 @@ def run(job: Job) -> None:
 
 
 def save(fitted: Fitted, layout: Layout, identity: Mapping[str, object]) -> str:
-    """Writes weights, curves and identity as one folder; returns the lineage, the hash of the weights."""
+    """Writes weights and identity as one folder, and the curves; returns the lineage, the hash of the weights."""
     with replacing(layout.training) as folder:
         folder.mkdir()
         for role, state in sorted(fitted.weights.items()):
@@ -68,11 +68,11 @@ def save(fitted: Fitted, layout: Layout, identity: Mapping[str, object]) -> str:
         lineage = hashlib.sha256(
             "".join(sha256(folder / f"{role}.safetensors") for role in sorted(fitted.weights)).encode()
         ).hexdigest()
-        curves(fitted.curves, folder)
         write_json(
             folder / "train.json",
             {"identity": identity, "lineage": lineage, "steps": fitted.steps, "skipped_steps": fitted.skipped},
         )
+    curves(fitted.curves, layout.results)
     return lineage
 
 
@@ -81,7 +81,7 @@ def curves(rows: list[dict[str, float]], folder: Path) -> None:
     for name, wanted in (("loss", False), ("validation", True)):
         table = [row for row in rows if any(key.startswith("val_") for key in row) is wanted]
         columns = list(dict.fromkeys(key for row in table for key in row))
-        with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as handle:
+        with replacing(folder / f"{name}.csv") as path, path.open("w", newline="", encoding="utf-8") as handle:
             writer = csv.DictWriter(handle, columns, lineterminator="\n")
             writer.writeheader()
             writer.writerows({**row, "step": int(row["step"])} for row in table)

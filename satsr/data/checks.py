@@ -154,7 +154,7 @@ def judge(tables: Tables, suite: Suite) -> Result:
         for rule, (passed, rows) in zip(rules, _expect(table, rules), strict=True):
             outcomes[rule.name] = _check(rule, table, passed, rows)
     checks = tuple(outcomes[rule.name] for rule in suite.rules)
-    clips = tuple(_plain(row) for row in tables.scenes.to_dict("records"))
+    clips = tuple(_plain(row) for row in tables.scenes.dropna(axis=1, how="all").to_dict("records"))
     return Result(suite.kind, all(check.passed for check in checks), checks, _overview(tables), clips)
 
 

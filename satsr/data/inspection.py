@@ -3,6 +3,7 @@
 import hashlib
 import zlib
 from collections.abc import Iterator
+from datetime import date
 from typing import Any, NamedTuple
 
 import cv2
@@ -46,7 +47,8 @@ class Tables(NamedTuple):
             recorded. Missing where it does not apply.
         scenes: one row per scene: ``n_<role>`` arrays of each role, ``sizes`` (the most sizes within one role),
             ``repeated_share`` (frames equal to the one before, of all that have one before), ``also_in_other_split``
-            (number of frames), ``max_shift`` in lr pixels.
+            (number of frames), ``max_shift`` in lr pixels. Of the dates of a series: ``n_dates`` (1 for a single
+            image, which needs none), ``ascending``, and ``days_fit`` (the signed days are dates minus target date).
     """
 
     frames: pd.DataFrame
@@ -222,10 +224,22 @@ def _scene_table(scenes: list[Scene], frames: pd.DataFrame) -> pd.DataFrame:
                 "repeated_share": float(images["repeats_previous"].sum()) / max(len(images) - 1, 1),
                 "also_in_other_split": int(own["also_in"].notna().sum()),
                 "max_shift": float(own["shift"].astype(float).max()) if len(own) else float("nan"),
+                **_dates(scene),
             }
         )
     names = [*SCENE_KEYS, *(f"n_{role}" for role in roles)]
-    return pd.DataFrame(rows, columns=[*names, "sizes", "repeated_share", "also_in_other_split", "max_shift"])
+    measured = ["sizes", "repeated_share", "also_in_other_split", "max_shift", "n_dates", "ascending", "days_fit"]
+    return pd.DataFrame(rows, columns=[*names, *measured])
+
+
+def _dates(scene: Scene) -> dict[str, Any]:
+    """What the dates of a series say about themselves; missing where there are none."""
+    dates, target = scene.meta.get("dates") or [], scene.meta.get("target_date")
+    if not dates:
+        return {"n_dates": 1 if scene.count("lr") == 1 else None, "ascending": None, "days_fit": None}
+    taken = [date.fromisoformat(day) for day in dates]
+    days = [(day - date.fromisoformat(target)).days for day in taken] if target else None
+    return {"n_dates": len(dates), "ascending": taken == sorted(taken), "days_fit": scene.meta.get("days") == days}
 
 
 def _origin(scene: Scene, role: str, index: int) -> str | None:

@@ -31,12 +31,12 @@ MATCHES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
 
 
 def offsets(scene: Scene) -> np.ndarray:
-    """(T,) float32: signed days from the target to each image.
+    """(T,) float32: signed days from the target to each image; a single image without a date is of the target's.
 
     Raises:
         SatsrError: the scene has no dates, or not one for each image.
     """
-    days = scene.meta.get("days")
+    days = scene.meta.get("days") or ([0] if scene.count("lr") == 1 else None)
     if days is None or len(days) != scene.count("lr"):
         raise SatsrError(
             f"the series {scene.split}/{scene.id} has {scene.count('lr')} images and {len(days or [])} dates: every "
@@ -101,28 +101,25 @@ def enlarged(image: np.ndarray, scale: int) -> np.ndarray:
     return planes(STRETCH.forward(opencv_cubic(image.astype(np.float32), scale)))
 
 
-def target_table(scene: Scene, match: str) -> np.ndarray:
-    """What each 8-bit value of a scene's target becomes: (256, 3) float32 in -1..1, from the whole image.
+def target_values(scene: Scene, match: str) -> Callable[[np.ndarray], np.ndarray]:
+    """What turns a scene's target, or a crop of it, (H, W, 3), into what the network should give, float32 in -1..1.
 
-    Matching gives equal values to equal values, so a table of 256 holds all of it, and a crop of the target needs no
-    more than that crop.
+    An 8-bit target is another sensor's: it is matched as a whole to the image nearest in date. Equal values stay equal
+    by that, so a table of 256 holds all of it. Other targets are in the units of the images and only stretched.
 
     Args:
-        scene: the series; its image nearest in date lends its radiometry.
+        scene: the series.
         match: one of :data:`MATCHES`.
     """
+    if scene.dtype("hr") != np.uint8:
+        return STRETCH.forward
     hr = scene.read("hr", 0)
     reference = STRETCH.forward(scene.read("lr", nearest(offsets(scene), 1)[0]))
     matched = np.clip(MATCHES[match](hr, reference), -1, 1)
     table = np.zeros((256, hr.shape[2]), np.float32)
     for band in range(hr.shape[2]):
         table[hr[..., band], band] = matched[..., band]
-    return table
-
-
-def look_up(table: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """8-bit (H, W, 3) through a table (256, 3): (H, W, 3) float32."""
-    return np.stack([table[image[..., band], band] for band in range(image.shape[2])], axis=2)
+    return lambda image: np.stack([table[image[..., band], band] for band in range(image.shape[2])], axis=2)
 
 
 @dataclass(frozen=True)
@@ -146,7 +143,7 @@ class SeriesCrops(Dataset[dict[str, torch.Tensor]]):
     """Random crops of dated series; every scene is one item of an epoch.
 
     Args:
-        store: the frame store with roles ``lr`` (T dates) and ``hr`` (one 8-bit image), and ``days`` in the metadata.
+        store: the frame store with roles ``lr`` (T dates) and ``hr`` (one image), and ``days`` in the metadata.
         inputs: what the network takes.
         sampling: how crops are drawn.
 
@@ -159,7 +156,7 @@ class SeriesCrops(Dataset[dict[str, torch.Tensor]]):
         self.scenes = training_scenes(store)
         self.size = crop_size(self.scenes, sampling.crop_px)
         self.order = Shuffled(len(self.scenes), sampling.seed)
-        self._table = lru_cache(maxsize=4096)(self._target_table)
+        self._values = lru_cache(maxsize=4096)(self._target_values)
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
         number = self.order[index]
@@ -167,7 +164,7 @@ class SeriesCrops(Dataset[dict[str, torch.Tensor]]):
         crop = self.crop(scene, index)
         made = self.inputs.read(scene, lambda indices: crop.read(scene, "lr", indices, 1))
         (target,) = crop.read(scene, "hr", [0], self.inputs.scale)
-        made["target"] = planes(look_up(self._table(number), target))
+        made["target"] = planes(self._values(number)(target))
         return {name: torch.from_numpy(value) for name, value in made.items()}
 
     def crop(self, scene: Scene, index: int) -> Crop:
@@ -176,5 +173,5 @@ class SeriesCrops(Dataset[dict[str, torch.Tensor]]):
         crop = Crop.draw(random, scene.shape("lr")[:2], self.size, turns=True)
         return crop if self.sampling.augment else replace(crop, hflip=False, vflip=False, transpose=False)
 
-    def _target_table(self, number: int) -> np.ndarray:
-        return target_table(self.scenes[number], self.sampling.match)
+    def _target_values(self, number: int) -> Callable[[np.ndarray], np.ndarray]:
+        return target_values(self.scenes[number], self.sampling.match)

@@ -174,7 +174,151 @@ def content_rules(max_duplicate_share: float) -> list[Rule]:
     ]
 
 
-SUITES: dict[str, Callable[..., Suite]] = {"video": video}
+def probav(
+    *,
+    scale: int = 3,
+    max_shift_px: float = 3.0,
+    max_duplicate_share: float = 0.2,
+    min_lr_px: int = 16,
+    min_views: int = 9,
+    max_value: float = 16383,
+    min_clear: tuple[float, float] = (0.5, 0.6),
+    splits: tuple[str, ...] = ("train", "val"),
+) -> Suite:
+    """Image sets of Proba-V: unregistered, cloudy views ``lr`` with maps ``qm``, one reference ``hr`` with ``sm``.
+
+    Args:
+        scale: side of hr / side of lr.
+        max_shift_px: how far a view may lie off, in lr pixels; nobody has registered them, and one in ten may lie
+            farther, since clouds are measured along.
+        max_duplicate_share: share of images that may repeat others.
+        min_lr_px: smallest side of lr.
+        min_views: fewest views of a set.
+        max_value: largest digital number, of 14 bits; one view in twenty may have defective pixels above it.
+        min_clear: smallest share of clear pixels of a view (one in ten may have less) and of a reference. ESA took
+            views with 0.6 and references with 0.75.
+        splits: the splits that must hold image sets.
+    """
+    images: dict[str, Any] = {"roles": ("lr", "hr")}
+    lr: dict[str, Any] = {"roles": ("lr",)}
+    share = {"unit": "of its pixels"}
+    views = {"unit": "views", "table": "scenes"}
+    rules = [
+        *set_rules(splits),
+        within("views", "Every set has enough views", "n_lr", min_views, None, **views),
+        one_of("intact", "Every image can be read and is as it was written", "intact", (True,), limit="its checksum"),
+        one_of("type", "Images are stored as uint16", "dtype", ("uint16",), **images),
+        one_of("mask_type", "Maps are stored as uint8", "dtype", ("uint8",), roles=("qm", "sm")),
+        one_of("channels", "Images and maps have one channel", "channels", (1,)),
+        within("maximum", "No value is above the range", "max", None, max_value, tolerated=0.05, **images),
+        one_of("constant", "No image is one flat gray", "constant", (False,), limit="none", **images),
+        # Of a map of 0 and 255 the saturated share is the clear one.
+        within(
+            "clear",
+            "Views are clear enough",
+            "saturated_share",
+            min_clear[0],
+            None,
+            roles=("qm",),
+            tolerated=0.1,
+            **share,
+        ),
+        within("status", "References are clear enough", "saturated_share", min_clear[1], None, roles=("sm",), **share),
+        one_of("scale", f"The reference is exactly {scale} times a view", "ratio", (f"{scale}x{scale}",), **lr),
+        within("small", "Views are large enough", "side", min_lr_px, None, unit="px", **lr),
+        within(
+            "shift", "Views lie near their reference", "shift", None, max_shift_px, unit="LR px", tolerated=0.1, **lr
+        ),
+        *content_rules(max_duplicate_share),
+    ]
+    return Suite("probav", tuple(rules))
+
+
+def set_rules(splits: tuple[str, ...]) -> list[Rule]:
+    """Image sets are complete: a map for every view, one reference with its map, one size per role."""
+    pairs = (("lr", "qm", "Every view has its quality map"), ("hr", "sm", "Every reference has its status map"))
+    return [
+        clip_rules(splits, 1)[0],
+        *(
+            Rule(
+                name=f"{image}_{mask}",
+                title=title,
+                limit=f"equal numbers of {image} and {mask}",
+                table="scenes",
+                column=f"n_{image}",
+                expectation="ExpectColumnPairValuesToBeEqual",
+                arguments={"column_A": f"n_{image}", "column_B": f"n_{mask}"},
+            )
+            for image, mask, title in pairs
+        ),
+        one_of("reference", "Every set has one reference", "n_hr", (1,), table="scenes"),
+        one_of("sizes", "All images of a role have one size", "sizes", (1,), limit="one size", table="scenes"),
+    ]
+
+
+def series(
+    *,
+    scale: int = 4,
+    max_shift_px: float = 1.0,
+    max_duplicate_share: float = 0.0,
+    min_lr_px: int = 8,
+    splits: tuple[str, ...] = ("train", "val"),
+) -> Suite:
+    """Dated Sentinel-2 images ``lr`` (reflectance times 10000) with one finer image ``hr``.
+
+    Args:
+        scale: side of hr / side of lr.
+        max_shift_px: registration error allowed between lr and hr, in lr pixels; clouds and seasons let a fifth of the
+            images measure more.
+        max_duplicate_share: share of images that may repeat others.
+        min_lr_px: smallest side of lr.
+        splits: the splits that must hold series.
+    """
+    lr: dict[str, Any] = {"roles": ("lr",)}
+    images: dict[str, Any] = {"roles": ("lr", "hr")}
+    aligned = {"unit": "LR px", "tolerated": 0.2, **lr}
+    rules = [
+        *date_rules(splits),
+        one_of("intact", "Every image can be read and is as it was written", "intact", (True,), limit="its checksum"),
+        one_of("type", "Sentinel-2 images are stored as uint16", "dtype", ("uint16",), **lr),
+        one_of("target_type", "Targets are stored as integers", "dtype", ("uint8", "uint16"), roles=("hr",)),
+        one_of("channels", "Images have red, green and blue", "channels", (3,), **images),
+        within("range", "Sentinel-2 values are reflectance times 10000", "mean", 50, 20000, **lr),
+        one_of("constant", "No image is one flat colour", "constant", (False,), limit="none", **images),
+        within("saturated", "No image is overexposed", "saturated_share", None, 0.5, unit="of its values", **images),
+        one_of("scale", f"Targets are exactly {scale} times finer", "ratio", (f"{scale}x{scale}",), **lr),
+        within("small", "Sentinel-2 images are large enough", "side", min_lr_px, None, unit="px", **lr),
+        within("shift", "Images lie on top of their target", "shift", None, max_shift_px, **aligned),
+        absent("unique", "Few images occur twice anywhere", "duplicate_of", tolerated=max_duplicate_share),
+        absent("disjoint", "No image is in two splits: measuring is on unseen places", "also_in"),
+    ]
+    return Suite("series", tuple(rules))
+
+
+def date_rules(splits: tuple[str, ...]) -> list[Rule]:
+    """Series are complete: a date for every image, in order, one target, one size per role."""
+    per_scene: dict[str, Any] = {"table": "scenes"}
+    dated = Rule(
+        name="dates",
+        title="Every series has as many dates as images",
+        limit="equal numbers; a single image needs none",
+        table="scenes",
+        column="n_lr",
+        expectation="ExpectColumnPairValuesToBeEqual",
+        arguments={"column_A": "n_lr", "column_B": "n_dates"},
+    )
+    signed = "Days are counted from the target's date, with their sign"
+    return [
+        clip_rules(splits, 1)[0],
+        dated,
+        one_of("target", "Every series has one target", "n_hr", (1,), **per_scene),
+        one_of("sorted", "Dates are in order", "ascending", (True,), limit="ascending", **per_scene),
+        one_of("days", signed, "days_fit", (True,), limit="date minus target date", **per_scene),
+        one_of("sizes", "All images of a series have one size", "sizes", (1,), limit="one size", **per_scene),
+    ]
+
+
+SUITES: dict[str, Callable[..., Suite]] = {"video": video, "probav": probav, "series": series}
 
 
 def suite(kind: str, **limits: Any) -> Suite:

@@ -1,0 +1,79 @@
+"""The Proba-V challenge's submission: a zip with one 16-bit PNG for each of the 290 test sets."""
+
+import re
+import zipfile
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+
+from satsr.data.images import encode_png, read_image
+from satsr.data.readers import listed
+from satsr.errors import SatsrError
+from satsr.files import disk_errors, replacing
+
+NAMES = tuple(f"imgset{number}" for number in range(1160, 1450))
+"""The test sets: 146 of RED (1160 to 1305), 144 of NIR."""
+SIDE = 384
+HIGHEST = 16383
+"""The largest digital number of 14 bits."""
+NAME = re.compile(r"(?:^|_)(imgset\d{4})$")
+
+
+def write_submission(folder: Path, path: Path) -> None:
+    """Packs the images below ``folder`` into the zip that the challenge takes.
+
+    Everything is checked before the zip takes its place: the names, each once; gray, 16 bits, 384 x 384; digital
+    numbers as they are in the data, neither stretched to 16 bits nor reduced to 8. The same images give the same bytes.
+
+    Args:
+        folder: with ``imgset1160.png`` and so on, in one folder or several; what goes before the name and an underscore
+            does not matter, so the results of ``satsr upscale`` (``test_RED_imgset1160.png``) are fine.
+        path: of the zip.
+
+    Raises:
+        SatsrError: images are missing, unknown, doubled or not as the challenge wants them (all are listed).
+    """
+    files = _named(folder)
+    problems = []
+    with disk_errors(f"writing {path}"), replacing(path) as temporary:
+        with zipfile.ZipFile(temporary, "w") as archive:
+            for name in NAMES:
+                image = read_image(files[name])
+                problem = _problem(image)
+                if problem:
+                    problems.append(f"{files[name]} {problem}")
+                    continue
+                # A date of its own would make every zip different; PNGs do not get smaller.
+                archive.writestr(zipfile.ZipInfo(f"{name}.png"), encode_png(image))
+        if problems:
+            raise SatsrError(listed("the challenge would not take these images", problems))
+
+
+def _named(folder: Path) -> dict[str, Path]:
+    """The file of each test set.
+
+    Raises:
+        SatsrError: not exactly one for each.
+    """
+    found: dict[str, list[Path]] = defaultdict(list)
+    for file in sorted(folder.rglob("*.png")):
+        match = NAME.search(file.stem)
+        found[match[1] if match else file.name].append(file)
+    problems = [f"{name}.png is missing" for name in NAMES if name not in found]
+    problems += [f"{files[0]} is no test set" for name, files in found.items() if name not in NAMES]
+    problems += [f"{name} is there {len(files)} times" for name, files in found.items() if len(files) > 1]
+    if problems:
+        raise SatsrError(listed(f"{folder} does not hold the {len(NAMES)} test sets of Proba-V", problems))
+    return {name: files[0] for name, files in found.items()}
+
+
+def _problem(image: np.ndarray) -> str | None:
+    if image.dtype != np.uint16 or image.shape != (SIDE, SIDE):
+        return f"is {image.dtype} {image.shape}, not gray, 16 bits and {SIDE} x {SIDE}"
+    middle = float(np.median(image))
+    if middle > HIGHEST:
+        return f"has a median of {middle:.0f}, beyond the data's 14 bits: do not stretch the values"
+    if image.max() <= np.iinfo(np.uint8).max:
+        return f"has no value above {image.max()}: do not reduce the values to 8 bits"
+    return None
