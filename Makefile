@@ -29,7 +29,7 @@ unit: .venv/installed
 	@pytest -m "not slow"
 
 test: setup lint
-	@pytest
+	@pytest --numprocesses 2 --dist loadfile
 
 clean:
 	rm -rf .venv

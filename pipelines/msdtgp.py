@@ -21,7 +21,7 @@ import models
 from satsr.config import Config, Section, Train
 from satsr.data.datasets import WindowCrops, window
 from satsr.data.store import Scene, Store
-from satsr.objectives import Objective, Supervised, multistep
+from satsr.objectives import Objective, Supervised, cosine, multistep
 from satsr.paper import Arrays, Claim, Paper, Published
 from satsr.video import VideoProtocol
 
@@ -34,6 +34,7 @@ class MsdtgpNetwork(Section):
     base_filter: int = Field(256, ge=8)
     feat: int = Field(64, ge=8, multiple_of=8)
     n_resblock: int = Field(5, ge=1)
+    n_extract: int = Field(3, ge=1)
     init: str = Field("stable", pattern="^(stable|reference)$")
     bicubic_residual: bool = False
 
@@ -83,12 +84,16 @@ class Msdtgp(VideoProtocol, Paper):
         return models.build("msdtgp", scale=config.convert.scale, **config.network.model_dump())
 
     def objective(self, config: Config, network: nn.Module) -> Objective:
-        """L1 with Adam, the rate divided by ten at the milestones."""
+        """L1 with Adam; the rate is divided by ten at the milestones, or without any falls as a cosine."""
         settings: Any = config.train
         adam = torch.optim.Adam(network.parameters(), lr=settings.lr)
-        return Supervised(
-            network, nn.L1Loss(), adam, lambda step: multistep(step, settings.milestones, settings.lr, 0.1)
-        )
+
+        def rate(step: int) -> float:
+            if settings.milestones:
+                return multistep(step, settings.milestones, settings.lr, 0.1)
+            return cosine(step, settings.iterations, settings.lr, 0.01 * settings.lr)
+
+        return Supervised(network, nn.L1Loss(), adam, rate)
 
     def samples(self, config: Config, store: Store) -> Dataset[dict[str, torch.Tensor]]:
         """Crops of a frame with its neighbours."""

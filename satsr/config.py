@@ -202,11 +202,11 @@ def change(paper: str, settings: Mapping[str, Any], root: Path, model: type[Conf
         SatsrError: a setting is unknown or of the wrong type.
     """
     path = root / "params.yaml"
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = 120
+    editor = YAML()  # the round-trip loader: keeps comments, makes plain values only
+    editor.preserve_quotes = True
+    editor.width = 120
     read_yaml(path)
-    document = yaml.load(path.read_text(encoding="utf-8"))
+    document = editor.load(path.read_text(encoding="utf-8"))
     paper_block(paper, document)
     block = document["papers"][paper]
     settings = dict(settings)
@@ -218,7 +218,7 @@ def change(paper: str, settings: Mapping[str, Any], root: Path, model: type[Conf
     resolve(model, paper, root, paper_block(paper, document))
     if lines:
         with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as handle:
-            yaml.dump(document, handle)
+            editor.dump(document, handle)
     return lines
 
 

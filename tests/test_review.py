@@ -131,7 +131,7 @@ def test_a_promotion_in_between_is_noticed(models: Registry) -> None:
         models.add(psnr)
     review.approve(models.client, models.name, 1, "a start", models.lock)
     review.approve(models.client, models.name, 2, "better", models.lock)
-    with pytest.raises(SatsrError, match="the champion of .* is version 2, not 1"):
+    with pytest.raises(SatsrError, match=r"the champion of .* is version 2, not 1"):
         review.approve(models.client, models.name, 3, "best", models.lock, seen=1)
     assert models.champion() == 2
 
