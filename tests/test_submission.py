@@ -53,23 +53,22 @@ def test_names_are_checked_before_anything_is_written(complete: Path, tmp_path: 
     assert not (tmp_path / "out.zip").exists()
 
 
-@pytest.mark.parametrize(
-    ("image", "words"),
-    [
-        (IMAGE[:128, :128], "not gray, 16 bits and 384 x 384"),
-        ((IMAGE // 64).astype(np.uint8), "not gray, 16 bits and 384 x 384"),
-        (IMAGE * 5, "do not stretch"),
-        (IMAGE // 64, "do not reduce"),
-    ],
-)
-def test_images_that_the_challenge_would_not_take_are_named(
-    complete: Path, tmp_path: Path, image: np.ndarray, words: str
-) -> None:
+def test_images_that_the_challenge_would_not_take_are_named(complete: Path, tmp_path: Path) -> None:
     folder = tmp_path / "made"
     folder.mkdir()
     for file in complete.rglob("*.png"):
         (folder / file.name).hardlink_to(file)
-    write_png(folder / "imgset1300.png", image.astype(image.dtype))
-    with pytest.raises(SatsrError, match=r"imgset1300\.png .*" + words):
+    write_png(folder / "imgset1300.png", IMAGE[:128, :128])
+    write_png(folder / "imgset1301.png", (IMAGE // 64).astype(np.uint8))
+    write_png(folder / "imgset1302.png", IMAGE * 5)
+    write_png(folder / "imgset1303.png", IMAGE // 64)
+    with pytest.raises(SatsrError) as error:
         write_submission(folder, tmp_path / "out.zip")
+    for part in (
+        "imgset1300.png is uint16 (128, 128), not gray, 16 bits and 384 x 384",
+        "imgset1301.png is uint8 (384, 384), not gray, 16 bits and 384 x 384",
+        "imgset1302.png has a median of 39150, beyond the data's 14 bits: do not stretch",
+        "imgset1303.png has no value above 182: do not reduce",
+    ):
+        assert part in str(error.value)
     assert not (tmp_path / "out.zip").exists() and list(tmp_path.iterdir()) == [folder]

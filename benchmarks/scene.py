@@ -1,0 +1,104 @@
+"""A whole Sentinel-2-like scene through a small network: wall time, peak memory, and what the memory bound was.
+
+python benchmarks/scene.py                                     # 10980 x 10980 px, 4 bands of 16 bits, x2
+python benchmarks/scene.py --size 2000 --scale 4 --window 128
+python benchmarks/scene.py --model srgan@champion --bands 3
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from rasterio.transform import from_origin
+
+from satsr.apply import load, memory
+from satsr.apply.scene import upscale
+from satsr.apply.work import Options
+from satsr.degrade import imresize
+from satsr.seeds import generator
+
+NAMES = ("B04", "B03", "B02", "B08")
+STRIP = 512
+
+
+def main() -> None:
+    """Makes the scene and the network, enlarges, and prints the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=10980, help="height and width in px")
+    parser.add_argument("--bands", type=int, default=4)
+    parser.add_argument("--scale", type=int, default=2, choices=(2, 4, 8))
+    parser.add_argument("--model", help="any model instead of the small one (its scale and bands count then)")
+    parser.add_argument("--window", type=int)
+    parser.add_argument("--overlap", type=int, default=32)
+    parser.add_argument("--gap", action="store_true", help="leave a corner without data, as at the edge of a swath")
+    parser.add_argument("--folder", type=Path, help="where files go (default: a temporary folder)")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="satsr-benchmark-") as temporary:
+        folder = given.folder or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        source = folder / f"scene-{given.size}x{given.bands}.tif"
+        if not source.exists():
+            synthesise(source, given.size, given.bands, given.gap)
+        model = load(given.model or small(folder, given.bands, given.scale), device="cpu")
+        options = Options(window=given.window, overlap=given.overlap, overwrite=True, force=True)
+        begin = time.monotonic()
+        say(f"before: {memory.peak() / 1e9:.2f} GB held at most")
+        made = upscale(model, source, folder / "out.tif", options, say)[0]
+        seconds = time.monotonic() - begin
+        pixels = given.size**2 / 1e6
+        with rasterio.open(made) as result:
+            say(f"result: {result.width} x {result.height} px, {result.count} bands of {result.dtypes[0]}")
+        say(
+            f"{seconds:.0f} s, {seconds / pixels:.2f} s per megapixel; peak memory {memory.peak() / 1e9:.2f} GB; "
+            f"{source.stat().st_size / 1e9:.2f} GB became {made.stat().st_size / 1e9:.2f} GB"
+        )
+
+
+def small(folder: Path, bands: int, scale: int) -> Path:
+    """SRGAN's generator with one block of eight channels, and random weights."""
+    import torch
+
+    import models
+    from satsr.onnx import export
+
+    torch.manual_seed(0)
+    network = models.build("srresnet", scale=scale, in_channels=bands, n_blocks=1, n_channels=8).eval()
+    path = folder / f"small-x{scale}-{bands}.onnx"
+    facts = {"paper": "benchmark", "kind": "image", "normalisation": "normalise_10k_signed", "scale": scale}
+    axes = {"x": {0: "batch", 2: "height", 3: "width"}}
+    export(network, {"x": torch.zeros(2, bands, 24, 28)}, axes, path, facts)
+    return path
+
+
+def synthesise(path: Path, size: int, bands: int, gap: bool) -> None:
+    """Fields, texture and noise in reflectance x 10000, written strip by strip."""
+    profile = {"driver": "GTiff", "height": size, "width": size, "count": bands, "dtype": "uint16", "nodata": 0}
+    layout = {"tiled": True, "blockxsize": 512, "blockysize": 512, "compress": "deflate", "zlevel": 1, "predictor": 2}
+    place = {"crs": "EPSG:32632", "transform": from_origin(600000, 5000040, 10, 10)}
+    with rasterio.open(path, "w", **profile, **layout, **place, bigtiff="IF_SAFER") as target:
+        for index, name in enumerate(NAMES[:bands], 1):
+            target.set_band_description(index, name)
+        for top in range(0, size, STRIP):
+            rng = generator(0, "benchmark", top)
+            fields = rng.integers(400, 2600, (STRIP // 32 + 1, size // 32 + 1, bands)).repeat(32, 0).repeat(32, 1)
+            texture = imresize(rng.normal(0, 120, (STRIP // 2, size // 2 + 1, bands)).astype(np.float32), 2)
+            values = fields[:STRIP, :size] + texture[:STRIP, :size] + rng.normal(0, 15, (STRIP, size, bands))
+            rows = min(STRIP, size - top)
+            strip = values[:rows].clip(1, 10000).astype(np.uint16)
+            if gap:
+                columns = np.arange(size) + np.arange(top, top + rows)[:, None]
+                strip[columns < size // 2] = 0
+            target.write(np.moveaxis(strip, -1, 0), window=((top, top + rows), (0, size)))
+
+
+def say(line: str) -> None:
+    """Prints at once."""
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

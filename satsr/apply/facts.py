@@ -1,0 +1,119 @@
+"""What an exported model says about itself: enough to apply it without knowing its paper.
+
+The description travels as JSON in the metadata property ``satsr`` of an ONNX graph, or in the header of a .safetensors
+file; :meth:`satsr.paper.Paper.describe` makes it.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from satsr.errors import SatsrError
+from satsr.radiometry import Normalisation, normalisation
+
+KINDS = ("image", "video", "window", "series", "imageset")
+# RASVSR's flow network needs 64 px; the other networks are content with 16.
+SMALLEST = {"video": 64}
+BANDS = {
+    3: ("B04", "B03", "B02"),
+    4: ("B04", "B03", "B02", "B08"),
+    6: ("B05", "B06", "B07", "B8A", "B11", "B12"),
+}
+"""The Sentinel-2 bands that a network of so many channels takes, where it does not say so itself."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The description of a model.
+
+    Attributes:
+        paper: its name.
+        kind: what it takes: ``image`` (one), ``video`` (a clip), ``window`` (a frame with neighbours), ``series``
+            (dates), ``imageset`` (views with quality maps).
+        normalisation: between native values and the network's.
+        scale: SR px per LR px.
+        citation: for people.
+        bands: names of the bands, in the network's order; empty if it does not say.
+        smallest: height and width below which images are extended by reflection.
+        channels: of one image where the file does not show it (weights without a graph).
+        dates: the most dates of a series that are used.
+        raw: the whole description.
+    """
+
+    paper: str
+    kind: str
+    normalisation: Normalisation
+    scale: int
+    citation: str = ""
+    bands: tuple[str, ...] = ()
+    smallest: int = 16
+    channels: int = 3
+    dates: int = 8
+    raw: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def reflectance(self) -> bool:
+        """Whether native values are reflectance times 10000, as in Sentinel-2 products."""
+        return self.normalisation.native[1] == 10000
+
+
+def parse(description: Mapping[str, Any], where: str) -> Facts:
+    """The facts in a description.
+
+    Args:
+        description: the decoded JSON.
+        where: the file, for messages.
+
+    Raises:
+        SatsrError: something is missing or has a value that is not known.
+    """
+    missing = [key for key in ("paper", "kind", "normalisation", "scale") if key not in description]
+    if missing:
+        raise SatsrError(f"the description in {where} lacks {', '.join(missing)}: export the model again with satsr.")
+    kind, scale = description["kind"], description["scale"]
+    if kind not in KINDS:
+        raise SatsrError(f"{where} is a model of the kind {kind!r}; those that can be applied are {', '.join(KINDS)}.")
+    if not isinstance(scale, int) or scale < 1:
+        raise SatsrError(f"the scale in the description of {where} must be a whole number, found {scale!r}.")
+    return Facts(
+        paper=str(description["paper"]),
+        kind=kind,
+        normalisation=normalisation(str(description["normalisation"])),
+        scale=scale,
+        citation=str(description.get("citation", "")),
+        bands=tuple(description.get("bands", ())),
+        smallest=int(description.get("smallest", SMALLEST.get(kind, 16))),
+        channels=int(description.get("channels", 1 if kind == "imageset" else 3)),
+        dates=int(description.get("dates", 8)),
+        raw=dict(description),
+    )
+
+
+def decode(metadata: Mapping[str, str], where: str) -> dict[str, Any]:
+    """The description in a file's metadata: one JSON under ``satsr``, or its keys one by one.
+
+    Raises:
+        SatsrError: there is none.
+    """
+    try:
+        if "satsr" in metadata:
+            found = json.loads(metadata["satsr"])
+            return dict(found) if isinstance(found, dict) else {}
+        return {key: _value(text) for key, text in metadata.items()} if "kind" in metadata else _nothing(where)
+    except (json.JSONDecodeError, RecursionError):
+        raise SatsrError(f"the description in {where} is not valid JSON: export the model again with satsr.") from None
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def _nothing(where: str) -> dict[str, Any]:
+    raise SatsrError(
+        f"{where} carries no description of satsr (what it takes, its value range, its scale), so it cannot be applied "
+        "safely: use a model that satsr exported, or add the metadata property 'satsr' with that JSON."
+    )

@@ -1,0 +1,98 @@
+"""Two maps for those who measure on a result: whether it agrees with its input, and where the network wavers."""
+
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+from rasterio.windows import Window
+
+from satsr.apply.geotiff import Profile, RowWriter, to_cog
+from satsr.apply.raster import Scene, ungeoreferenced
+from satsr.degrade import imresize
+
+Float32 = npt.NDArray[np.float32]
+STRIP = 64
+MARGIN = 4  # LR px; the antialiased cubic reaches over two
+
+
+def ensemble(predict: Callable[[np.ndarray], Float32], planes: np.ndarray) -> tuple[Float32, Float32]:
+    """Mean and standard deviation over the eight turns and mirrors of the input.
+
+    Args:
+        predict: gives (B, M, s h, s w) for (B, N, h, w).
+        planes: (B, N, h, w).
+    """
+    total = squares = None
+    for turns in range(4):
+        for mirrored in (False, True):
+            view = np.rot90(planes, turns, (2, 3))
+            view = view[..., ::-1] if mirrored else view
+            result = predict(np.ascontiguousarray(view))
+            result = np.rot90(result[..., ::-1] if mirrored else result, -turns, (2, 3)).astype(np.float64)
+            total = result if total is None else total + result
+            squares = result**2 if squares is None else squares + result**2
+    assert total is not None and squares is not None
+    mean = total / 8
+    spread = np.sqrt(np.maximum(squares / 8 - mean**2, 0))
+    return mean.astype(np.float32), spread.astype(np.float32)
+
+
+def consistency(scene: Scene, result: Path, scale: int, target: Path) -> dict[str, float]:
+    """Writes the result, made small again, minus the input: what the network changed that it should not have.
+
+    Args:
+        scene: the input, open.
+        result: the super-resolved GeoTIFF with the same bands.
+        scale: SR px per LR px.
+        target: GeoTIFF of the differences at low resolution, float32 native values, NaN where pixels are missing.
+
+    Returns:
+        Mean and root mean square of the absolute difference, in native values.
+    """
+    profile = Profile(
+        scene.height,
+        scene.width,
+        len(scene.layers),
+        np.dtype(np.float32),
+        scene.crs,
+        scene.transform,
+        float("nan"),
+        [layer.name for layer in scene.layers],
+    )
+    total = squares = 0.0
+    count = 0
+    with TemporaryDirectory(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent) as folder:
+        writer = RowWriter(Path(folder) / "rows.tif", profile)
+        with ungeoreferenced(), rasterio.open(result) as fine:
+            for top in range(0, scene.height, STRIP):
+                difference = _difference(scene, fine, top, scale)
+                writer.write(difference)
+                present = difference[np.isfinite(difference)].astype(np.float64)
+                total, squares, count = (
+                    total + np.abs(present).sum(),
+                    squares + (present**2).sum(),
+                    count + present.size,
+                )
+        to_cog(writer.path, target)
+    count = max(count, 1)
+    return {"mean_abs": total / count, "rms": float(np.sqrt(squares / count))}
+
+
+def _difference(scene: Scene, fine: Any, top: int, scale: int) -> Float32:
+    """(C, h, W) for the rows from ``top``; rows beside them are read for the cubic's sake and cut off again."""
+    bottom = min(top + STRIP, scene.height)
+    first, last = max(top - MARGIN, 0), min(bottom + MARGIN, scene.height)
+    window = Window(0, first * scale, fine.width, (last - first) * scale)
+    values = fine.read(window=window).astype(np.float32)
+    if fine.nodata is not None:
+        values[values == fine.nodata] = np.nan
+    small = np.moveaxis(imresize(np.moveaxis(values, 0, -1), 1 / scale), -1, 0)[:, top - first : bottom - first]
+    strip = scene.read(top, bottom - top)
+    difference: Float32 = (small - strip.values).astype(np.float32)
+    if strip.valid is not None:
+        difference[~strip.valid] = np.nan
+    return difference
