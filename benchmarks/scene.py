@@ -6,6 +6,7 @@ python benchmarks/scene.py --model srgan@champion --bands 3
 """
 
 import argparse
+import subprocess
 import sys
 import tempfile
 import time
@@ -36,29 +37,40 @@ def main() -> None:
     parser.add_argument("--overlap", type=int, default=32)
     parser.add_argument("--gap", action="store_true", help="leave a corner without data, as at the edge of a swath")
     parser.add_argument("--folder", type=Path, help="where files go (default: a temporary folder)")
+    parser.add_argument("--prepare", action="store_true", help="only make the scene and the network")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="satsr-benchmark-") as temporary:
         folder = given.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         source = folder / f"scene-{given.size}x{given.bands}.tif"
-        if not source.exists():
+        network = folder / f"small-x{given.scale}-{given.bands}.onnx"
+        if given.prepare:
             synthesise(source, given.size, given.bands, given.gap)
-        model = load(given.model or small(folder, given.bands, given.scale), device="cpu")
+            small(network, given.bands, given.scale)
+            return
+        if not (source.exists() and network.exists()):
+            # In a process of its own, so that what it takes does not count.
+            subprocess.run([sys.executable, *sys.argv, "--prepare", "--folder", str(folder)], check=True)
         options = Options(window=given.window, overlap=given.overlap, overwrite=True, force=True)
-        begin = time.monotonic()
-        say(f"before: {memory.peak() / 1e9:.2f} GB held at most")
-        made = upscale(model, source, folder / "out.tif", options, say)[0]
-        seconds = time.monotonic() - begin
-        pixels = given.size**2 / 1e6
-        with rasterio.open(made) as result:
-            say(f"result: {result.width} x {result.height} px, {result.count} bands of {result.dtypes[0]}")
-        say(
-            f"{seconds:.0f} s, {seconds / pixels:.2f} s per megapixel; peak memory {memory.peak() / 1e9:.2f} GB; "
-            f"{source.stat().st_size / 1e9:.2f} GB became {made.stat().st_size / 1e9:.2f} GB"
-        )
+        measure(given.model or network, source, folder / "out.tif", options)
 
 
-def small(folder: Path, bands: int, scale: int) -> Path:
+def measure(reference: Path | str, source: Path, target: Path, options: Options) -> None:
+    """Enlarges and prints the figures."""
+    begin = time.monotonic()
+    model = load(reference, device="cpu")
+    made = upscale(model, source, target, options, say)[0]
+    seconds = time.monotonic() - begin
+    with rasterio.open(source) as before, rasterio.open(made) as after:
+        pixels = before.width * before.height / 1e6
+        say(f"result: {after.width} x {after.height} px, {after.count} bands of {after.dtypes[0]}")
+    say(
+        f"{seconds:.0f} s, {seconds / pixels:.2f} s per megapixel; peak memory {memory.peak() / 1e9:.2f} GB; "
+        f"{source.stat().st_size / 1e9:.2f} GB became {made.stat().st_size / 1e9:.2f} GB"
+    )
+
+
+def small(path: Path, bands: int, scale: int) -> None:
     """SRGAN's generator with one block of eight channels, and random weights."""
     import torch
 
@@ -67,11 +79,9 @@ def small(folder: Path, bands: int, scale: int) -> Path:
 
     torch.manual_seed(0)
     network = models.build("srresnet", scale=scale, in_channels=bands, n_blocks=1, n_channels=8).eval()
-    path = folder / f"small-x{scale}-{bands}.onnx"
     facts = {"paper": "benchmark", "kind": "image", "normalisation": "normalise_10k_signed", "scale": scale}
     axes = {"x": {0: "batch", 2: "height", 3: "width"}}
     export(network, {"x": torch.zeros(2, bands, 24, 28)}, axes, path, facts)
-    return path
 
 
 def synthesise(path: Path, size: int, bands: int, gap: bool) -> None:

@@ -94,7 +94,8 @@ def code_hash(root: Path, paper: str) -> str:
         *sorted((root / "models" / paper).rglob("*.py")),
         root / "pipelines" / f"{paper}.py",
         *(root / "satsr" / f"{name}.py" for name in ("engine", "objectives", "seeds", "radiometry")),
-        *sorted((root / "satsr" / "data").glob("datasets*.py")),
+        *sorted((root / "satsr" / "data").glob("*sets.py")),
+        root / "satsr" / "data" / "views.py",
     ]
     digest = hashlib.sha256()
     for path in files:
