@@ -30,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """All commands."""
+    from satsr.apply.command import add_arguments
+
     top = argparse.ArgumentParser(prog="satsr", description="Satellite super-resolution as reproducible pipelines.")
     commands = top.add_subparsers(required=True, metavar="command")
 
@@ -47,6 +49,10 @@ def parser() -> argparse.ArgumentParser:
     summariser = add("summary", _summary, "print the summary of a paper's last finished run")
     summariser.add_argument("paper")
     _review(commands)
+    text = "super-resolve a scene, a video or a set of images with a model of the registry"
+    upscale = commands.add_parser("upscale", help=text, description=text)
+    add_arguments(upscale)
+    upscale.set_defaults(command=_upscale)
     return top
 
 
@@ -91,6 +97,12 @@ def _set(arguments: argparse.Namespace) -> None:
 
     lines = change(arguments.paper, dict(map(_setting, arguments.settings)), root(), recipe(arguments.paper).config)
     print("\n".join(lines) or "params.yaml says so already")
+
+
+def _upscale(arguments: argparse.Namespace) -> int | None:
+    from satsr.apply.command import run
+
+    return run(arguments)
 
 
 def _setting(text: str) -> tuple[str, Any]:

@@ -26,6 +26,7 @@ ENVIRONMENT = {
 LEVELS = {
     "great_expectations": logging.WARNING,  # 214 lines at import under ZenML's root handler
     "alembic": logging.WARNING,
+    "dvc": logging.WARNING,  # its command line sets its own level
     "mlflow.store.db.utils": logging.WARNING,
     "lightning_fabric": logging.WARNING,
     "lightning.fabric": logging.WARNING,

@@ -1,5 +1,6 @@
 """The validation stage: rules about a store, run by Great Expectations, told in a report and in JSON."""
 
+import logging
 import math
 from collections import Counter
 from collections.abc import Iterable
@@ -186,6 +187,8 @@ def _expect(table: pd.DataFrame, rules: list[Rule]) -> list[tuple[bool, list[int
     import great_expectations as gx  # takes seconds, so not at the top
     from great_expectations import expectations
     from great_expectations.data_context.types.base import ProgressBarsConfig
+
+    logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)  # it sets INFO itself
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
