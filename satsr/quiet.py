@@ -22,6 +22,7 @@ ENVIRONMENT = {
     "ITERATIVE_DO_NOT_TRACK": "1",
     "GX_ANALYTICS_ENABLED": "false",
     "GIT_PYTHON_REFRESH": "quiet",
+    "OMP_WAIT_POLICY": "PASSIVE",  # waiting threads sleep; on shared cores spinning costs ten times the work
 }
 LEVELS = {
     "great_expectations": logging.WARNING,  # 214 lines at import under ZenML's root handler

@@ -106,7 +106,7 @@ def write_frame(path: Path, values: np.ndarray, scene: raster.Scene | None, scal
         dtype=values.dtype,
         crs=scene.crs,
         transform=raster.finer(scene.transform, scale),
-        nodata=scene.nodata,
+        nodata=0.0 if scene.nodata is None and scene.masked else scene.nodata,
         names=[layer.name for layer in scene.layers],
         colours=[layer.colour for layer in scene.layers],
     )

@@ -143,6 +143,15 @@ def enlarged(mask: Mask, scale: int) -> Mask:
     return np.asarray(mask.repeat(scale, 0).repeat(scale, 1))
 
 
+def mark(values: npt.NDArray[Any], valid: Mask | None, nodata: float, scale: int) -> None:
+    """Writes nodata into (C, sh, sw) where (C, h, w) has no source; no other pixel keeps that value."""
+    for band, plane in enumerate(values):
+        if plane.dtype.kind in "iu":
+            plane[plane == nodata] = nodata + (1 if nodata < np.iinfo(plane.dtype).max else -1)
+        if valid is not None:
+            plane[~enlarged(valid[band], scale)] = nodata
+
+
 def _patches(job: Job, strip: Strip, columns: list[int], width: int) -> npt.NDArray[Any]:
     """The enlarged windows; where nothing is valid the network is not asked."""
     parts = [_part(strip, left, width, axis=2) for left in columns]

@@ -20,7 +20,7 @@ from satsr.apply.model import Model
 from satsr.apply.partial import Partial, unfinished
 from satsr.apply.plan import Footage, Options, Plan, planned
 from satsr.apply.provenance import provenance
-from satsr.apply.tiles import Strip, enlarged
+from satsr.apply.tiles import Strip
 from satsr.blend import Seams, windows
 from satsr.errors import SatsrError
 from satsr.files import disk_errors, require_space
@@ -82,7 +82,7 @@ def upscale(model: Model, source: Path, output: Path, options: Options | None = 
             kept = partial.state["plan"]
             plan = Plan(tuple(kept["starts"]), kept["reach"], Seams(**kept["seams"]), kept["bytes"])
         partial.save(plan=asdict(plan))
-        worst = Run(model, clip, plan, options, partial).all(say)
+        worst = Run(model, clip, plan, options, partial).finish(say)
         per_second = options.per_second or clip.per_second or frames.FRAMES_PER_SECOND
         frames.collect(partial.folder / "frames", clip.names, output, per_second, tags)
     if options.preview:
@@ -119,7 +119,7 @@ class Run:
         self._held: dict[int, Strip] = {}
         self.shape = clip.load(0).values.shape[1:]
 
-    def all(self, say: Say) -> tuple[float | None, float | None]:
+    def finish(self, say: Say) -> tuple[float | None, float | None]:
         """Makes all frames that are not there yet; mean and largest difference where segments meet."""
         means: list[float] = []
         largest: list[float] = []
@@ -170,12 +170,11 @@ class Run:
         if scene is None:
             frames.write_frame(path, values, None, scale)
             return
-        valid = self._held[index].valid
         with scene:
-            nodata = scene.nodata if values.dtype.kind != "f" or scene.nodata is not None else float("nan")
-            if valid is not None:
-                for plane, mask in zip(values, valid, strict=True):
-                    plane[~enlarged(mask, scale)] = 0 if nodata is None else nodata
+            empty = float("nan") if values.dtype.kind == "f" else 0.0
+            if scene.nodata is not None or self._held[index].valid is not None:
+                nodata = empty if scene.nodata is None else scene.nodata
+                tiles.mark(values, self._held[index].valid, nodata, scale)
             frames.write_frame(path, values, scene, scale)
 
     def _runs(self, begin: int, end: int) -> int:

@@ -162,12 +162,8 @@ class Work:
         """
         scene, valid = self.reference, self.valid(rows)
         values = to_native(rows.values[: len(self.layers)], scene.dtype)
-        for band, plane in enumerate(values) if self.nodata is not None else ():
-            if scene.dtype.kind in "iu" and self.nodata is not None:
-                beside = self.nodata + (1 if self.nodata < np.iinfo(scene.dtype).max else -1)
-                plane[plane == self.nodata] = beside
-            if valid is not None:
-                plane[~tiles.enlarged(valid[band], self.model.scale)] = self.nodata
+        if self.nodata is not None:
+            tiles.mark(values, valid, self.nodata, self.model.scale)
         if not self.options.spread:
             return [values]
         spread = rows.values[-1:].astype(np.float32)

@@ -80,12 +80,14 @@ def test_one_picture_and_a_folder_of_pictures_go_through_an_image_model(tmp_path
 def test_mistakes_get_a_sentence(tmp_path, graph):
     source, model = scene(tmp_path / "in.tif"), graph(image_graph)
     (tmp_path / "empty").mkdir()
+    clips = graph(recurrent_graph)
     for words, sentence in (
         ((tmp_path / "none.tif", "out.tif", "--model", model), "does not exist"),
         ((source, "out.tif", "--model", "none.onnx"), "no model file"),
         ((source, tmp_path / "out.tif", "--model", model, "--uncertainty", "dice"), "not dice"),
         ((source, tmp_path / "out.tif", "--model", model, "--window", 40), "more than half a window"),
         ((source, tmp_path / "out.tif", "--model", model, "--device", "cuda"), "--device cpu"),
+        ((source, tmp_path / "o", "--model", clips, "--uncertainty", "spread"), "of the kind video"),
         ((tmp_path / "empty", tmp_path / "out.tif", "--model", model), "no Sentinel-2 product"),
     ):
         with pytest.raises(SatsrError, match=sentence):
