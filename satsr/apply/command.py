@@ -67,9 +67,7 @@ def run(arguments: argparse.Namespace) -> int | None:
     model = load(arguments.model, backend=arguments.backend, device=arguments.device)
     _say(f"{model.name}: {model.facts.paper}, {model.kind}, x{model.scale}, on {model.runner.device}")
     if arguments.uncertainty and model.kind not in ("image", "series"):
-        raise SatsrError(
-            f"--uncertainty makes maps of scenes and series, and {model.name} is of the kind {model.kind}."
-        )
+        raise SatsrError(f"--uncertainty makes maps of scenes and series; {model.name} is of the kind {model.kind}.")
     sequence = not safe.is_product(source) and frames.is_sequence(source)
     if model.kind in ("video", "window") or (model.kind == "image" and (sequence or output.suffix.lower() == ".png")):
         video.upscale(model, source, output, _options(ClipOptions, arguments), _say)

@@ -17,22 +17,27 @@ class Partial:
 
     Attributes:
         folder: for whatever has to survive.
+        begun: whether an earlier run of the same key left something.
         state: of the manifest; empty at the first start.
     """
 
     def __init__(self, folder: Path, key: Mapping[str, Any]) -> None:
-        self.folder, self._key = folder, finite(dict(key))
+        self.folder, self._key = folder, json.loads(json.dumps(finite(dict(key))))
         self._manifest = folder / "manifest.json"
         self.state: dict[str, Any] = {}
         try:
             found = json.loads(self._manifest.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             found = {}
-        if found.get("key") == json.loads(json.dumps(self._key)):
+        self.begun = found.get("key") == self._key
+        if self.begun:
             self.state = dict(found["state"])
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
+
+    def start(self) -> None:
+        """Makes the folder, and throws away what another key left there."""
+        if not self.begun:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self.folder.mkdir(parents=True)
             self.save()
 
     def save(self, **changes: Any) -> None:
@@ -53,10 +58,12 @@ def unfinished(output: Path, key: Mapping[str, Any], overwrite: bool = False) ->
     Raises:
         SatsrError: the result exists, or another process is making it.
     """
-    if output.exists() and not overwrite:
-        raise SatsrError(f"{output} exists: choose another name, or add --overwrite.")
-    folder = output.parent / f".{output.name}.partial"
     with locked(output, timeout=0):
+        partial = Partial(output.parent / f".{output.name}.partial", key)
+        # Killed between the last file and the end, a run leaves both the result and its folder.
+        if output.exists() and not overwrite and not partial.begun:
+            raise SatsrError(f"{output} exists: choose another name, or add --overwrite.")
         remove_stale(output)
-        yield (partial := Partial(folder, key))
+        partial.start()
+        yield partial
         shutil.rmtree(partial.folder, ignore_errors=True)
