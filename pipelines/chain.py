@@ -29,7 +29,7 @@ def train(paper: str) -> Pipeline:
         store = zen.convert(paper, raw)
         checked = zen.validate(paper, store)
         weights = zen.train(paper, store, checked)
-        measured = zen.evaluate(paper, store, weights)
+        measured, _ = zen.evaluate(paper, store, weights)
         graph = zen.export(paper, weights)
         zen.register(paper, measured, graph, checked)
 

@@ -1,10 +1,13 @@
 """The seven stages as ZenML steps: each asks DVC whether there is anything to do, else runs the stage's function."""
 
 from importlib import import_module
+from typing import Annotated
 
 from zenml import step
+from zenml.types import HTMLString
 
 from satsr.files import disk_errors
+from satsr.layout import Layout
 from satsr.root import root
 from steps.cache import reuse_or_run
 from steps.recipes import job
@@ -50,9 +53,13 @@ def train(paper: str, store: Ref, checked: Ref) -> Ref:
 
 
 @step(enable_cache=False)
-def evaluate(paper: str, store: Ref, weights: Ref) -> Ref:
-    """The weights are measured against the baseline and the published table."""
-    return _stage("evaluate", paper)
+def evaluate(
+    paper: str, store: Ref, weights: Ref
+) -> tuple[Annotated[Ref, "measured"], Annotated[HTMLString, "report"]]:
+    """The weights are measured against the baseline and the published table; ZenML shows the report."""
+    reference = _stage("evaluate", paper)
+    report = Layout(root(), paper).evaluation / "report.html"
+    return reference, HTMLString(report.read_text(encoding="utf-8"))
 
 
 @step(enable_cache=False)

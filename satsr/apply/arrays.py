@@ -40,10 +40,11 @@ def unpack(frames: Any, kind: str) -> tuple[np.ndarray, Pack]:
 def to_native(values: np.ndarray, dtype: npt.DTypeLike) -> np.ndarray:
     """Rounds (half to even) and saturates to an integer type; a float type only converts."""
     wanted = np.dtype(dtype)
-    if wanted.kind not in "iu":
+    if wanted.kind not in "iu" or values.dtype == wanted:
         return np.asarray(values, wanted)
     limits = np.iinfo(wanted)
-    return np.asarray(np.clip(np.rint(values), limits.min, limits.max), wanted)
+    rounded = np.rint(values)
+    return np.asarray(np.clip(rounded, limits.min, limits.max, out=rounded), wanted)
 
 
 def _unpack_plain(values: np.ndarray, kind: str) -> tuple[np.ndarray, Pack]:
