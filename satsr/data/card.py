@@ -146,6 +146,7 @@ class Card(_Part):
         source: where the data come from.
         layout: the reader, a key of :data:`satsr.data.readers.LAYOUTS`; "auto" looks at the files.
         scale: high-resolution side over low-resolution side.
+        options: of the reader, for layouts whose reader has some (the surrogate pairs of ``sentinel2``, for instance).
         limits: for its archives.
     """
 
@@ -159,6 +160,7 @@ class Card(_Part):
     source: Source
     layout: str = "auto"
     scale: int = Field(default=4, ge=2, le=8)
+    options: dict[str, bool | int | float | str] | None = None
     limits: Limits = Limits()
 
     def plain(self) -> dict[str, Any]:

@@ -105,7 +105,7 @@ def convert(
     root = raw_root(raw, content, base)
     with disk_errors(f"converting {raw}"), locked(store):
         remove_stale(store)
-        sources = read_scenes(content.reader, root)
+        sources = read_scenes(content.reader, root, content.card.get("options"))
         pieces = divide(sources, recipe.split, recipe.val_share, recipe.clip_frames)
         _require_room(store, pieces, recipe)
         with StoreWriter(store, content.card, _provenance(content, recipe)) as writer:

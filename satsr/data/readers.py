@@ -6,10 +6,11 @@ frame is loaded, and found to be bad, later.
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
+from inspect import signature
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -70,17 +71,29 @@ class SceneSource:
     meta: dict[str, Any] = field(default_factory=dict)
 
 
-def read_scenes(layout: str, root: Path) -> list[SceneSource]:
+def read_scenes(layout: str, root: Path, options: Mapping[str, Any] | None = None) -> list[SceneSource]:
     """The scenes in ``root``, in natural order of their ids.
 
+    Args:
+        layout: a key of :data:`LAYOUTS`.
+        root: the folder, or the one file.
+        options: keyword arguments of the layout's reader, from the dataset card.
+
     Raises:
-        SatsrError: the layout is unknown, nothing was found, or names are missing, doubled or without their partner
+        SatsrError: the layout or an option is unknown, nothing was found, or names are missing, doubled or without their partner
             (the message lists every one).
     """
     if layout not in LAYOUTS:
         raise SatsrError(f"no layout of files is called {layout!r}: there are {', '.join(sorted(LAYOUTS))}.")
     module, name = LAYOUTS[layout].split(":")
-    found: list[SceneSource] = getattr(import_module(module), name)(root)
+    reader = getattr(import_module(module), name)
+    known = list(signature(reader).parameters)[1:]
+    if options and not (known == ["options"] or set(options) <= set(known)):
+        raise SatsrError(
+            f"the reader of the layout {layout!r} has the options {', '.join(known) or 'none'}, but the dataset card "
+            f"gives {', '.join(options)}."
+        )
+    found: list[SceneSource] = reader(root, **(options or {}))
     if not found:
         raise SatsrError(
             f"{root} holds nothing that the layout {layout!r} can read: expected images "

@@ -152,6 +152,19 @@ def test_an_unknown_layout_names_the_known_ones(tmp_path: Path) -> None:
         read_scenes("x", tmp_path)
 
 
+def test_an_option_that_the_reader_does_not_have_names_those_it_has(tmp_path: Path) -> None:
+    touch(tmp_path, "0.png")
+    with pytest.raises(SatsrError, match=r"'frames' has the options none, but the dataset card gives tile_px"):
+        read_scenes("frames", tmp_path, {"tile_px": 64})
+
+
+def test_options_of_the_card_reach_the_reader(tmp_path: Path) -> None:
+    np.savez(tmp_path / "scene.npz", im10=np.full((4, 256, 256), 500, np.uint16))
+    scenes = read_scenes("sentinel2", tmp_path, {"tile_px": 64})
+    assert {scene.meta["degradation"]["tile_px"] for scene in scenes} == {64}
+    assert len(scenes) == 16
+
+
 def test_real_video_is_found_by_its_folder_and_by_the_folder_around_it(samples) -> None:
     root = samples("video")
     clip = next(path for path in root.iterdir() if path.is_dir())
