@@ -80,8 +80,8 @@ def read_scenes(layout: str, root: Path, options: Mapping[str, Any] | None = Non
         options: keyword arguments of the layout's reader, from the dataset card.
 
     Raises:
-        SatsrError: the layout or an option is unknown, nothing was found, or names are missing, doubled or without their partner
-            (the message lists every one).
+        SatsrError: the layout or an option is unknown, nothing was found, or names are missing, doubled or without
+            their partner (the message lists every one).
     """
     if layout not in LAYOUTS:
         raise SatsrError(f"no layout of files is called {layout!r}: there are {', '.join(sorted(LAYOUTS))}.")
