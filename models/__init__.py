@@ -28,6 +28,7 @@ NETWORKS = {
     "srgan_discriminator": "models.srgan:Discriminator",
     "recursive_fusion": "models.srgan:RecursiveFusion",
     "srgan_misr": "models.srgan:FusedSRResNet",
+    "srgan": "models.srgan:SuperResolver",
     "srgan_standard": "models.srgan:standard",
     "srgan_res": "models.srgan:res",
     "srgan_rcab": "models.srgan:rcab",

@@ -1,5 +1,6 @@
 """State of the tools inside the repository: ZenML's folder, DVC's, MLflow's database. Safe to repeat."""
 
+import logging
 from pathlib import Path
 
 from satsr import quiet, tracking
@@ -31,6 +32,10 @@ def _zenml(root: Path) -> str:
         return "zenml: ready"
     from zenml.client import Client
 
-    Client.initialize(root)
-    Client(root).active_stack_model  # noqa: B018  # the first access creates the database and the default stack
+    logging.disable(logging.INFO)  # it tells each of its steps, from loggers with levels of their own
+    try:
+        Client.initialize(root)
+        Client(root).active_stack_model  # noqa: B018  # the first access creates the database and the default stack
+    finally:
+        logging.disable(logging.NOTSET)
     return "zenml: initialised .zen, state in .zenml"

@@ -17,6 +17,7 @@ from models.srgan.losses import (
     spectral_angle,
     total_variation,
 )
+from models.srgan.network import SuperResolver
 from models.srgan.schedules import adversarial_weight, ema_decay, warmup_factor
 from models.srgan.srresnet import SRResNet
 from models.srgan.successor import ESRGANGenerator, FlexibleGenerator, lka, rcab, res, rrdb, standard, stochastic
@@ -32,6 +33,7 @@ __all__ = [
     "PatchDiscriminator",
     "RecursiveFusion",
     "SRResNet",
+    "SuperResolver",
     "TruncatedVGG19",
     "adversarial_loss",
     "adversarial_weight",

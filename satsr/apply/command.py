@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -29,20 +30,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--device", choices=("auto", "cpu", "cuda"), default="auto")
     add("--bands", type=_names, default=(), metavar="B04,B03,B02", help="for the model, in its order")
     add("--extra", choices=("drop", "bicubic"), default="drop", help="what becomes of a scene's other bands")
-    add("--gain", type=float, help="the model's numbers are gain * number + offset")
+    add("--gain", type=_gain, help="the model's numbers are gain * number + offset")
     add("--offset", type=float, help="-1000 for Sentinel-2 numbers that still hold the offset of baseline 04.00")
     add("--nodata", type=float, help='value that stands for "missing", where the file does not say')
-    add("--window", type=int, metavar="PX", help="side of a window (default: what the free memory bears)")
-    add("--overlap", type=int, default=32, metavar="PX", help="of neighbouring windows (default: 32)")
-    add("--margin", type=int, default=8, metavar="PX", help="thrown away at windows' edges (default: 8)")
-    add("--batch", type=int, default=1, help="windows of a scene that are computed at once (default: 1)")
-    add("--segment", type=int, metavar="FRAMES", help="of a video (default: what the free memory bears)")
-    add("--burn-in", type=int, metavar="FRAMES", help="by which a segment is longer on both sides (default: 8)")
+    add("--window", type=_at_least(2), metavar="PX", help="side of a window (default: what the free memory bears)")
+    add("--overlap", type=_at_least(0), default=32, metavar="PX", help="of neighbouring windows (default: 32)")
+    add("--margin", type=_at_least(0), default=8, metavar="PX", help="thrown away at windows' edges (default: 8)")
+    add("--batch", type=_at_least(1), default=1, help="windows of a scene that are computed at once (default: 1)")
+    add("--segment", type=_at_least(1), metavar="FRAMES", help="of a video (default: what the free memory bears)")
+    add("--burn-in", type=_at_least(0), metavar="FRAMES", help="by which a segment is longer on both sides (default: 8)")
     add("--fps", dest="per_second", type=float, help="frame rate of a video (default: the input's)")
     add("--date", metavar="YYYY-MM-DD", help="wanted day of a series (default: the middle one)")
-    add("--ensemble", action="store_true", help="average a video over the eight turns and mirrors")
-    maps = "the result made small again minus the input; the spread over eight turns and mirrors"
-    add("--uncertainty", type=_names, default=(), metavar="consistency,spread", help=f"maps of a scene: {maps}")
+    add("--seed", type=_at_least(0), help="of the noise that a diffusion model starts from (default: 0)")
+    eight = "eight turns and mirrors of the input (a diffusion model: eight seeds)"
+    add("--ensemble", action="store_true", help=f"the mean over {eight}")
+    maps = f"the result made small again minus the input; the spread over {eight}"
+    add("--uncertainty", type=_names, default=(), metavar="consistency,spread", help=f"also write maps: {maps}")
     add("--preview", action="store_true", help="also write a before/after PNG and an HTML page")
     add("--force", action="store_true", help="go on although the input looks wrong")
     add("--overwrite", action="store_true", help="replace an existing result")
@@ -88,6 +91,25 @@ def _options(kind: type[Any], arguments: argparse.Namespace) -> Any:
     given |= {"extra": arguments.extra == "bicubic"}
     given |= {name: name in arguments.uncertainty for name in ("consistency", "spread")}
     return kind(**{field.name: given[field.name] for field in fields(kind) if field.name in given})
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"a whole number of at least {least} is expected, not {text}")
+        return int(text)
+
+    return number
+
+
+def _gain(text: str) -> float:
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not found > 0 or found == float("inf"):
+        raise argparse.ArgumentTypeError(f"a number above 0 is expected, not {text}")
+    return found
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -13,8 +13,7 @@ from satsr.errors import SatsrError
 from satsr.radiometry import Normalisation, normalisation
 
 KINDS = ("image", "video", "window", "series", "imageset")
-# RASVSR's flow network needs 64 px; the other networks are content with 16.
-SMALLEST = {"video": 64}
+SMALLEST = 16  # px with which every network is content
 BANDS = {
     3: ("B04", "B03", "B02"),
     4: ("B04", "B03", "B02", "B08"),
@@ -47,7 +46,7 @@ class Facts:
     scale: int
     citation: str = ""
     bands: tuple[str, ...] = ()
-    smallest: int = 16
+    smallest: int = SMALLEST
     channels: int = 3
     dates: int = 8
     raw: Mapping[str, Any] = field(default_factory=dict)
@@ -83,7 +82,7 @@ def parse(description: Mapping[str, Any], where: str) -> Facts:
         scale=scale,
         citation=str(description.get("citation", "")),
         bands=tuple(description.get("bands", ())),
-        smallest=int(description.get("smallest", SMALLEST.get(kind, 16))),
+        smallest=int(description.get("smallest", SMALLEST)),
         channels=int(description.get("channels", 1 if kind == "imageset" else 3)),
         dates=int(description.get("dates", 8)),
         raw=dict(description),

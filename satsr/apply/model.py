@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from satsr.apply import arrays
 from satsr.apply.facts import BANDS, Facts, parse
+from satsr.apply.noise import noise
 from satsr.apply.reference import located
 from satsr.apply.runners import OnnxRunner, Runner, TorchRunner
 from satsr.degrade import opencv_cubic
@@ -22,7 +23,7 @@ from satsr.files import sha256
 
 Float32 = npt.NDArray[np.float32]
 BACKENDS = ("onnx", "torch")
-KNOWN = ("x", "days", "alphas", "quality", "up")
+KNOWN = ("x", "days", "alphas", "quality", "up", "noise")
 
 
 def load(reference: str | Path, *, backend: str = "onnx", device: str = "auto") -> "Model":
@@ -90,7 +91,14 @@ class Model:
             return self.facts.bands
         return BANDS.get(self.channels, ()) if self.facts.reflectance else _colours(self.channels)
 
-    def __call__(self, frames: Any, *, days: Sequence[float] | None = None, quality: Any = None) -> Any:
+    @property
+    def draws(self) -> bool:
+        """Whether its result is one of many that it could give, chosen by noise (diffusion)."""
+        return "noise" in self.runner.inputs
+
+    def __call__(
+        self, frames: Any, *, days: Sequence[float] | None = None, quality: Any = None, seed: int = 0
+    ) -> Any:
         """Super-resolves an array.
 
         Args:
@@ -100,6 +108,7 @@ class Model:
                 ``video`` and ``window``; dates (T, H, W, C) for ``series``; views (T, H, W) for ``imageset``.
             days: for ``series``: signed days of each date from the wanted one; default: from the middle one.
             quality: for ``imageset``: (T, H, W), non-zero where clear; default: everything is.
+            seed: of the noise that a diffusion network starts from.
 
         Returns:
             The same kind of array in the same type, each side ``scale`` times longer; for ``series`` and ``imageset``
@@ -115,10 +124,12 @@ class Model:
                 "the array holds values that are not finite: fill them first, or use satsr upscale on the file, which "
                 "leaves nodata where they are."
             )
-        result = self._apply(values, days, None if quality is None else np.asarray(quality))
+        result = self._apply(values, days, None if quality is None else np.asarray(quality), seed)
         return pack(arrays.to_native(result, values.dtype), self.scale)
 
-    def _apply(self, values: np.ndarray, days: Sequence[float] | None, quality: np.ndarray | None) -> Float32:
+    def _apply(
+        self, values: np.ndarray, days: Sequence[float] | None, quality: np.ndarray | None, seed: int
+    ) -> Float32:
         """(N, H, W, C) native to float32 native, (N, sH, sW, C) or without the first axis."""
         if values.shape[-1] != self.channels:
             raise SatsrError(
@@ -127,7 +138,7 @@ class Model:
             )
         planes = np.moveaxis(values, -1, 1)
         if self.kind == "image":
-            return np.stack([np.moveaxis(self.predict(plane[None])[0], 0, -1) for plane in planes])
+            return np.stack([np.moveaxis(self.predict(plane[None], seed=seed)[0], 0, -1) for plane in planes])
         if self.kind == "window":
             frames = [self._window(planes, index) for index in range(len(planes))]
             return np.stack([np.moveaxis(frame, 0, -1) for frame in frames])
@@ -143,7 +154,7 @@ class Model:
         signed = np.asarray(np.arange(len(values)) - len(values) // 2 if days is None else days, np.float32)
         dates = self.dates(signed)
         stack = planes[dates].reshape(1, -1, *planes.shape[2:])
-        return np.moveaxis(self.predict(stack, days=signed[dates], alphas=real(dates))[0], 0, -1)
+        return np.moveaxis(self.predict(stack, days=signed[dates], alphas=real(dates), seed=seed)[0], 0, -1)
 
     def _window(self, planes: np.ndarray, index: int) -> Float32:
         """One frame from its neighbours."""
@@ -173,6 +184,9 @@ class Model:
         days: np.ndarray | None = None,
         alphas: np.ndarray | None = None,
         quality: np.ndarray | None = None,
+        corners: Sequence[tuple[int, int]] | None = None,
+        seed: int = 0,
+        sample: int = 0,
     ) -> Float32:
         """Runs the network on a batch of equal windows.
 
@@ -181,6 +195,9 @@ class Model:
             days: (T,) signed days, for ``series``.
             alphas: (T,) 1 for real dates, 0 for repeated ones.
             quality: (B, T, h, w), True where clear, for ``imageset``.
+            corners: row and column of each window in its scene, in LR px: where a diffusion network's noise is taken
+                from; default: 0, 0.
+            seed, sample: of that noise (:func:`satsr.apply.noise.noise`).
 
         Returns:
             (B, M, s h, s w) float32 native values, not rounded.
@@ -188,6 +205,12 @@ class Model:
         height, width = planes.shape[2:]
         padded = self._padded(planes)
         inputs = self._inputs(padded, days, alphas, None if quality is None else self._padded(quality))
+        if self.draws:
+            shape = self.scale * padded.shape[2], self.scale * padded.shape[3]
+            places = corners or [(0, 0)] * len(planes)
+            inputs["noise"] = np.stack(
+                [noise(seed, sample, self.channels, (self.scale * y, self.scale * x), shape) for y, x in places]
+            )
         output = self.runner.run(inputs)
         output = output.reshape(len(planes), -1, *output.shape[-2:])
         return self._native(output[..., : self.scale * height, : self.scale * width])

@@ -26,7 +26,8 @@ class Options:
         window: side of a window in LR px; None: whole frames, or what the free memory bears.
         overlap: of neighbouring windows in LR px.
         margin: LR px at a window's edge that are thrown away.
-        ensemble: average over the eight turns and mirrors.
+        seed: of the noise that a diffusion network starts from.
+        ensemble: the mean of eight outputs (:func:`satsr.apply.uncertainty.outputs`) instead of one.
         per_second: frame rate of a video; None: the input's.
         preview: also write a before/after picture and page.
         force: go on where the input looks wrong.
@@ -41,6 +42,7 @@ class Options:
     window: int | None = None
     overlap: int = 32
     margin: int = 8
+    seed: int = 0
     ensemble: bool = False
     per_second: float | None = None
     preview: bool = False

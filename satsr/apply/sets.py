@@ -100,7 +100,8 @@ class DatesWork(Work):
     def enlarge(self, parts: Sequence[Strip]) -> Float32:
         """(B, C, s h, s w): what is missing on a date is filled from the others."""
         planes = np.stack([self._whole(part) for part in parts])
-        return self.predicted(planes, days=self._days, alphas=self._alphas)
+        corners = [part.corner for part in parts]
+        return self.predicted(planes, days=self._days, alphas=self._alphas, corners=corners)
 
     def valid(self, rows: tiles.Rows) -> tiles.Mask | None:
         """A pixel has a source if it is there on any date."""

@@ -5,7 +5,7 @@ network and come back as missing, neither more nor fewer of them.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -27,10 +27,12 @@ class Strip:
     Attributes:
         values: (N, h, W) native.
         valid: (N, h, W), False where a value is missing; None if none is.
+        corner: row and column of its first pixel in the scene, in LR px.
     """
 
     values: npt.NDArray[Any]
     valid: Mask | None = None
+    corner: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def stitched(job: Job, begin: int = 0, bar: Bar | None = None) -> Iterator[Rows]
         (job.shape[0] - begin, job.shape[1]), job.bands, job.scale, job.seams, blend_type(np.dtype(job.dtype))
     )
     for top, group in groupby(blender.positions, key=lambda position: position[0]):
-        strip = job.read(begin + top, blender.height)
+        strip = replace(job.read(begin + top, blender.height), corner=(begin + top, 0))
         columns = [left for _, left in group]
         for first in range(0, len(columns), job.batch):
             batch = columns[first : first + job.batch]
@@ -168,4 +170,6 @@ def _patches(job: Job, strip: Strip, columns: list[int], width: int) -> npt.NDAr
 def _part(strip: Strip, start: int, length: int, axis: int = 1) -> Strip:
     """Some rows (axis 1) or columns (axis 2) of a strip."""
     where = (slice(None),) * axis + (slice(start, start + length),)
-    return Strip(strip.values[where], None if strip.valid is None else strip.valid[where])
+    row, column = strip.corner
+    corner = (row + start, column) if axis == 1 else (row, column + start)
+    return Strip(strip.values[where], None if strip.valid is None else strip.valid[where], corner)

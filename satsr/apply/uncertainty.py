@@ -1,6 +1,6 @@
 """Two maps for those who measure on a result: whether it agrees with its input, and where the network wavers."""
 
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -11,34 +11,47 @@ import rasterio
 from rasterio.windows import Window
 
 from satsr.apply.geotiff import Profile, RowWriter, to_cog
+from satsr.apply.model import Model
 from satsr.apply.raster import Scene, ungeoreferenced
 from satsr.degrade import imresize
 
 Float32 = npt.NDArray[np.float32]
+WAYS = 8
 STRIP = 64
 MARGIN = 4  # LR px; the antialiased cubic reaches over two
 
 
-def ensemble(predict: Callable[[np.ndarray], Float32], planes: np.ndarray) -> tuple[Float32, Float32]:
-    """Mean and standard deviation over the eight turns and mirrors of the input.
+def outputs(model: Model, planes: np.ndarray, **more: Any) -> Iterator[Float32]:
+    """What a model gives for the same windows in eight ways, the usual one first.
+
+    A diffusion network is given other noise, any other network the eight turns and mirrors of its input.
 
     Args:
-        predict: gives (B, M, s h, s w) for (B, N, h, w).
-        planes: (B, N, h, w).
+        model: the network.
+        planes: (B, N, h, w) native values.
+        more: further arguments of :meth:`satsr.apply.model.Model.predict`.
+
+    Yields:
+        (B, M, s h, s w), turned back.
     """
-    total = squares = None
-    for turns in range(4):
-        for mirrored in (False, True):
-            view = np.rot90(planes, turns, (2, 3))
-            view = view[..., ::-1] if mirrored else view
-            result = predict(np.ascontiguousarray(view))
-            result = np.rot90(result[..., ::-1] if mirrored else result, -turns, (2, 3)).astype(np.float64)
-            total = result if total is None else total + result
-            squares = result**2 if squares is None else squares + result**2
-    assert total is not None and squares is not None
-    mean = total / 8
-    spread = np.sqrt(np.maximum(squares / 8 - mean**2, 0))
-    return mean.astype(np.float32), spread.astype(np.float32)
+    for index in range(WAYS):
+        if model.draws:
+            yield model.predict(planes, **more, sample=index)
+            continue
+        turns, mirrored = index // 2, index % 2 == 1
+        view = np.rot90(planes, turns, (-2, -1))
+        result = model.predict(np.ascontiguousarray(view[..., ::-1] if mirrored else view), **more)
+        yield np.rot90(result[..., ::-1] if mirrored else result, -turns, (-2, -1))
+
+
+def moments(values: Iterable[np.ndarray]) -> tuple[Float32, Float32]:
+    """Mean and standard deviation of equal arrays, with two of them in memory."""
+    count, total, squares = 0, np.float64(0), np.float64(0)
+    for value in values:
+        wide = value.astype(np.float64)
+        count, total, squares = count + 1, total + wide, squares + wide**2
+    mean = total / count
+    return mean.astype(np.float32), np.sqrt(np.maximum(squares / count - mean**2, 0)).astype(np.float32)
 
 
 def consistency(scene: Scene, result: Path, scale: int, target: Path) -> dict[str, float]:

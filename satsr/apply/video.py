@@ -212,10 +212,11 @@ class Run:
 
         def enlarge(parts: Any) -> npt.NDArray[np.float32]:
             planes = np.stack([part.values for part in parts]).astype(np.float32, copy=False)
+            more: dict[str, Any] = {"corners": [part.corner for part in parts], "seed": self.options.seed}
             if self.options.ensemble:
-                output = uncertainty.ensemble(self.model.predict, planes)[0]
+                output = uncertainty.moments(uncertainty.outputs(self.model, planes, **more))[0]
             else:
-                output = self.model.predict(planes)
+                output = self.model.predict(planes, **more)
             if self.model.kind == "video":
                 chosen = [index * channels + band for index in kept for band in range(channels)]
                 output = output[:, chosen]

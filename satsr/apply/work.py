@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -34,8 +35,10 @@ class Options:
         margin: LR px at a window's edge that are thrown away.
         batch: windows that go through the network at once.
         date: for a series, the wanted day, such as 2018-07-01; None: the middle one.
+        seed: of the noise that a diffusion network starts from.
+        ensemble: the mean of eight outputs (:func:`satsr.apply.uncertainty.outputs`) instead of one.
         consistency: also write the result, made small again, minus the input.
-        spread: average over the eight turns and mirrors, and also write their standard deviation.
+        spread: also write the standard deviation of these eight.
         preview: also write a before/after picture and page.
         force: go on where the input looks wrong.
         overwrite: the result may exist.
@@ -51,6 +54,8 @@ class Options:
     margin: int = 8
     batch: int = 1
     date: str | None = None
+    seed: int = 0
+    ensemble: bool = False
     consistency: bool = False
     spread: bool = False
     preview: bool = False
@@ -134,7 +139,8 @@ class Work:
     def enlarge(self, parts: Sequence[tiles.Strip]) -> Float32:
         """(B, C, s h, s w) in the file's numbers, followed by the spread if it is wanted."""
         planes = np.stack([tiles.filled(part) for part in parts])
-        result = self.predicted(planes[:, : len(self.own)] * self.gains + self.offsets)
+        corners = [part.corner for part in parts]
+        result = self.predicted(planes[:, : len(self.own)] * self.gains + self.offsets, corners=corners)
         rest = planes[:, len(self.own) :]
         if not rest.shape[1]:
             return result
@@ -145,11 +151,15 @@ class Work:
     def predicted(self, planes: np.ndarray, **more: Any) -> Float32:
         """The model's output for (B, N, h, w) of its numbers, in the file's, and the spread if it is wanted."""
         gains, offsets = self._numbers(self.layers[: self.model.channels])
-        if not self.options.spread:
+        more |= {"seed": self.options.seed}
+        if not (self.options.ensemble or self.options.spread):
             return np.asarray((self.model.predict(planes, **more) - offsets) / gains, np.float32)
-        result, spread = uncertainty.ensemble(lambda view: self.model.predict(view, **more), planes)
-        wavers = (spread / gains).mean(axis=1, keepdims=True)
-        return np.asarray(np.concatenate([(result - offsets) / gains, wavers], axis=1), np.float32)
+        outputs = uncertainty.outputs(self.model, planes, **more)
+        first = next(outputs)
+        mean, spread = uncertainty.moments(chain([first], outputs))
+        result = ((mean if self.options.ensemble else first) - offsets) / gains
+        wavers = [(spread / gains).mean(axis=1, keepdims=True)] if self.options.spread else []
+        return np.concatenate([result, *wavers], axis=1, dtype=np.float32)
 
     def valid(self, rows: tiles.Rows) -> tiles.Mask | None:
         """(bands, n, W), where the result's pixels have a source; None if all have."""

@@ -207,16 +207,17 @@ def _in_order(
 
 
 def _require_room(store: Path, pieces: list[Piece], recipe: Recipe) -> None:
-    """Refuses to start when the store cannot fit, judging by the first scene's first frames."""
+    """Refuses to start when the store cannot fit, judging each role by the first scene's first frame of it."""
     source = pieces[0].source
     try:
-        largest = max(frames[0].load().nbytes for frames in source.roles.values())
+        sizes = {role: frames[0].load().nbytes for role, frames in source.roles.items()}
     except SatsrError:
         return  # the conversion will list it with the others
     if source.kind == "video":
-        needed = largest * (1 + 1 / recipe.scale**2) * sum(len(piece.frames) for piece in pieces)
+        needed = max(sizes.values()) * (1 + 1 / recipe.scale**2) * sum(len(piece.frames) for piece in pieces)
     else:
-        needed = largest * sum(len(frames) for piece in pieces for frames in piece.source.roles.values())
+        roles = [item for piece in pieces for item in piece.source.roles.items()]
+        needed = sum(sizes.get(role, max(sizes.values())) * len(frames) for role, frames in roles)
     # LMDB's pages and tree take less than a hundredth for frames of 64 x 64 and more.
     require_space(store.parent, int(1.02 * needed) + (1 << 20), "the frame store")
 

@@ -19,6 +19,8 @@ from satsr.progress import Bar
 FRAME_KEYS = ["split", "scene", "role", "index"]
 SCENE_KEYS = ["split", "scene"]
 IMAGE_ROLES = ("hr", "lr")
+MASKS = {"qm": "lr", "sm": "hr", "cloud": "lr"}
+"""Roles of masks, and the role whose images they belong to."""
 MIN_PX = 8
 CONTRAST = {False: 1.0, True: 1e-3}
 """Standard deviation from which frames are compared, for integers and for floats: below it rounding decides."""
@@ -26,7 +28,7 @@ FRAME_COLUMNS = [
     *FRAME_KEYS,
     *("intact", "height", "width", "side", "channels", "dtype", "min", "max", "mean", "std", "digest"),
     *("constant", "not_finite", "saturated_share", "duplicate_of", "repeats_previous", "also_in"),
-    *("ratio", "shift_y", "shift_x", "shift", "coherence", "similarity", "level_difference", "best_match", "origin"),
+    *("mask_ratio", "ratio", "shift_y", "shift_x", "shift", "coherence", "similarity", "level_difference", "best_match", "origin"),
 ]
 
 
@@ -43,7 +45,8 @@ class Tables(NamedTuple):
             such as ``4x4``, and against the hr frame averaged down to lr's size ``shift_y``, ``shift_x``, ``shift``
             and ``coherence`` (:class:`satsr.data.registration.Shift`, lr pixels), ``similarity`` (correlation),
             ``level_difference`` (of the means, the worst channel, native units), and ``best_match`` (0, or -1 or +1
-            where the hr frame before or after fits better). ``origin``: where the frame came from, as far as it was
+            where the hr frame before or after fits better). For masks: ``mask_ratio``, the sides of the image divided
+            by theirs, ``1x1`` where they fit. ``origin``: where the frame came from, as far as it was
             recorded. Missing where it does not apply.
         scenes: one row per scene: ``n_<role>`` arrays of each role, ``sizes`` (the most sizes within one role),
             ``repeated_share`` (frames equal to the one before, of all that have one before), ``also_in_other_split``
@@ -81,6 +84,8 @@ def _scene_rows(scene: Scene) -> Iterator[dict[str, Any]]:
                 row["intact"] = zlib.crc32(image.tobytes()) == scene.crc32(role, index)
                 if role == "lr":
                     row |= pairs.compare(image, index)
+                if index < scene.count(MASKS.get(role, "")):
+                    row["mask_ratio"] = _ratio(scene.shape(MASKS[role], index), image.shape)
             except SatsrError:
                 row["intact"] = False
             yield row
@@ -136,7 +141,7 @@ class _Pairs:
             return {}
         shape = self.scene.shape("hr", twin)
         down, right = (big / small for big, small in zip(shape[:2], image.shape[:2], strict=True))
-        columns: dict[str, Any] = {"ratio": f"{down:.4g}x{right:.4g}"}
+        columns: dict[str, Any] = {"ratio": _ratio(shape, image.shape)}
         channels = (shape[2:] or (1,))[0], (image.shape[2:] or (1,))[0]
         if down != right or down < 1 or down % 1 or min(image.shape[:2]) < MIN_PX or channels[0] != channels[1]:
             return columns
@@ -172,6 +177,11 @@ class _Pairs:
             small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
             self.small[index, size] = small.reshape(size[1], size[0], -1).astype(np.float32)
         return self.small[index, size]
+
+
+def _ratio(large: tuple[int, ...], small: tuple[int, ...]) -> str:
+    """Height over height and width over width, such as ``4x4``."""
+    return f"{large[0] / small[0]:.4g}x{large[1] / small[1]:.4g}"
 
 
 def _correlation(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32], contrast: float) -> float:

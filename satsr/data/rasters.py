@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Literal
 
 import numpy as np
@@ -20,6 +20,11 @@ Window = tuple[int, int, int, int]
 HEADER_BYTES = 1 << 16
 # What bands are called: Sentinel-2's numbers and plain words.
 NAMES = (r"(b0?4|red)", r"(b0?3|green)", r"(b0?2|blue)")
+NIR = r"(b0?8|nir)"
+PRODUCT = re.compile(r"S2[A-Z]_MSIL(?:1C|2A)_\d{8}T\d{6}_N(\d{4})_")
+"""The name of a Sentinel-2 product up to its processing baseline."""
+SHIFTED_SINCE, SHIFT = 400, -1000
+"""From baseline 04.00 (25 January 2022, and all that was processed again since) numbers are 1000 too large."""
 
 
 def read_raster(
@@ -116,6 +121,58 @@ def rgb_bands(count: int, names: Sequence[str | None], where: str) -> tuple[int,
     if count >= 10:
         return 3, 2, 1
     raise SatsrError(f"{where} has {count} bands without names: call them B04, B03 and B02 (or red, green and blue).")
+
+
+def red_and_nir(count: int, names: Sequence[str | None], where: str) -> dict[str, int]:
+    """Which bands are ``RED`` and ``NIR``, as far as they are there; told as :func:`rgb_bands` tells colours.
+
+    Raises:
+        SatsrError: it cannot be told, or neither is there.
+    """
+    if any(names):
+        found = {
+            band: number
+            for number, name in enumerate(names)
+            for band, pattern in (("RED", NAMES[0]), ("NIR", NIR))
+            if re.fullmatch(pattern, (name or "").strip().lower())
+        }
+        if not found:
+            listed = ", ".join(str(name) for name in names)
+            raise SatsrError(f"{where} has the bands {listed}: neither red (B04) nor near infrared (B08) is there.")
+        return found
+    red = rgb_bands(count, names, where)[0]
+    return {"RED": red} if count == 3 else {"RED": red, "NIR": 3 if count == 4 else 7}
+
+
+def raster_bands(path: Path) -> tuple[int, tuple[str | None, ...]]:
+    """How many bands a GeoTIFF has, and their names, None where a band has none.
+
+    Raises:
+        SatsrError: the file is missing or damaged.
+    """
+    with _opened(path) as source:
+        return source.count, tuple(source.descriptions)
+
+
+def add_offset(place: PurePath) -> int | None:
+    """What is to be added to a Sentinel-2 file's numbers, by the product's name among the parts of its path.
+
+    Returns:
+        -1000 from processing baseline 04.00 on, else 0; None where no part is such a name, so that it is not known.
+    """
+    baselines = [int(match[1]) for part in place.parts if (match := PRODUCT.search(part))]
+    return (SHIFT if max(baselines) >= SHIFTED_SINCE else 0) if baselines else None
+
+
+def shifted(image: Array, offset: int | None) -> Array:
+    """Digital numbers with an offset added, not below 0, which stays no data; pictures of 8 bits and floats as they are.
+
+    Floats are reflectance, to which an offset has been added already.
+    """
+    if not offset or image.dtype == np.uint8 or image.dtype.kind not in "ui":
+        return image
+    moved: Array = np.where(image == 0, 0, image.astype(np.int64) + offset)
+    return moved.clip(0, np.iinfo(image.dtype).max).astype(image.dtype)
 
 
 def as_dn(image: Array, where: str) -> Array:

@@ -9,6 +9,11 @@
 
 A date stands somewhere in each name as ``2018-05-03`` or ``20180503`` (so the names of Sentinel-2 products do), and
 images of one scene share one grid: ``hr`` has a whole multiple of ``lr``'s pixels.
+
+Since processing baseline 04.00 (January 2022) Sentinel-2's numbers are 1000 too large. The names of products tell
+(``S2A_MSIL2A_20220603T105631_N0400_...``), and it is taken off. Where names were changed, ``scene.json`` may say
+``{"add_offset": -1000}``, or a list with a number for each date of ``lr``, and the dataset card ``options: {offset:
+-1000}`` for all scenes; 0 says that it has been taken off already.
 """
 
 import json
@@ -16,12 +21,12 @@ import re
 from collections.abc import Sequence
 from datetime import date
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
 import numpy as np
 
-from satsr.data.rasters import SUFFIXES, as_dn, read_raster
+from satsr.data.rasters import SUFFIXES, add_offset, as_dn, read_raster, shifted
 from satsr.data.readers import SPLITS, Frame, SceneSource, files_below, listed
 from satsr.errors import SatsrError
 
@@ -29,21 +34,27 @@ DATE = re.compile(r"(?<!\d)(\d{4})([-_]?)(\d{2})\2(\d{2})(?!\d)")
 ROLES = ("lr", "hr", "cloud")
 
 
-def series(root: Path) -> list[SceneSource]:
+def series(root: Path, offset: int | None = None) -> list[SceneSource]:
     """The scenes of a folder: every folder that has both ``lr`` and ``hr``, at any depth; ``root`` may be one itself.
 
     Roles: ``lr`` (T) and ``hr`` (1), native type, (H, W, 3); ``cloud`` (T), (H, W) uint8, 255 where hidden. Meta:
-    ``dates`` of lr, ascending, ``target_date`` of hr, ``days`` (signed, from hr to each lr), ``origin``, and what
-    ``scene.json`` says.
+    ``dates`` of lr, ascending, ``target_date`` of hr, ``days`` (signed, from hr to each lr), ``origin``, what
+    ``scene.json`` says, and ``add_offset``, what was added to each lr, where it is known.
+
+    Args:
+        root: the folder.
+        offset: what is to be added to the numbers of ``lr`` in all scenes; ``scene.json``, then the names of products
+            decide by default.
 
     Raises:
-        SatsrError: names without a date, dates twice, masks that do not pair up (all are listed).
+        SatsrError: names without a date, dates twice, masks that do not pair up, an offset that is no whole number
+            (all are listed).
     """
     found: list[SceneSource] = []
     problems: list[str] = []
     for folder in sorted({file.parent.parent for file in _images(root) if file.parent.name == "lr"}):
         try:
-            found.append(_scene(root, folder))
+            found.append(_scene(root, folder, offset))
         except SatsrError as error:
             problems.append(str(error))
     if problems:
@@ -61,13 +72,13 @@ def date_in(name: str) -> date | None:
     return None
 
 
-def load_rgb(path: Path) -> np.ndarray:
-    """Red, green and blue, (H, W, 3): integers as they are, floats as reflectance times 10000.
+def load_rgb(path: Path, offset: int | None = None) -> np.ndarray:
+    """Red, green and blue, (H, W, 3): integers plus ``offset``, floats as reflectance times 10000.
 
     Raises:
         SatsrError: the file is damaged, or has no such bands.
     """
-    return as_dn(read_raster(path, "rgb"), str(path))
+    return as_dn(shifted(read_raster(path, "rgb"), offset), str(path))
 
 
 def load_mask(path: Path) -> np.ndarray:
@@ -86,7 +97,7 @@ def _images(root: Path) -> list[Path]:
     return [file for file in files_below(root) if file.suffix.lower() in SUFFIXES]
 
 
-def _scene(root: Path, folder: Path) -> SceneSource:
+def _scene(root: Path, folder: Path, offset: int | None) -> SceneSource:
     files = {role: _dated(folder / role) for role in ROLES}
     missing = [role for role in ("lr", "hr") if not files[role]]
     if missing or len(files["hr"]) > 1:
@@ -100,14 +111,21 @@ def _scene(root: Path, folder: Path) -> SceneSource:
     place = folder.relative_to(root).parts
     split = next((SPLITS[part.lower()] for part in place if part.lower() in SPLITS), None)
     name = PurePosixPath(*(part for part in place if part.lower() not in SPLITS)).as_posix()
-    loaders = {"lr": load_rgb, "hr": load_rgb, "cloud": load_mask}
+    facts = _facts(folder / "scene.json")
+    named = {role: [add_offset(_place(root, path)) for path in files[role].values()] for role in ("lr", "hr")}
+    offsets = named | {"lr": _offsets(folder, facts.get("add_offset") if offset is None else offset, named["lr"])}
     roles: dict[str, Sequence[Frame]] = {
-        role: [Frame(str(path), partial(loaders[role], path)) for path in dated.values()]
-        for role, dated in files.items()
-        if dated
+        role: [
+            Frame(str(path), partial(load_rgb, path, offset))
+            for path, offset in zip(files[role].values(), offsets[role], strict=True)
+        ]
+        for role in ("lr", "hr")
     }
+    if files["cloud"]:
+        roles["cloud"] = [Frame(str(path), partial(load_mask, path)) for path in files["cloud"].values()]
     meta = {
-        **_facts(folder / "scene.json"),
+        **facts,
+        **({"add_offset": offsets["lr"]} if any(number is not None for number in offsets["lr"]) else {}),
         "dates": [str(day) for day in files["lr"]],
         "target_date": str(target),
         "days": [(day - target).days for day in files["lr"]],
@@ -118,6 +136,28 @@ def _scene(root: Path, folder: Path) -> SceneSource:
         },
     }
     return SceneSource(folder.resolve().name if name == "." else name, split, roles, "series", meta)
+
+
+def _place(root: Path, path: Path) -> PurePath:
+    """Where a file lies, from the folder that the user named on: what lies above it says nothing about the data."""
+    return PurePath(root.resolve().name, path.relative_to(root))
+
+
+def _offsets(folder: Path, said: Any, named: list[int | None]) -> list[int | None]:
+    """What is to be added to each image: what was said, one number for all or one for each, or what the names tell.
+
+    Raises:
+        SatsrError: something else was said.
+    """
+    if said is None:
+        return named
+    each = said if isinstance(said, list) else [said] * len(named)
+    if len(each) != len(named) or not all(type(number) is int for number in each):
+        raise SatsrError(
+            f"{folder}: add_offset is {said!r}, expected a whole number such as -1000, or a list of {len(named)}, one "
+            "for each date"
+        )
+    return each
 
 
 def _dated(folder: Path) -> dict[date, Path]:

@@ -40,16 +40,16 @@ class _Acquisition:
 def breizhsr(root: Path) -> list[SceneSource]:
     """BreizhSR as published: ``dataset_train.pkl``, ``dataset_test.pkl`` and GeoTIFFs (specification, section 2).
 
-    Of each row the first eight acquisitions in the stored order; images smaller than the target's quarter are left out
-    together with their dates. The rows of ``dataset_test`` validate, as the published figures are measured on them, and
+    Of each row the first eight acquisitions in the stored order, then by date; images smaller than the target's quarter
+    are left out together with their dates. The rows of ``dataset_test`` validate, as the published figures are measured on them, and
     the ``val`` rows of ``dataset_train`` are left out; without ``dataset_test`` they validate.
 
-    Roles: ``lr`` (T up to 8) uint16 (h, w, 3), ``hr`` (1) uint8 (4h, 4w, 3). Meta: ``dates``, ``target_date`` and
-    ``days`` (signed), ``sisr`` (which of ``lr`` the single-image models take: the smallest key), ``origin``.
+    Roles: ``lr`` (T up to 8) uint16 (h, w, 3), ``hr`` (1) uint8 (4h, 4w, 3). Meta: ``dates`` (ascending),
+    ``target_date`` and ``days`` (signed), ``sisr`` (which of ``lr`` the single-image models take: the smallest key), ``origin``.
 
     Raises:
-        SatsrError: a table without the columns, rows without images or with paths that lead out of the folder (all are
-            listed).
+        SatsrError: a table without the columns, rows without images, with dates for some of them only, or with paths
+            that lead out of the folder (all are listed).
     """
     root, train = _table(root, "dataset_train")
     test = _table(root, "dataset_test", required=False)[1]
@@ -123,10 +123,13 @@ def _breizhsr_row(root: Path, split: str, row: Row) -> SceneSource | None:
     usable = [item for item in acquisitions if _holds(raster_size(item.path), shape)][:MAX_IMAGES]
     if not usable:
         return None
+    usable.sort(key=lambda item: item.day or "")  # ISO dates; the stored order stays where there are none
     loaders = [partial(_cut, item.path, shape) for item in usable]
     meta: dict[str, Any] = {"sisr": min(range(len(usable)), key=lambda number: usable[number].key)}
-    if row.get("dates_spot6") and usable[0].day:
-        days = [str(item.day) for item in usable]
+    days = [item.day for item in usable if item.day]
+    if days and len(days) < len(usable):
+        raise SatsrError(f"{len(usable) - len(days)} of {len(usable)} Sentinel-2 images have no date")
+    if row.get("dates_spot6") and days:
         taken = date.fromisoformat(row["dates_spot6"])
         meta |= {"dates": days, "target_date": str(taken)}
         meta["days"] = [(date.fromisoformat(day) - taken).days for day in days]

@@ -252,8 +252,14 @@ def set_rules(splits: tuple[str, ...]) -> list[Rule]:
             for image, mask, title in pairs
         ),
         one_of("reference", "Every set has one reference", "n_hr", (1,), table="scenes"),
+        mask_size(),
         one_of("sizes", "All images of a role have one size", "sizes", (1,), limit="one size", table="scenes"),
     ]
+
+
+def mask_size() -> Rule:
+    """Masks (quality maps, status maps, clouds) lie pixel on pixel; holds where there are none."""
+    return one_of("mask_size", "Every map has the size of its image", "mask_ratio", ("1x1",), limit="the same size")
 
 
 def series(
@@ -279,6 +285,7 @@ def series(
     aligned = {"unit": "LR px", "tolerated": 0.2, **lr}
     rules = [
         *date_rules(splits),
+        mask_size(),
         one_of("intact", "Every image can be read and is as it was written", "intact", (True,), limit="its checksum"),
         one_of("type", "Sentinel-2 images are stored as uint16", "dtype", ("uint16",), **lr),
         one_of("target_type", "Targets are stored as integers", "dtype", ("uint8", "uint16"), roles=("hr",)),
