@@ -1,18 +1,12 @@
 """The doors end to end on a tiny configuration, with the real tools, in a copy of the project."""
 
-import json
-import os
 import shutil
-import sqlite3
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
 
-ROOT = Path(__file__).resolve().parents[1]
-STAGES = ("download", "convert", "validate", "train", "evaluate", "export", "register")
+from tests.project import STAGES, Project
+
 TINY = {
     "network.num_blocks": 1,
     "train.iterations": 6,
@@ -29,72 +23,13 @@ TINY = {
 pytestmark = pytest.mark.slow
 
 
-class Project:
-    """A copy of the project in which commands are run as a user would."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        binaries = Path(sys.executable).parent
-        self.environment = {
-            **os.environ,
-            "PATH": f"{binaries}:{os.environ['PATH']}",
-            "PYTHONPATH": str(root),
-            "ZENML_CONFIG_PATH": str(root / ".zenml"),
-            "OMP_NUM_THREADS": "1",
-        }
-        self.environment.pop("MLFLOW_TRACKING_URI", None)
-
-    def run(self, *command: str, code: int = 0) -> str:
-        """The command's output, after checking its exit code."""
-        done = subprocess.run(command, cwd=self.root, env=self.environment, capture_output=True, text=True, timeout=600)
-        output = done.stdout + done.stderr
-        assert done.returncode == code, output
-        return output
-
-    def metrics(self) -> dict:
-        return json.loads((self.root / "results/rasvsr/metrics.json").read_text())
-
-    def versions(self) -> int:
-        with sqlite3.connect(self.root / "mlflow.db") as database:
-            return database.execute("select count(*) from model_versions where name = 'rasvsr'").fetchone()[0]
-
-    def params(self, **settings: object) -> None:
-        self.run("satsr", "set", "rasvsr", *(f"{key}={value}" for key, value in settings.items()))
-
-
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A fresh clone (of the working tree) in a folder with a space and a letter that is not ASCII."""
+    """In a folder with a space and a letter that is not ASCII."""
     root = tmp_path_factory.mktemp("clone") / "satellit bücher"
-    root.mkdir()
-    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    names = subprocess.run(listed, cwd=ROOT, capture_output=True, check=True).stdout.decode().split("\0")
-    for name in filter(None, names):
-        if (ROOT / name).is_file() and not name.startswith(("tests/", "dvc.lock", "results/")):
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, root / name)
-    for command in (["init", "-q"], ["add", "-A"], ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "t"]):
-        subprocess.run(["git", *command], cwd=root, check=True, capture_output=True)
-    only_rasvsr(root)
-    made = Project(root)
-    tiny_card(root)
-    made.params(data="data/catalog/tiny.yaml", **TINY)
+    made = Project(root, "rasvsr", "embedded-video.yaml", {"train": 1, "val": 1, "frames": 4, "size": [128, 160]})
+    made.params(**TINY)
     return made
-
-
-def only_rasvsr(root: Path) -> None:
-    yaml = YAML()
-    document = yaml.load((root / "params.yaml").read_text())
-    document["papers"] = {"rasvsr": document["papers"]["rasvsr"]}
-    yaml.dump(document, root / "params.yaml")
-
-
-def tiny_card(root: Path) -> None:
-    yaml = YAML()
-    card = yaml.load((root / "data/catalog/embedded-video.yaml").read_text())
-    card["source"]["embedded"] |= {"train": 1, "val": 1, "frames": 4, "size": [128, 160]}
-    card["name"] = "tiny"
-    yaml.dump(card, root / "data/catalog/tiny.yaml")
 
 
 def test_both_doors_give_the_same_numbers_and_skip_each_others_work(project: Project) -> None:
@@ -102,11 +37,11 @@ def test_both_doors_give_the_same_numbers_and_skip_each_others_work(project: Pro
     assert "PSNR" in output and "report.html" in output and "rasvsr version 1" in output
     assert "Traceback" not in output and "Warning" not in output
     numbers = project.metrics()
-    assert project.versions() == 1
+    assert project.versions() == {"rasvsr": 1}
     again = project.run("dvc", "repro")
     assert all(f"Stage '{stage}@rasvsr' didn't change, skipping" in again for stage in STAGES)
     project.run("zenml", "pipeline", "run", "train_rasvsr")
-    assert project.versions() == 1
+    assert project.versions() == {"rasvsr": 1}
 
     shutil.rmtree(project.root / "results")
     shutil.rmtree(project.root / "data" / "lmdb")
@@ -114,7 +49,7 @@ def test_both_doors_give_the_same_numbers_and_skip_each_others_work(project: Pro
     (project.root / "dvc.lock").unlink()
     project.run("dvc", "repro")
     assert project.metrics()["methods"] == numbers["methods"]
-    assert project.versions() == 2
+    assert project.versions() == {"rasvsr": 2}
 
 
 def test_a_change_reruns_exactly_the_stages_concerned(project: Project) -> None:

@@ -1,5 +1,6 @@
 """QA-Net's recipe on a few small image sets: what it trains on, what it is measured by, and its stages end to end."""
 
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -180,6 +181,14 @@ def test_the_baseline_has_the_score_one_and_the_metrics_of_the_library(job: Job,
         assert row["cssim"] == cssim(baseline[0], hr, mask)
         assert row["probav_score"] == probav_score(baseline[0], hr, mask, scene.meta["norm"])
         assert row["probav_score"] == pytest.approx(1, abs=1e-6)
+
+
+def test_sets_without_norm_csv_are_scored_against_the_baseline_itself(job: Job, scene: Scene) -> None:
+    bare = copy(scene)
+    bare.meta = {}
+    for image in (PAPER.baseline(job.config, scene), np.roll(PAPER.baseline(job.config, scene), 1, axis=1) * 1.01):
+        (ours,), (theirs,) = (PAPER.score(job.config, one, image) for one in (bare, scene))
+        assert ours["probav_score"] == pytest.approx(theirs["probav_score"], abs=1e-6)
 
 
 def test_pictures_of_all_methods_share_one_stretch(job: Job, scene: Scene) -> None:

@@ -296,6 +296,30 @@ def test_measuring_knows_masks_single_targets_and_many_bands(tmp_path: Path) -> 
     assert tables.scenes[["n_hr", "n_lr", "n_qm"]].to_numpy().tolist() == [[1, 3, 3]]
 
 
+@pytest.mark.parametrize(("kind", "pairs"), [("probav", {"qm": "lr", "sm": "hr"}), ("series", {"cloud": "lr"})])
+def test_masks_that_are_not_of_their_images_size_are_found(tmp_path: Path, kind: str, pairs: dict[str, str]) -> None:
+    frames: Frames = {}
+    for split, scene in (("train", "a"), ("val", "b")):
+        for index in range(2):
+            frames[split, scene, "lr", index] = np.full((20, 24), index, np.uint16)
+        frames[split, scene, "hr", 0] = np.full((60, 72), 7, np.uint16)
+        for mask, image in pairs.items():
+            for index in range(2 if image == "lr" else 1):
+                frames[split, scene, mask, index] = np.full(frames[split, scene, image, index].shape[:2], 255, np.uint8)
+    rules = suites.suite(kind)
+    assert "mask_size" not in failed(judge(inspect(write(tmp_path / "good", frames)), rules))
+    for mask in pairs:
+        frames["val", "b", mask, 0] = frames["val", "b", mask, 0].T.copy()
+    result = judge(inspect(write(tmp_path / "bad", frames)), rules)
+    assert places(result, "mask_size") == [f"val/b {mask} 0" for mask in pairs]
+
+
+def test_series_without_masks_pass_the_rule_about_masks(tmp_path: Path) -> None:
+    frames: Frames = {(split, "a", "lr", 0): np.full((20, 24, 3), 9, np.uint16) for split in ("train", "val")}
+    result = judge(inspect(write(tmp_path / "store", frames)), suites.suite("series"))
+    assert "mask_size" not in failed(result)
+
+
 def test_an_unknown_kind_names_the_known_ones() -> None:
     with pytest.raises(SatsrError, match="video"):
         suites.suite("sound")

@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -189,5 +190,20 @@ def test_a_store_without_room_is_not_begun(tmp_path: Path, make_clip, monkeypatc
     assert sorted(item.name for item in tmp_path.iterdir()) == ["data", "raw"]
 
 
+def test_the_room_that_a_series_needs_is_judged_role_by_role(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    embedded = {"kind": "series", "train": 40, "val": 2, "frames": 8, "size": [64, 64]}
+    card = Card(name="test", layout="series", source=Source.model_validate({"embedded": embedded}))
+    download(card, tmp_path / "raw")
+    # A target of 64 x 64 x 3 bytes, eight images of 16 x 16 x 3 in 16 bits and their masks: 26 kB, where nothing but
+    # targets would be 209 kB. A thirtieth and 1 MiB are held back for LMDB and the manifest.
+    exact = 42 * (64 * 64 * 3 + 8 * 16 * 16 * (3 * 2 + 1))
+    monkeypatch.setattr("satsr.files.shutil.disk_usage", lambda path: _Usage(int(1.03 * exact) + (1 << 20)))
+    assert len(convert(tmp_path / "raw", tmp_path / "store").scenes("train")) == 40
+    monkeypatch.setattr("satsr.files.shutil.disk_usage", lambda path: _Usage(exact))
+    with pytest.raises(SatsrError, match="the frame store needs"):
+        convert(tmp_path / "raw", tmp_path / "other")
+
+
+@dataclass
 class _Usage:
-    free = 1000
+    free: int = 1000

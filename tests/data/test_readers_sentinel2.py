@@ -6,7 +6,8 @@ import pytest
 
 from satsr.data.guess import guess_imagery
 from satsr.data.readers import SceneSource
-from satsr.data.readers_sentinel2 import sentinel2, split_blocks
+from satsr.data.readers_sentinel2 import sentinel2
+from satsr.data.scene_tiles import split_blocks
 from satsr.degrade import downscale_frame
 from satsr.errors import SatsrError
 from satsr.seeds import generator
@@ -112,5 +113,27 @@ def test_what_cannot_be_cut_is_told(tmp_path: Path) -> None:
     (tmp_path / "two.npz").write_bytes(b"PK\3\4 not an archive")
     with pytest.raises(SatsrError, match="NumPy archive"):
         sentinel2(tmp_path)
-    with pytest.raises(SatsrError, match="options of a surrogate are scale, tile_px"):
+    with pytest.raises(SatsrError, match=r"options of a surrogate are tile_px.*blur: Extra inputs"):
         sentinel2(tmp_path, blur=3)
+
+
+def test_the_offset_of_baseline_4_is_taken_off_before_anything_is_made(tmp_path: Path) -> None:
+    image = np.random.default_rng(0).integers(1300, 3000, (128, 192, 3), dtype=np.uint16)
+    path = tmp_path / "S2A_MSIL2A_20220603T105631_N0400_R094_T30UVU.tif"
+    write_tiff(path, image)
+    for root in (tmp_path, path):
+        scene = sentinel2(root, tile_px=64, blur_sigma=0.0, noise_sigma=0.0)[0]
+        high = scene.roles["hr"][0].load()
+        np.testing.assert_array_equal(high, image[:64, :64] - 1000)
+        np.testing.assert_array_equal(scene.roles["lr"][0].load(), downscale_frame(high, 4))
+        assert scene.meta["add_offset"] == -1000
+    as_it_is = sentinel2(tmp_path, tile_px=64, offset=0)[0]
+    np.testing.assert_array_equal(as_it_is.roles["hr"][0].load(), image[:64, :64])
+    path.rename(tmp_path / "renamed.tif")
+    assert "add_offset" not in sentinel2(tmp_path, tile_px=64)[0].meta
+
+
+def test_options_of_the_wrong_type_are_named(tmp_path: Path) -> None:
+    write_tiff(tmp_path / "scene.tif", np.full((160, 160, 3), 900, np.uint16))
+    with pytest.raises(SatsrError, match=r"tile_px: Input should be a valid integer.*val_share: Input should be less"):
+        sentinel2(tmp_path, tile_px="large", val_share=1.5)

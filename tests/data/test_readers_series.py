@@ -11,7 +11,7 @@ from satsr.data.convert import convert
 from satsr.data.download import download
 from satsr.data.guess import guess_imagery
 from satsr.data.images import write_png
-from satsr.data.readers import read_scenes
+from satsr.data.readers import SceneSource, read_scenes
 from satsr.data.readers_series import date_in, series
 from satsr.data.scenes_series import render_series, write_scenes
 from satsr.errors import SatsrError
@@ -132,3 +132,65 @@ def test_folders_called_train_and_val_are_the_splits(tmp_path: Path) -> None:
     write_scenes(tmp_path / "deep", Embedded(kind="series", train=1, val=1, frames=2, size=(32, 32)))
     found = {(scene.split, scene.id) for scene in series(tmp_path)}
     assert found == {("train", "deep/scene000"), ("val", "deep/scene001")}
+
+
+AFTER = "S2A_MSIL2A_20220603T105631_N0400_R094_T30UVU.tif"
+BEFORE = "S2B_MSIL2A_20211230T105349_N0301_R051_T30UVU.tif"
+
+
+def shifted_scene(folder: Path, names: tuple[str, str] = (AFTER, BEFORE)) -> None:
+    """One image of baseline 04.00, whose numbers are 1000 too large, and one of before; both have a pixel of nodata."""
+    for name in names:
+        image = np.full((4, 4, 3), 1700, np.uint16)
+        image[0, 0], image[1, 1] = 0, 600
+        write_tiff(folder / "lr" / name, image)
+    write_tiff(folder / "hr" / "2022-06-01.tif", np.full((16, 16, 3), 170, np.uint8))
+
+
+def corner(scene: SceneSource, number: int) -> list[int]:
+    return [int(scene.roles["lr"][number].load()[place, place, 0]) for place in range(3)]
+
+
+def test_the_offset_of_baseline_4_is_taken_off_where_the_products_name_tells(tmp_path: Path) -> None:
+    shifted_scene(tmp_path / "farm")
+    (scene,) = series(tmp_path)
+    assert scene.meta["add_offset"] == [0, -1000]
+    # Nodata stays 0, and what would be negative becomes 0.
+    assert (corner(scene, 0), corner(scene, 1)) == ([0, 600, 1700], [0, 0, 700])
+    assert scene.roles["hr"][0].load().max() == 170
+
+
+def test_a_safe_folder_in_the_path_tells_the_baseline_too(tmp_path: Path) -> None:
+    shifted_scene(tmp_path / "farm", ("T30UVU_20220603T105631_TCI.tif", "2021-12-30.tif"))
+    safe = tmp_path / "farm" / "lr" / "S2A_MSIL2A_20220603T105631_N0509_R094_T30UVU_20221129T000000.SAFE" / "IMG_DATA"
+    safe.mkdir(parents=True)
+    (tmp_path / "farm" / "lr" / "T30UVU_20220603T105631_TCI.tif").rename(safe / "T30UVU_20220603T105631.tif")
+    (scene,) = series(tmp_path)
+    assert scene.meta["add_offset"] == [None, -1000]
+    assert (corner(scene, 0)[2], corner(scene, 1)[2]) == (1700, 700)
+
+
+def test_an_offset_that_is_said_comes_before_the_names(tmp_path: Path) -> None:
+    shifted_scene(tmp_path / "farm")
+    facts = tmp_path / "farm" / "scene.json"
+    for said, expected in ((0, [0, 0]), (-1000, [-1000, -1000]), ([-1000, 0], [-1000, 0])):
+        facts.write_text(json.dumps({"add_offset": said}))
+        (scene,) = read_scenes("series", tmp_path)
+        assert scene.meta["add_offset"] == expected
+        assert [corner(scene, number)[2] - 1700 for number in (0, 1)] == expected
+    (scene,) = read_scenes("series", tmp_path, {"offset": 0})
+    assert scene.meta["add_offset"] == [0, 0]
+
+
+@pytest.mark.parametrize("said", ["-1000", [-1000], [0, None], True, 0.5])
+def test_an_offset_that_is_no_number_is_refused(tmp_path: Path, said: object) -> None:
+    shifted_scene(tmp_path / "farm")
+    (tmp_path / "farm" / "scene.json").write_text(json.dumps({"add_offset": said}))
+    with pytest.raises(SatsrError, match=r"farm: add_offset is .* expected a whole number such as -1000"):
+        series(tmp_path)
+
+
+def test_scenes_whose_baseline_is_not_known_stay_as_they_are(tmp_path: Path) -> None:
+    shifted_scene(tmp_path / "farm", ("20220603T105631_T30UVU.tif", "2021-12-30.tif"))
+    (scene,) = series(tmp_path)
+    assert "add_offset" not in scene.meta and corner(scene, 1) == [0, 600, 1700]

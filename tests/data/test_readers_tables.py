@@ -1,6 +1,6 @@
 import os
 import pickle
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +185,44 @@ def test_breizhsr_is_read_as_published(tmp_path: Path) -> None:
     # The image that is too small goes with its date.
     assert short.meta["days"] == [-2, 11] and short.meta["sisr"] == 0
     assert short.meta["origin"]["lr"] == ["sen2/001_2.tif", "sen2/001_11.tif"]
+
+
+def test_breizhsr_comes_in_the_order_of_its_dates_whatever_the_tables_order(tmp_path: Path) -> None:
+    files = publish_breizhsr(tmp_path)
+    rows = read_table(tmp_path / "dataset_train.pkl")
+    for row in rows:
+        row["sen2_acquisitions"], row["dates_sen2"] = row["sen2_acquisitions"][::-1], row["dates_sen2"][::-1]
+    save_table(rows, tmp_path / "dataset_train.json")
+    (whole, *_) = breizhsr(tmp_path)
+    assert whole.meta["days"] == [-40, -2, 11]
+    assert whole.meta["dates"] == ["2018-03-24", "2018-05-01", "2018-05-14"]
+    assert whole.meta["origin"]["lr"] == ["sen2/000_40.tif", "sen2/000_2.tif", "sen2/000_11.tif"]
+    # The image of the smallest key, as before.
+    single = whole.roles["lr"][whole.meta["sisr"]].load()
+    np.testing.assert_array_equal(single, files["sen2/000_2.tif"][:8, :8])
+
+
+def test_the_first_eight_in_the_stored_order_are_taken_before_they_are_sorted(tmp_path: Path) -> None:
+    publish_breizhsr(tmp_path)
+    rows = read_table(tmp_path / "dataset_train.pkl")[:1]
+    keys = [30, 27, 24, 21, 18, 15, 12, 9, 6, 3]
+    for key in keys:
+        write_tiff(tmp_path / f"sen2/s{key}.tif", np.full((9, 9, 3), key, np.uint16))
+    rows[0]["sen2_acquisitions"] = [[key, f"sen2/s{key}.tif"] for key in keys]
+    rows[0]["dates_sen2"] = [str(date(2018, 5, 3) + timedelta(days=key)) for key in keys]
+    save_table(rows, tmp_path / "dataset_train.json")
+    (scene, *_) = breizhsr(tmp_path)
+    assert scene.meta["days"] == sorted(keys[:8])
+    assert scene.roles["lr"][scene.meta["sisr"]].load().max() == 9
+
+
+def test_images_of_which_only_some_have_dates_are_refused(tmp_path: Path) -> None:
+    publish_breizhsr(tmp_path)
+    rows = read_table(tmp_path / "dataset_train.pkl")
+    rows[0]["dates_sen2"][1] = None
+    save_table(rows, tmp_path / "dataset_train.json")
+    with pytest.raises(SatsrError, match=r"spot6/000\.tif: 1 of 3 Sentinel-2 images have no date"):
+        breizhsr(tmp_path)
 
 
 def test_breizhsr_without_test_tables_validates_on_its_own_split(tmp_path: Path) -> None:

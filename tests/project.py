@@ -1,0 +1,75 @@
+"""A copy of the project in which the slow tests run commands as a user would."""
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).resolve().parents[1]
+STAGES = ("download", "convert", "validate", "train", "evaluate", "export", "register")
+
+
+class Project:
+    """The working tree as a git repository of its own, with one paper.
+
+    Args:
+        root: the folder to make.
+        paper: the only paper that stays in ``params.yaml``.
+        card: the embedded data set to start from, a file in ``data/catalog``.
+        embedded: what is changed in it, to make it tiny.
+    """
+
+    def __init__(self, root: Path, paper: str, card: str, embedded: dict) -> None:
+        self.root, self.paper = root, paper
+        root.mkdir(parents=True)
+        listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+        names = subprocess.run(listed, cwd=ROOT, capture_output=True, check=True).stdout.decode().split("\0")
+        for name in filter(None, names):
+            if (ROOT / name).is_file() and not name.startswith(("tests/", "dvc.lock", "results/")):
+                (root / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, root / name)
+        author = ["-c", "user.name=t", "-c", "user.email=t@t"]
+        for command in (["init", "-q"], ["add", "-A"], [*author, "commit", "-qm", "t"]):
+            subprocess.run(["git", *command], cwd=root, check=True, capture_output=True)
+        self.environment = {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONPATH": str(root),
+            "ZENML_CONFIG_PATH": str(root / ".zenml"),
+            "OMP_NUM_THREADS": "1",
+        }
+        self.environment.pop("MLFLOW_TRACKING_URI", None)
+        yaml = YAML()
+        params = yaml.load((root / "params.yaml").read_text())
+        params["papers"] = {paper: params["papers"][paper]}
+        yaml.dump(params, root / "params.yaml")
+        tiny = yaml.load((root / f"data/catalog/{card}").read_text())
+        tiny["source"]["embedded"] |= embedded
+        tiny["name"] = "tiny"
+        yaml.dump(tiny, root / "data/catalog/tiny.yaml")
+        self.params(data="data/catalog/tiny.yaml")
+
+    def run(self, *command: str, code: int = 0) -> str:
+        """The command's output, after checking its exit code."""
+        done = subprocess.run(command, cwd=self.root, env=self.environment, capture_output=True, text=True, timeout=600)
+        output = done.stdout + done.stderr
+        assert done.returncode == code, output
+        return output
+
+    def params(self, **settings: object) -> None:
+        """Changes ``params.yaml``."""
+        self.run("satsr", "set", self.paper, *(f"{key}={json.dumps(value)}" for key, value in settings.items()))
+
+    def metrics(self) -> dict:
+        """What the evaluation wrote."""
+        return json.loads((self.root / f"results/{self.paper}/metrics.json").read_text())
+
+    def versions(self) -> dict[str, int]:
+        """Registered models and how many versions they have."""
+        with sqlite3.connect(self.root / "mlflow.db") as database:
+            return dict(database.execute("select name, count(*) from model_versions group by name").fetchall())
