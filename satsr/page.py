@@ -96,6 +96,9 @@ FAMILIES = {
     "mae": ("MAE", "", 4, -1),
     "mse": ("MSE", "", 5, -1),
     "rmse": ("RMSE", "", 4, -1),
+    "shift_mae_u8": ("Shift MAE", "", 2, -1),
+    "mae_u8": ("MAE", "", 2, -1),
+    "mse_u8": ("MSE", "", 1, -1),
     "probav_score": ("Proba-V score", "", 4, -1),
     "loss": ("loss", "", 4, -1),
 }

@@ -32,7 +32,7 @@ def _zenml(root: Path) -> str:
         return "zenml: ready"
     from zenml.client import Client
 
-    logging.disable(logging.INFO)  # it tells each of its steps, from loggers with levels of their own
+    logging.disable(logging.WARNING)  # it tells each of its steps, from loggers with levels of their own
     try:
         Client.initialize(root)
         Client(root).active_stack_model  # noqa: B018  # the first access creates the database and the default stack
