@@ -189,7 +189,7 @@ class _Loop:
         if loss.requires_grad:
             torch.autograd.backward(loss)
         if self.fabric.world_size > 1:
-            self.share_gradients(parameters, loss)
+            loss = self.share(parameters, loss)
         limit = self.settings.clip_norm or float("inf")
         norm = float(nn.utils.clip_grad_norm_([p for p in parameters if p.grad is not None], limit))
         value = float(loss.detach())
@@ -200,17 +200,14 @@ class _Loop:
         self.state.window.setdefault("loss" if name == "network" else f"loss_{name}", []).append(value)
         return True
 
-    def share_gradients(self, parameters: list[nn.Parameter], loss: torch.Tensor) -> None:
-        """Averages gradients over the processes in one message."""
+    def share(self, parameters: list[nn.Parameter], loss: torch.Tensor) -> torch.Tensor:
+        """Averages gradients and the loss over the processes in one message; returns the loss."""
         used = [p for p in parameters if p.requires_grad]
-        for parameter in used:
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-        flat = self.fabric.all_reduce(
-            torch.cat([p.grad.flatten() for p in used if p.grad is not None]), reduce_op="mean"
-        )
-        for parameter, part in zip(used, flat.split([p.numel() for p in used]), strict=True):  # type: ignore[union-attr]
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in used]
+        flat: Any = self.fabric.all_reduce(torch.cat([g.flatten() for g in gradients] + [loss.detach().reshape(1)]))
+        for parameter, part in zip(used, flat[:-1].split([p.numel() for p in used]), strict=True):
             parameter.grad = part.view_as(parameter)
+        return flat[-1]  # type: ignore[no-any-return]
 
     def follow(self) -> None:
         """Moves the exponential moving average of the parameters."""

@@ -1,5 +1,6 @@
 """Progress of long work: a bar on a terminal, a plain line now and then elsewhere, always on standard error."""
 
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -21,7 +22,8 @@ class Bar:
 
     def __init__(self, label: str, total: int, done: int = 0) -> None:
         self.label, self.total, self.done = label, total, done
-        self._live = sys.stderr.isatty()
+        self._shown = os.environ.get("RANK", "0") == "0"  # of several processes (torchrun) one speaks
+        self._live = self._shown and sys.stderr.isatty()
         self._begin = self._last = time.monotonic()
         self._first = done
         if self._live:
@@ -43,7 +45,7 @@ class Bar:
     def __exit__(self, kind: object, *rest: object) -> None:
         if self._live:
             self._rich.stop()
-        elif kind is None:
+        elif self._shown and kind is None:
             self._line("")
 
     def advance(self, count: int = 1, note: str = "") -> None:
@@ -51,7 +53,7 @@ class Bar:
         self.done += count
         if self._live:
             self._rich.update(self._task, completed=self.done, note=note)
-        elif time.monotonic() - self._last > QUIET_SECONDS:
+        elif self._shown and time.monotonic() - self._last > QUIET_SECONDS:
             self._line(note)
 
     def _line(self, note: str) -> None:

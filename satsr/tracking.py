@@ -5,19 +5,46 @@ project's root, which a bare ``mlflow ui`` shows. A run is known by its *lineage
 nothing random is written into tracked outputs.
 """
 
+import json
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from satsr import quiet
+from satsr.data.locks import locked
 from satsr.errors import SatsrError
+from satsr.files import replacing
 from satsr.redact import redact
 
 LINEAGE = "satsr.lineage"
+DATABASE = "mlflow.db"
+NOTE = "mlflow.note.content"
+"""Tag that MLflow shows as the description of a run or of a logged model."""
+DIGEST = 36
+"""MLflow's longest digest of a data set."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """The data that something was measured on, as MLflow shows them with a run and a logged model.
+
+    Attributes:
+        name: of the data set.
+        sha256: of its content.
+        source: where it lies, relative to the project.
+        profile: what else is worth knowing (JSON values).
+    """
+
+    name: str
+    sha256: str
+    source: str
+    profile: Mapping[str, Any] = field(default_factory=dict)
 
 
 def client(root: Path) -> Any:
@@ -30,13 +57,16 @@ def client(root: Path) -> Any:
     import mlflow
     from mlflow.exceptions import MlflowException
     from mlflow.tracking import MlflowClient
+    from sqlalchemy.exc import SQLAlchemyError
 
     location = uri(root)
     mlflow.set_tracking_uri(location)
     try:
+        if location == local(root):
+            _create(root / DATABASE)
         found = MlflowClient(location)
         found.search_experiments(max_results=1)
-    except (MlflowException, OSError) as error:
+    except (MlflowException, SQLAlchemyError, OSError) as error:
         raise SatsrError(
             f"the MLflow store {redact(location)} cannot be used: {redact(str(error).splitlines()[0])}. "
             "Check MLFLOW_TRACKING_URI, or that mlflow.db is writable and made by this version of MLflow."
@@ -53,17 +83,43 @@ def uri(root: Path) -> str:
             tracker: Any = Client().active_stack.experiment_tracker
             if tracker is not None and tracker.flavor == "mlflow" and tracker.config.tracking_uri:
                 return str(tracker.config.tracking_uri)
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or local(root)
+
+
+def local(root: Path) -> str:
+    """The tracking URI of the store at the project's root."""
+    return f"sqlite:///{root / DATABASE}"
+
+
+def _create(database: Path) -> None:
+    """Makes the store whole or not at all: MLflow's own way leaves half of its tables when two processes begin."""
+    from mlflow.tracking import MlflowClient
+
+    if database.exists():
+        return
+    with locked(database):
+        if not database.exists():
+            with replacing(database) as path:
+                MlflowClient(f"sqlite:///{path}").search_experiments(max_results=1)
 
 
 def experiment(found: Any, name: str, root: Path) -> str:
     """The id of the experiment ``name``; its artifacts lie under ``mlruns/`` at the root when the store is local."""
+    from mlflow.exceptions import MlflowException
+
     existing = found.get_experiment_by_name(name)
     if existing is not None:
         return str(existing.experiment_id)
-    local = uri(root).startswith("sqlite:")
-    location = (root / "mlruns" / name).as_uri() if local else None
-    return str(found.create_experiment(name, artifact_location=location))
+    location = (root / "mlruns" / name).as_uri() if uri(root).startswith("sqlite:") else None
+    # Without the kind MLflow shows the pages of an experiment with language models.
+    kind = {"mlflow.experimentKind": "custom_model_development"}
+    try:
+        return str(found.create_experiment(name, artifact_location=location, tags=kind))
+    except MlflowException:
+        existing = found.get_experiment_by_name(name)  # another process was faster
+        if existing is None:
+            raise
+        return str(existing.experiment_id)
 
 
 class Run:
@@ -102,6 +158,18 @@ class Run:
             self._warned = True
         else:
             self._unsent.clear()
+
+    def measured(self, values: Mapping[str, float], data: Data, model_id: str) -> None:
+        """Logs metrics of a logged model on a data set, which becomes an input of the run."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag, Metric
+
+        digest, now = data.sha256[:DIGEST], int(1000 * time.time())
+        source = json.dumps({"uri": data.source})
+        described = Dataset(data.name, digest, "local", source, profile=json.dumps(dict(data.profile)))
+        context = InputTag("mlflow.data.context", "validation")
+        self.client.log_inputs(self.id, datasets=[DatasetInput(described, [context])])
+        metrics = [Metric(key, value, now, 0, model_id, data.name, digest, self.id) for key, value in values.items()]
+        self.client.log_batch(self.id, metrics=metrics)
 
     def tags(self, values: Mapping[str, Any]) -> None:
         """Sets tags."""

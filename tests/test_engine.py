@@ -1,6 +1,8 @@
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -142,3 +144,48 @@ def test_the_learning_rate_of_a_resumed_run_is_on_the_curve(tmp_path: Path) -> N
     fitted = train(tmp_path)
     rates = {int(row["step"]): row["lr"] for row in fitted.curves if "lr" in row}
     assert rates[20] == pytest.approx(cosine(20, 40, 1e-2, 1e-4))
+
+
+SHARED = """
+import sys
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from satsr.config import Train
+from satsr.engine import fit
+from satsr.objectives import Supervised
+from tests.test_engine import Line, validate
+
+
+class Map(nn.Linear):
+    def forward(self, x):
+        return super().forward(x)
+
+
+torch.manual_seed(0)
+network = Map(4, 4)
+objective = Supervised(network, nn.L1Loss(), torch.optim.Adam(network.parameters()), lambda step: 1e-2)
+folder = Path(sys.argv[1])
+settings = Train(iterations=20, batch=2, validate_every=10, checkpoint_every=10, ema=0.9, threads=1)
+fitted = fit(objective, Line(), settings, folder / "scratch", validate)
+torch.save({"weights": fitted.weights["network"], "loss": [row.get("loss") for row in fitted.curves]}, folder / "made")
+"""
+
+
+def test_two_processes_train_as_one_does(tmp_path: Path) -> None:
+    (tmp_path / "shared.py").write_text(SHARED)
+    found = []
+    for launcher in ([], ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0"]):
+        folder = tmp_path / str(len(found))
+        folder.mkdir()
+        command = [sys.executable, *launcher, str(tmp_path / "shared.py"), str(folder)]
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        found.append(torch.load(folder / "made", weights_only=True))
+    one, two = found
+    torch.testing.assert_close(two["weights"], one["weights"], rtol=0, atol=1e-6)
+    losses = [[value for value in run["loss"] if value is not None] for run in found]
+    assert len(losses[0]) == 2 and losses[1] == pytest.approx(losses[0], abs=1e-6)

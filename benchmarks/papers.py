@@ -1,0 +1,47 @@
+"""The README's table: every stage of every paper of ``params.yaml``, run anew and timed.
+
+``python benchmarks/papers.py [paper...]`` runs ``python -m steps <stage> <paper>`` in this checkout, with the profile
+and the data of ``params.yaml``, and prints a row of Markdown per paper. An interrupted training is not continued.
+"""
+
+import shutil
+import subprocess
+import sys
+import time
+
+from satsr.files import read_json
+from satsr.layout import Layout
+from satsr.root import root
+from steps import STAGES
+from steps.recipes import job
+
+HEAD = ["paper", "data", *STAGES, "baseline", "ours", "gain", "parity"]
+
+
+def row(paper: str) -> list[str]:
+    """Runs a paper; the cells of its row."""
+    work = job(paper, root())
+    layout = Layout(root(), paper)
+    shutil.rmtree(layout.scratch, ignore_errors=True)
+    times = [_timed(stage, paper) for stage in STAGES]
+    metrics, parity = read_json(layout.metrics), read_json(layout.export / "parity.json")
+    baseline, ours = (metrics["methods"][name] for name in ("bicubic", metrics["exported"]))
+    psnr, ssim = work.paper.decides
+    values = [f"{found[psnr]:.2f} / {found[ssim]:.4f}" for found in (baseline, ours)]
+    gain = f"{ours[psnr] - baseline[psnr]:+.2f} dB / {ours[ssim] - baseline[ssim]:+.4f}"
+    name = work.paper.registered_name(work.config)
+    return [name, metrics["dataset"], *times, *values, gain, f"{parity['max_abs']:.0e}"]
+
+
+def _timed(stage: str, paper: str) -> str:
+    begin = time.monotonic()
+    subprocess.run([sys.executable, "-m", "steps", stage, paper], cwd=root(), check=True)
+    return f"{time.monotonic() - begin:.0f} s"
+
+
+if __name__ == "__main__":
+    from satsr.config import read_yaml
+
+    papers = sys.argv[1:] or list(read_yaml(root() / "params.yaml")["papers"])
+    rows = [row(paper) for paper in papers]
+    print("\n".join("| " + " | ".join(cells) + " |" for cells in (HEAD, ["---"] * len(HEAD), *rows)))
