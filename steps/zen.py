@@ -3,10 +3,10 @@
 from importlib import import_module
 from typing import Annotated
 
-from zenml import step
+from zenml import log_metadata, step
 from zenml.types import HTMLString
 
-from satsr.files import disk_errors
+from satsr.files import disk_errors, read_json
 from satsr.layout import Layout
 from satsr.root import root
 from steps.cache import reuse_or_run
@@ -48,8 +48,11 @@ def validate(paper: str, store: Ref) -> Ref:
 
 @step(enable_cache=False)
 def train(paper: str, store: Ref, checked: Ref) -> Ref:
-    """The store and the recipe become weights."""
-    return _stage("train", paper)
+    """The store and the recipe become weights; ZenML shows which, and what they started from."""
+    reference = _stage("train", paper)
+    made = read_json(Layout(root(), paper).training / "train.json")
+    log_metadata({"lineage": made["lineage"], **made["identity"].get("start", {})})
+    return reference
 
 
 @step(enable_cache=False)

@@ -172,7 +172,8 @@ folder = Path(sys.argv[1])
 settings = Train(iterations=20, batch=2, validate_every=10, checkpoint_every=10, ema=0.9, threads=1)
 fitted = fit(objective, Line(), settings, folder / "scratch", validate)
 if os.environ.get("RANK", "0") == "0":
-    torch.save({"weights": fitted.weights["network"], "loss": [row.get("loss") for row in fitted.curves]}, folder / "made")
+    losses = [row.get("loss") for row in fitted.curves]
+    torch.save({"weights": fitted.weights["network"], "loss": losses}, folder / "made")
 """
 
 
