@@ -9,6 +9,8 @@ from satsr import quiet
 
 quiet.apply()
 
+COMPARE = "one table and one HTML page for model versions that were measured on the same data: quality, cost, crops"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; a user's mistake is one sentence and exit code 1."""
@@ -49,6 +51,16 @@ def parser() -> argparse.ArgumentParser:
     summariser = add("summary", _summary, "print the summary of a paper's last finished run")
     summariser.add_argument("paper")
     _review(commands)
+    _compare_arguments(commands.add_parser("compare", help=COMPARE, description=COMPARE))
+    submission = add(
+        "submission", _submission, "super-resolve Proba-V's test sets into the zip that the challenge takes"
+    )
+    submission.add_argument("output", help="the zip to write")
+    submission.add_argument("--model", required=True, help="name@alias, name/version, name, or an .onnx file")
+    submission.add_argument(
+        "--data", required=True, help="the challenge's folder, which holds imgset1160 to imgset1449"
+    )
+    submission.add_argument("--force", action="store_true", help="go on although values look wrong")
     text = "super-resolve a scene, a video or a set of images with a model of the registry"
     upscale = commands.add_parser("upscale", help=text, description=text)
     add_arguments(upscale)
@@ -62,13 +74,7 @@ def _review(commands: Any) -> None:
     review.set_defaults(command=_review_list, model=None)
     review.add_argument("--model", help="one registered model; all by default")
     actions = review.add_subparsers(metavar="action")
-    compare = actions.add_parser(
-        "compare", help="one HTML page for two versions: satsr review compare rasvsr/1 rasvsr/2"
-    )
-    compare.add_argument("first", help="model/version or model@alias")
-    compare.add_argument("second", help="model/version or model@alias")
-    compare.add_argument("--output", default="comparison.html")
-    compare.set_defaults(command=_review_compare)
+    _compare_arguments(actions.add_parser("compare", help=COMPARE, description=COMPARE))
     for action, words in (
         ("approve", "make a version the champion"),
         ("reject", "mark a version as rejected"),
@@ -81,6 +87,12 @@ def _review(commands: Any) -> None:
             added.add_argument("--seen", type=int, help="the champion you compared with; refused if it has changed")
             added.add_argument("--other-data", action="store_true", help="the champion was measured on other data")
         added.set_defaults(command=_review_decide, action=action)
+
+
+def _compare_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("versions", nargs="*", help="model/version, model@alias or model; all models on the same data")
+    parser.add_argument("--output", default="comparison.html", help="the page (default: comparison.html)")
+    parser.set_defaults(command=_compare)
 
 
 def _setup(arguments: argparse.Namespace) -> None:
@@ -99,10 +111,10 @@ def _set(arguments: argparse.Namespace) -> None:
     print("\n".join(lines) or "params.yaml says so already")
 
 
-def _upscale(arguments: argparse.Namespace) -> int | None:
+def _upscale(arguments: argparse.Namespace) -> None:
     from satsr.apply.command import run
 
-    return run(arguments)
+    run(arguments)
 
 
 def _setting(text: str) -> tuple[str, Any]:
@@ -145,17 +157,35 @@ def _review_list(arguments: argparse.Namespace) -> None:
         print(listing(client, model))
 
 
-def _review_compare(arguments: argparse.Namespace) -> None:
+def _compare(arguments: argparse.Namespace) -> None:
     from pathlib import Path
 
-    from satsr import review, tracking
-    from satsr.compare import write_comparison
+    from satsr import tracking
+    from satsr.compare import common, cost_note, differences, named, table, write_comparison
+    from satsr.review_text import comparison
     from satsr.root import root
 
     client = tracking.client(root())
-    first, second = (review.find(client, name) for name in (arguments.first, arguments.second))
-    write_comparison(client, Path(arguments.output), first, second)
+    versions = named(client, arguments.versions)
+    rows = table(versions, common(versions))
+    print("\n".join([comparison(rows), "", cost_note(versions), *differences(versions)]))
+    write_comparison(client, Path(arguments.output), versions)
     print(f"wrote {arguments.output}")
+
+
+def _submission(arguments: argparse.Namespace) -> None:
+    from pathlib import Path
+
+    from satsr import load
+    from satsr.submission import make_submission
+
+    data, output = Path(arguments.data), Path(arguments.output)
+    make_submission(load(arguments.model), data, output, force=arguments.force, say=_say)
+    print(f"wrote {output}")
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _review_decide(arguments: argparse.Namespace) -> None:

@@ -7,7 +7,6 @@ import copy
 import json
 import logging
 import re
-import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -112,18 +111,6 @@ def parity(network: nn.Module, path: Path, cases: Sequence[Mapping[str, np.ndarr
         "psnr_db": min(row["psnr_db"] for row in rows),
         "cases": rows,
     }
-
-
-def milliseconds(path: Path, inputs: Mapping[str, np.ndarray], runs: int = 5) -> float:
-    """Median time of one run on the CPU, after one to warm up."""
-    runner = OnnxRunner(path, device="cpu")
-    runner.run(inputs)
-    times = []
-    for _ in range(runs):
-        begin = time.perf_counter()
-        runner.run(inputs)
-        times.append(time.perf_counter() - begin)
-    return 1000 * float(np.median(times))
 
 
 def _deviation(found: np.ndarray, expected: np.ndarray) -> dict[str, float]:

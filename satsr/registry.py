@@ -1,25 +1,63 @@
 """The model registry: versions that carry what a reviewer needs, and the aliases ``challenger`` and ``champion``."""
 
+import json
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from satsr import quiet
-from satsr.tracking import Run
+from satsr.tracking import NOTE, Data, Run
 
 CHAMPION, CHALLENGER = "champion", "challenger"
+DECISIONS = "\n\n**Decisions**\n\n"
+"""Heading of the part of a registered model's description that lists what reviewers decided."""
 
 
-def add_version(run: Run, name: str, graph: Path, tags: Mapping[str, Any], card: str) -> int:
+@dataclass(frozen=True)
+class About:
+    """What a registered model says about itself on the registry's first pages, whatever its versions.
+
+    Attributes:
+        description: Markdown.
+        tags: few and short, since the list of models shows them.
+    """
+
+    description: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Numbers of a version, and the data they were taken on; MLflow shows them with the logged model."""
+
+    metrics: Mapping[str, float]
+    data: Data
+
+
+def add_version(
+    run: Run,
+    name: str,
+    graph: Path,
+    tags: Mapping[str, Any],
+    card: str,
+    *,
+    facts: Mapping[str, Any] | None = None,
+    about: About | None = None,
+    measured: Measured | None = None,
+) -> int:
     """Logs the ONNX graph as a model of ``run`` and registers it as a new version of ``name``.
 
     Args:
         run: the open MLflow run of the training.
         name: the registered model.
         graph: the ONNX file.
-        tags: what the version carries: metrics, hashes, commit, parity.
-        card: the model card (Markdown), which becomes the version's description.
+        tags: what the version's row shows, the most important first.
+        card: the model card (Markdown), which becomes the version's description, the logged model's and the run's.
+        facts: everything else, which become parameters of the logged model.
+        about: what the registered model says about itself.
+        measured: metrics of the logged model.
 
     Returns:
         The version's number.
@@ -27,26 +65,48 @@ def add_version(run: Run, name: str, graph: Path, tags: Mapping[str, Any], card:
     quiet.apply()
     import mlflow
     import onnx
+    from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
     model = onnx.load(str(graph))
     with mlflow.start_run(run_id=run.id, log_system_metrics=False):
         logged = mlflow.onnx.log_model(
             model,
-            name="model",
+            name=name,
             signature=_signature(model),
-            metadata={key: str(value) for key, value in tags.items()},
+            params=dict(facts or {}),
+            tags={NOTE: card},
+            metadata={key: str(value) for key, value in {**(facts or {}), **tags}.items()},
             pip_requirements=["onnxruntime", "numpy"],
             save_as_external_data=False,
             onnx_execution_providers=["CPUExecutionProvider"],
         )
-    if not _exists(run.client, name):
-        run.client.create_registered_model(name)
+    if measured is not None:
+        run.measured(measured.metrics, measured.data, logged.model_id)
+    run.tags({NOTE: card})
+    _describe(run.client, name, about or About())
     version = run.client.create_model_version(
         name, source=f"models:/{logged.model_id}", run_id=run.id, model_id=logged.model_id, description=card
     )
     for key, value in tags.items():
         run.client.set_model_version_tag(name, version.version, key, str(value))
+    # Without the link the logged model's page says "not registered".
+    link = json.dumps([{"name": name, "version": version.version}])
+    run.client.set_logged_model_tags(logged.model_id, {MLFLOW_MODEL_VERSIONS: link})
     return int(version.version)
+
+
+def facts_of(client: Any, source: str) -> dict[str, str]:
+    """The parameters of the logged model that a version was made from: none if somebody deleted it.
+
+    Args:
+        client: MLflow's client.
+        source: of the version, such as ``models:/m-0123``.
+    """
+    from mlflow.exceptions import MlflowException
+
+    with suppress(MlflowException):
+        return dict(client.get_logged_model(source.rpartition("/")[2]).params)
+    return {}
 
 
 def alias(client: Any, name: str, wanted: str) -> int | None:
@@ -66,6 +126,17 @@ def drop_alias(client: Any, name: str, wanted: str) -> None:
     """Removes an alias if it is there."""
     with suppress(Exception):
         client.delete_registered_model_alias(name, wanted)
+
+
+def _describe(client: Any, name: str, about: About) -> None:
+    if not _exists(client, name):
+        client.create_registered_model(name)
+    if about.description:
+        described = client.get_registered_model(name).description or ""
+        decided = "".join(described.partition(DECISIONS)[1:])
+        client.update_registered_model(name, description=about.description + decided)
+    for key, value in about.tags.items():
+        client.set_registered_model_tag(name, key, value)
 
 
 def _exists(client: Any, name: str) -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from satsr.errors import SatsrError
-from satsr.registry import CHALLENGER, CHAMPION, alias, drop_alias, set_alias
+from satsr.registry import CHALLENGER, CHAMPION, DECISIONS, alias, drop_alias, facts_of, set_alias
 from satsr.tracking import Run
 
 HISTORY = "history."
@@ -25,7 +25,10 @@ COMPARABLE = ("data.sha256", "dataset", "conventions")
 
 @dataclass(frozen=True)
 class Version:
-    """One version of a registered model, as a reviewer sees it."""
+    """One version of a registered model, as a reviewer sees it.
+
+    ``tags`` are those of the version and the parameters of its logged model.
+    """
 
     name: str
     number: int
@@ -86,7 +89,7 @@ def versions(client: Any, name: str) -> list[Version]:
                 name,
                 number,
                 tuple(sorted(word for word, bearer in bearers.items() if int(bearer) == number)),
-                dict(found.tags),
+                {**facts_of(client, found.source), **found.tags},
                 datetime.fromtimestamp(found.creation_timestamp / 1000, UTC),
                 found.run_id,
             )
@@ -246,6 +249,7 @@ def _record(client: Any, about: Version, action: str, before: int | None, after:
     entries = [*history(client, about.name), decision]
     key = f"{HISTORY}{len(entries):04d}"
     client.set_registered_model_tag(about.name, key, json.dumps(vars(decision), sort_keys=True))
+    _list(client, about.name, entries)
     words = {"approve": "approved", "reject": "rejected", "rollback": "approved"}
     for tag, value in (
         ("review", words[action]),
@@ -257,6 +261,17 @@ def _record(client: Any, about: Version, action: str, before: int | None, after:
     text = json.dumps([vars(entry) for entry in entries], indent=2)
     Run(client, about.run, "").text(text, f"review/{about.name}-history.json")
     return decision
+
+
+def _list(client: Any, name: str, entries: list[Decision]) -> None:
+    """Puts the decisions, newest first, at the end of the model's description, where MLflow shows them."""
+    lines = [
+        f"- {entry.when[:16].replace('T', ' ')} UTC, {entry.who}: {entry.action} version {entry.version} "
+        f"(champion: {entry.before or 'none'} → {entry.after or 'none'}). {entry.why}"
+        for entry in reversed(entries)
+    ]
+    described = client.get_registered_model(name).description or ""
+    client.update_registered_model(name, description=described.partition(DECISIONS)[0] + DECISIONS + "\n".join(lines))
 
 
 def _reasoned(why: str) -> None:

@@ -1,9 +1,10 @@
-"""The list of model versions as a table for the terminal."""
+"""Model versions as tables for the terminal: the list of a model, and a comparison."""
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from satsr import review
+from satsr import page, review
 from satsr.registry import CHAMPION
 
 COLUMNS = (
@@ -27,11 +28,21 @@ def listing(client: Any, name: str) -> str:
     """All versions of a model, newest first, each beside the champion where data and convention are the same."""
     versions = review.versions(client, name)
     champion = next((row for row in versions if CHAMPION in row.aliases), None)
-    rows = [COLUMNS, *(_row(version, champion) for version in versions)]
-    widths = [max(len(row[index]) for row in rows) for index in range(len(COLUMNS))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines = _aligned([COLUMNS, *(_row(version, champion) for version in versions)])
     psnr, ssim = ([*versions[0].decides, "", ""] if versions else ["", ""])[:2]
     return "\n".join([f"{name} (PSNR is {psnr}, SSIM is {ssim})", *("  " + line for line in lines)])
+
+
+def comparison(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows of :func:`satsr.compare.table`, numbers as on the page."""
+    shown = page.table(rows)
+    headings = [note or title for title, note in shown.columns]
+    return "\n".join(_aligned([headings, *([cell.text for cell in row] for row in shown.rows)]))
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def _row(version: review.Version, champion: review.Version | None) -> tuple[str, ...]:
@@ -46,7 +57,7 @@ def _row(version: review.Version, champion: review.Version | None) -> tuple[str,
         "?" if ssim is None else f"{ssim:.4f}",
         f"{float(tags.get('onnx.parity_max_abs', 'nan')):.0e}",
         f"{float(tags.get('onnx.megabytes', 'nan')):.1f}",
-        f"{float(tags.get('onnx.milliseconds', 'nan')):.0f}",
+        f"{float(tags.get('cost.milliseconds', 'nan')):.0f}",
         tags.get("data.sha256", "?")[:8],
         commit,
         _age(version.created),

@@ -103,9 +103,8 @@ def _test_sets(data: Path, names: Sequence[str]) -> dict[str, Path]:
     problems += [f"{name} is there {len(found[name])} times" for name in names if len(found[name]) > 1]
     if problems:
         advice = "name the folder of the challenge's data (data/catalog/proba-v.yaml says where they are)."
-        raise SatsrError(
-            listed(f"{data} does not hold the {len(names)} test sets of Proba-V", problems, limit=10) + f"\n{advice}"
-        )
+        claim = f"{len(names)} test sets of Proba-V are wanted; problems in {data}"
+        raise SatsrError(f"{listed(claim, problems, limit=10)}\n{advice}")
     return {name: found[name][0] for name in names}
 
 

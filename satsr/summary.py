@@ -32,5 +32,6 @@ def summary(root: Path, paper: str) -> str:
         f"  model     {registered['name']} version {registered['version']} ({', '.join(registered['aliases'])})",
     ]
     lines += [f"  gate      FAILED {gate['name']}: {gate['sentence']}" for gate in failed]
-    lines += ["  registry  satsr review, or: mlflow ui, then http://127.0.0.1:5000/#/models", ""]
+    address = "http://127.0.0.1:5000/#/models?workflowType=machine_learning"
+    lines += [f"  registry  satsr review, or: mlflow ui, then {address}", ""]
     return "\n".join(lines)

@@ -1,13 +1,18 @@
 """Stage 7, register: the graph becomes a version in the model registry, behind gates."""
 
+from dataclasses import asdict
 from typing import Any
 
-from satsr import gates, manifest, onnx, registry, review, tracking
-from satsr.card_text import model_card
+from satsr import gates, manifest, registry, review, tracking
+from satsr.card_text import about, gain, model_card
+from satsr.cost import cost
+from satsr.data.fingerprint import degradation, inputs_sha256, references_sha256
 from satsr.data.store import Store
 from satsr.files import read_json, replacing, sha256, write_json, write_text
+from satsr.registry import Measured
 from steps.export import ROLE
 from steps.recipes import Job
+from steps.train import trained
 
 
 def run(job: Job) -> None:
@@ -26,13 +31,22 @@ def run(job: Job) -> None:
             "parity_max_abs": facts["parity"]["max_abs"],
             "megabytes": facts["parity"]["megabytes"],
             "validation": facts["validation"],
-            "milliseconds": facts["milliseconds"],
+            "milliseconds": facts["cost"].milliseconds,
         },
     )
     name = job.paper.registered_name(config)
     card = model_card(job.paper, facts, outcome)
     with tracking.run(layout.root, job.paper.name, facts["lineage"], name) as run:
-        version = registry.add_version(run, name, layout.export / "model.onnx", tags(job, facts, outcome), card)
+        version = registry.add_version(
+            run,
+            name,
+            layout.export / "model.onnx",
+            tags(job, facts, outcome),
+            card,
+            facts=details(job, facts),
+            about=about(job.paper, name, job.paper.describe(config)),
+            measured=measured(job, facts),
+        )
         aliases = [registry.CHALLENGER]
         registry.set_alias(run.client, name, registry.CHALLENGER, version)
         if gates.passed(outcome) and registry.alias(run.client, name, registry.CHAMPION) is None:
@@ -60,11 +74,16 @@ def collect(job: Job) -> dict[str, Any]:
     training = read_json(layout.training / "train.json")
     parity = read_json(layout.export / "parity.json")
     metrics = read_json(layout.metrics)
+    graph = job.paper.graph(trained(job)[ROLE])
     return {
         "lineage": training["lineage"],
+        "start": training["identity"].get("start", {}),
         "metrics": metrics,
         "parity": parity,
-        "milliseconds": onnx.milliseconds(layout.export / "model.onnx", job.paper.parity_cases(config)[0]),
+        "cost": cost(graph, layout.export / "model.onnx", *job.paper.example(config), config.convert.scale),
+        "data.hr_sha256": references_sha256(store),
+        "data.lr_sha256": inputs_sha256(store),
+        "data.lr": degradation(store),
         "validation": read_json(layout.validation / "validation.json")["success"],
         "manifest": {
             **manifest.code(layout.root),
@@ -73,6 +92,7 @@ def collect(job: Job) -> dict[str, Any]:
             "raw_sha256": sha256(layout.raw / "raw.json") if (layout.raw / "raw.json").exists() else None,
             "store_sha256": store.manifest["data"]["sha256"],
             "lineage": training["lineage"],
+            "start": training["identity"].get("start", {}),
             "seed": config.train.seed,
             "metric_conventions": sorted(metrics["methods"]["bicubic"]),
             "onnx": parity,
@@ -81,26 +101,57 @@ def collect(job: Job) -> dict[str, Any]:
 
 
 def tags(job: Job, facts: dict[str, Any], outcome: list[gates.Gate]) -> dict[str, Any]:
-    """What the version itself carries, readable in MLflow's own page."""
+    """What the version's row shows: the decision, the gates, the result, and where it comes from."""
+    ours, baseline = facts["metrics"]["methods"][ROLE], facts["metrics"]["methods"]["bicubic"]
+    known = [name for name in job.paper.decides if ours.get(name) is not None]
+    failed = "; ".join(gate.sentence for gate in outcome if not gate.passed)
+    return {
+        "review": "pending",
+        "gates": "passed" if gates.passed(outcome) else "failed",
+        **({"gates.failed": failed} if failed else {}),
+        **{name: f"{ours[name]:.6g}" for name in known},
+        **{f"gain.{name}": gain(name, ours[name], baseline[name]) for name in known if baseline.get(name) is not None},
+        "dataset": facts["metrics"]["dataset"],
+        "profile": job.config.profile,
+        "verdict": facts["metrics"]["verdict"]["word"],
+        "onnx.parity": "passed" if facts["parity"]["max_abs"] <= job.config.gates.max_abs_parity else "failed",
+        "data.sha256": facts["manifest"]["store_sha256"],
+        "git.commit": facts["manifest"]["git"]["commit"],
+        "lineage": facts["lineage"],
+        **facts["start"],
+    }
+
+
+def details(job: Job, facts: dict[str, Any]) -> dict[str, Any]:
+    """Everything else, for the page of the logged model and for comparisons."""
     ours, baseline = facts["metrics"]["methods"][ROLE], facts["metrics"]["methods"]["bicubic"]
     return {
         **{name: f"{value:.6g}" for name, value in ours.items() if value is not None},
         **{f"bicubic.{name}": f"{value:.6g}" for name, value in baseline.items() if value is not None},
-        "profile": job.config.profile,
-        "dataset": facts["metrics"]["dataset"],
-        "data.sha256": facts["manifest"]["store_sha256"],
-        "git.commit": facts["manifest"]["git"]["commit"],
+        **{f"cost.{name}": value for name, value in asdict(facts["cost"]).items() if value is not None},
+        **{name: facts[name] for name in ("data.hr_sha256", "data.lr_sha256", "data.lr")},
+        "scale": job.config.convert.scale,
+        "decides": ",".join(job.paper.decides),
+        "conventions": ",".join(facts["manifest"]["metric_conventions"]),
         "git.dirty": facts["manifest"]["git"]["dirty"],
-        "lineage": facts["lineage"],
         "onnx.sha256": facts["parity"]["sha256"],
         "onnx.parity_max_abs": facts["parity"]["max_abs"],
         "onnx.megabytes": f"{facts['parity']['megabytes']:.3f}",
-        "verdict": facts["metrics"]["verdict"]["word"],
-        "decides": ",".join(job.paper.decides),
-        "conventions": ",".join(facts["manifest"]["metric_conventions"]),
-        "onnx.parity": "passed" if facts["parity"]["max_abs"] <= job.config.gates.max_abs_parity else "failed",
-        "onnx.milliseconds": f"{facts['milliseconds']:.1f}",
-        "gates": "passed" if gates.passed(outcome) else "failed",
-        "gates.failed": "; ".join(gate.sentence for gate in outcome if not gate.passed),
-        "review": "pending",
     }
+
+
+def measured(job: Job, facts: dict[str, Any]) -> Measured:
+    """The version's metrics and costs, on the validation references."""
+    ours, baseline = facts["metrics"]["methods"][ROLE], facts["metrics"]["methods"]["bicubic"]
+    metrics = {name: value for name, value in ours.items() if value is not None}
+    metrics |= {f"gain.{name}": metrics[name] - baseline[name] for name in metrics if baseline.get(name) is not None}
+    costs = {name: value for name, value in asdict(facts["cost"]).items() if isinstance(value, int | float)}
+    card = facts["manifest"]["card"]
+    profile = {"licence": card.get("licence"), "low resolution": facts["data.lr"], "split": "val"}
+    data = tracking.Data(
+        facts["metrics"]["dataset"],
+        facts["data.hr_sha256"],
+        job.layout.store.relative_to(job.layout.root).as_posix(),
+        {name: value for name, value in profile.items() if value},
+    )
+    return Measured({**metrics, **{f"cost.{name}": value for name, value in costs.items()}}, data)

@@ -1,5 +1,6 @@
 """The challenge's zip is complete, exact and the same each time, or it is not written."""
 
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -7,10 +8,15 @@ import cv2
 import numpy as np
 import pytest
 
-from satsr.data.images import write_png
+from satsr import load
+from satsr.cli import main
+from satsr.data.images import read_image, write_png
+from satsr.data.scenes_probav import render_imageset
 from satsr.errors import SatsrError
-from satsr.submission import NAMES, write_submission
+from satsr.submission import NAMES, make_submission, write_submission
+from tests.apply.tiny_graphs import image_graph, imageset_graph
 
+SETS = ("imgset1160", "imgset1306")
 IMAGE = np.tile(np.arange(384, dtype=np.uint16) * 20 + 4000, (384, 1))
 
 
@@ -72,3 +78,55 @@ def test_images_that_the_challenge_would_not_take_are_named(complete: Path, tmp_
     ):
         assert part in str(error.value)
     assert not (tmp_path / "out.zip").exists() and list(tmp_path.iterdir()) == [folder]
+
+
+@pytest.fixture(scope="module")
+def challenge(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two test sets in the challenge's layout and size, without references, and one that trains."""
+    folder = tmp_path_factory.mktemp("challenge")
+    for index, place in enumerate(("test/RED/imgset1160", "test/NIR/imgset1306", "train/RED/imgset0000")):
+        scene = render_imageset(0, index, views=(9, 9), lr_px=(128, 128), band=place.split("/")[1])
+        for view, (image, mask) in enumerate(zip(scene.lr, scene.qm, strict=True)):
+            write_png(folder / place / f"LR{view:03d}.png", image)
+            write_png(folder / place / f"QM{view:03d}.png", mask)
+        write_png(folder / place / "SM.png", scene.sm)
+    return folder
+
+
+def test_a_model_makes_a_submission_of_the_test_sets_alone(challenge: Path, tmp_path: Path) -> None:
+    graph = imageset_graph(tmp_path / "tiny.onnx")
+    make_submission(load(graph, device="cpu"), challenge, tmp_path / "out.zip", names=SETS)
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        assert archive.namelist() == ["imgset1160.png", "imgset1306.png"]
+        for name, place in zip(archive.namelist(), ("test/RED/imgset1160", "test/NIR/imgset1306"), strict=True):
+            image = cv2.imdecode(np.frombuffer(archive.read(name), np.uint8), cv2.IMREAD_UNCHANGED)
+            views = np.stack([read_image(file) for file in sorted((challenge / place).glob("LR*.png"))])
+            clear = np.stack([read_image(file) for file in sorted((challenge / place).glob("QM*.png"))]) != 0
+            mean = (views * clear).sum(axis=0) / np.maximum(clear.sum(axis=0), 1)
+            assert image.dtype == np.uint16 and image.shape == (384, 384)
+            assert np.abs(image[1::3, 1::3] - mean).max() <= 1
+
+
+def test_the_command_refuses_data_without_the_290_test_sets_before_it_computes(
+    challenge: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    graph = imageset_graph(tmp_path / "tiny.onnx")
+    arguments = ["--model", str(graph), "--data", str(challenge)]
+    assert main(["submission", str(tmp_path / "out.zip"), *arguments]) == 1
+    words = capsys.readouterr().err
+    assert "290 test sets of Proba-V are wanted" in words and "imgset1161 is missing" in words
+    assert "(288 found)" in words and "and 278 more" in words and "data/catalog/proba-v.yaml" in words
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.onnx"]
+
+
+def test_sets_that_are_there_twice_and_models_of_another_kind_are_refused(challenge: Path, tmp_path: Path) -> None:
+    copies = tmp_path / "data"
+    for place in ("one", "two"):
+        shutil.copytree(challenge / "test/RED/imgset1160", copies / place / "imgset1160")
+    sets = load(imageset_graph(tmp_path / "tiny.onnx"), device="cpu")
+    with pytest.raises(SatsrError, match="imgset1160 is there 2 times"):
+        make_submission(sets, copies, tmp_path / "out.zip", names=SETS[:1])
+    images = load(image_graph(tmp_path / "image.onnx"), device="cpu")
+    with pytest.raises(SatsrError, match=r"of the kind image, x2: a submission needs a model of image sets x3"):
+        make_submission(images, challenge, tmp_path / "out.zip", names=SETS)
+    assert not (tmp_path / "out.zip").exists()
