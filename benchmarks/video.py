@@ -1,6 +1,7 @@
 """A long clip through a recurrent network: wall time, peak memory, and how much the seams of segments show.
 
 python benchmarks/video.py                            # 500 frames of 64 x 64 px, a reduced RASVSR
+python benchmarks/video.py --deviation --frames 60      # segments against the whole clip
 python benchmarks/video.py --model rasvsr@champion --frames 2000 --side 128
 """
 
@@ -13,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from satsr.apply import load, memory
+from satsr.apply import Model, load, memory
 from satsr.apply.plan import BURN_IN, Options
 from satsr.apply.video import upscale
-from satsr.data.images import write_png
+from satsr.data.images import read_rgb, write_png
 from satsr.degrade import imresize
 from satsr.seeds import generator
 
@@ -30,6 +31,7 @@ def main() -> None:
     parser.add_argument("--segment", type=int)
     parser.add_argument("--burn-in", type=int, default=BURN_IN)
     parser.add_argument("--window", type=int)
+    parser.add_argument("--deviation", action="store_true", help="measure segments against the whole clip instead")
     parser.add_argument("--folder", type=Path, help="where files go (default: a temporary folder)")
     parser.add_argument("--prepare", action="store_true", help="only make the clip and the network")
     given = parser.parse_args()
@@ -43,6 +45,9 @@ def main() -> None:
         if not (source.exists() and network.exists()):
             # In a process of its own, so that what it takes does not count.
             subprocess.run([sys.executable, *sys.argv, "--prepare", "--folder", str(folder)], check=True)
+        if given.deviation:
+            deviations(load(given.model or network, device="cpu"), source)
+            return
         options = Options(segment=given.segment, burn_in=given.burn_in, window=given.window, overwrite=True, force=True)
         begin = time.monotonic()
         model = load(given.model or network, device="cpu")
@@ -50,6 +55,19 @@ def main() -> None:
         seconds = time.monotonic() - begin
         say(f"{len(list(outcome.output.glob('*.png')))} frames in {seconds:.0f} s, {seconds / given.frames:.3f} s each")
         say(f"peak memory {memory.peak() / 1e9:.2f} GB")
+
+
+def deviations(model: Model, source: Path, segment: int = 10) -> None:
+    """Prints how far segments of ``segment`` frames are from the whole clip, for several burn-ins."""
+    values = np.stack([read_rgb(file) for file in sorted(source.glob("*.png"))])
+    whole = model(values).astype(int)
+    for burn_in in (0, 1, 2, 4, 8):
+        cuts = []
+        for begin in range(0, len(values), segment):
+            first = max(begin - burn_in, 0)
+            cuts.append(model(values[first : begin + segment + burn_in])[begin - first :][:segment])
+        deviation = np.abs(np.concatenate(cuts) - whole)
+        say(f"burn-in {burn_in}: mean {deviation.mean():.4f}, at most {deviation.max()} grey levels")
 
 
 def reduced(path: Path) -> None:

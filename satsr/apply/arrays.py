@@ -43,7 +43,7 @@ def to_native(values: np.ndarray, dtype: npt.DTypeLike) -> np.ndarray:
     if wanted.kind not in "iu" or values.dtype == wanted:
         return np.asarray(values, wanted)
     limits = np.iinfo(wanted)
-    rounded = np.rint(values)
+    rounded = np.rint(values, dtype=np.float64 if wanted.itemsize > 2 else None)  # float32 does not hold 2**31 - 1
     return np.asarray(np.clip(rounded, limits.min, limits.max, out=rounded), wanted)
 
 

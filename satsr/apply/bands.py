@@ -43,10 +43,10 @@ def pick(names: Sequence[str | None], wanted: Sequence[str], count: int, given: 
         Indices from 0.
 
     Raises:
-        SatsrError: there are too few, the choice names what is not there, or more bands are there than the model takes
-            and their names do not say which ones it is trained on.
+        SatsrError: there are too few, the choice names what is not there, the names say that these are other bands, or
+            there are more than the model takes and the names do not say which.
     """
-    listed = ", ".join(name or f"(unnamed {index})" for index, name in enumerate(names, 1))
+    listed = ", ".join(name or f"(unnamed {index})" for index, name in enumerate(names, 1)) if any(names) else "unnamed"
     if given:
         return _given(names, count, given, listed)
     if len(names) < count:
@@ -58,7 +58,7 @@ def pick(names: Sequence[str | None], wanted: Sequence[str], count: int, given: 
     places = [known.index(canonical(name)) for name in wanted if canonical(name) in known]
     if wanted and len(places) == count:
         return places
-    if len(names) == count:
+    if len(names) == count and not (wanted and all(known)):
         return list(range(count))
     raise SatsrError(
         f"the file has {len(names)} bands ({listed}) and the model takes {count} ({', '.join(wanted) or 'unnamed'}): "

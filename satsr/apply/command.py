@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--margin", type=_at_least(0), default=8, metavar="PX", help="thrown away at windows' edges (default: 8)")
     add("--batch", type=_at_least(1), default=1, help="windows of a scene that are computed at once (default: 1)")
     add("--segment", type=_at_least(1), metavar="FRAMES", help="of a video (default: what the free memory bears)")
-    add("--burn-in", type=_at_least(0), metavar="FRAMES", help="by which a segment is longer on both sides (default: 8)")
+    add("--burn-in", type=_at_least(0), metavar="FRAMES", help="more on both sides of a segment (default: 8)")
     add("--fps", dest="per_second", type=float, help="frame rate of a video (default: the input's)")
     add("--date", metavar="YYYY-MM-DD", help="wanted day of a series (default: the middle one)")
     add("--seed", type=_at_least(0), help="of the noise that a diffusion model starts from (default: 0)")
@@ -57,6 +57,15 @@ def run(arguments: argparse.Namespace) -> int | None:
     Raises:
         SatsrError: whatever a user can get wrong, in a sentence.
     """
+    try:
+        _run(arguments)
+        return None
+    except KeyboardInterrupt:
+        _say("interrupted: the same command goes on with what is finished")
+        raise
+
+
+def _run(arguments: argparse.Namespace) -> None:
     from satsr.apply import frames, load, safe, scene, video
     from satsr.apply.plan import Options as ClipOptions
     from satsr.apply.work import Options as SceneOptions
@@ -69,20 +78,31 @@ def run(arguments: argparse.Namespace) -> int | None:
         raise SatsrError(f"{source} does not exist: check the path.")
     model = load(arguments.model, backend=arguments.backend, device=arguments.device)
     _say(f"{model.name}: {model.facts.paper}, {model.kind}, x{model.scale}, on {model.runner.device}")
-    if arguments.uncertainty and model.kind not in ("image", "series"):
-        raise SatsrError(f"--uncertainty makes maps of scenes and series; {model.name} is of the kind {model.kind}.")
-    sequence = not safe.is_product(source) and frames.is_sequence(source)
-    if model.kind in ("video", "window") or (model.kind == "image" and (sequence or output.suffix.lower() == ".png")):
-        video.upscale(model, source, output, _options(ClipOptions, arguments), _say)
+    product = safe.is_product(source)
+    clip = model.kind in ("video", "window") or (
+        model.kind == "image" and not product and (frames.is_sequence(source) or output.suffix.lower() == ".png")
+    )
+    if clip and product:
+        raise SatsrError(
+            f"{source} is one scene, but {model.name} takes a {model.kind} of frames: use a model of the kind image or "
+            "series."
+        )
+    refused = {"imageset": {"consistency", "spread"}, "clip": {"spread"}}.get("clip" if clip else model.kind, set())
+    if refused & set(arguments.uncertainty):
+        raise SatsrError(
+            f"--uncertainty {','.join(sorted(refused & set(arguments.uncertainty)))} is not made of "
+            f"{'frames' if clip else 'image sets'}: scenes and series have both maps, frames have consistency."
+        )
+    if clip:
+        made = [video.upscale(model, source, output, _options(ClipOptions, arguments), _say).output]
     else:
         action = scene.upscale
         if model.kind != "image":
             from satsr.apply import sets  # imports torch, which graphs do not need
 
             action = {"series": sets.upscale_series, "imageset": sets.upscale_imagesets}[model.kind]
-        action(model, source, output, _options(SceneOptions, arguments), _say)
-    _say(f"written: {output}")
-    return None
+        made = action(model, source, output, _options(SceneOptions, arguments), _say)
+    _say(f"written: {', '.join(map(str, made))}")
 
 
 def _options(kind: type[Any], arguments: argparse.Namespace) -> Any:

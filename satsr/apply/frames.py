@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -87,29 +87,30 @@ def open_clip(path: Path, wanted: Sequence[str], count: int, given: Sequence[str
     return Clip([file.stem for file in files], files, lambda index: _picture(files[index], count), tags=tags)
 
 
-def write_frame(path: Path, values: np.ndarray, scene: raster.Scene | None, scale: int) -> None:
-    """Writes one frame, atomically: a GeoTIFF if it came from one, else a PNG.
+def write_frame(
+    path: Path, values: np.ndarray, scene: raster.Scene | None, scale: int, nodata: float | None = None
+) -> None:
+    """Writes one frame, atomically: a GeoTIFF if it came from one or holds floats, else a PNG.
 
     Args:
         path: without suffix.
         values: (C, H, W) native, nodata in place.
         scene: the frame's source, opened, if it is a GeoTIFF.
         scale: SR px per LR px.
+        nodata: what stands for "missing" in it.
     """
-    if scene is None:
+    if scene is None and values.dtype.kind != "f":
         write_png(path.with_name(f"{path.name}.png"), np.moveaxis(values, 0, -1).squeeze())
         return
-    profile = Profile(
-        height=values.shape[1],
-        width=values.shape[2],
-        bands=len(values),
-        dtype=values.dtype,
-        crs=scene.crs,
-        transform=raster.finer(scene.transform, scale),
-        nodata=0.0 if scene.nodata is None and scene.masked else scene.nodata,
-        names=[layer.name for layer in scene.layers],
-        colours=[layer.colour for layer in scene.layers],
-    )
+    profile = Profile(values.shape[1], values.shape[2], len(values), values.dtype, nodata=nodata)
+    if scene is not None:
+        profile = replace(
+            profile,
+            crs=scene.crs,
+            transform=raster.finer(scene.transform, scale),
+            names=[layer.name for layer in scene.layers],
+            colours=[layer.colour for layer in scene.layers],
+        )
     with replacing(path.with_name(f"{path.name}.tif")) as temporary:
         create(temporary, profile, values, compress="deflate")
         require_whole(temporary)

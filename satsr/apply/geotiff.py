@@ -1,7 +1,8 @@
 """Writing large GeoTIFFs: rows as they come, then one Cloud-Optimised file in the place of what was there.
 
 The COG's directory of tiles lies at its beginning, so it can only be written from a finished raster: the rows go to a
-quickly compressed file beside it first, in whole rows of blocks, which survives an interruption.
+file beside it first, in whole rows of blocks, which survives an interruption. It is not compressed, because a file that
+is opened again, which every row of windows does, forgets the quick level that it was made with.
 """
 
 import subprocess
@@ -10,14 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import product
-from math import ceil
+from math import ceil, log2
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import rasterio
-from rasterio.enums import ColorInterp
+from rasterio.enums import ColorInterp, Resampling
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
@@ -25,8 +26,7 @@ from satsr.apply.raster import CACHE_MB, ungeoreferenced
 from satsr.errors import SatsrError
 from satsr.files import replacing
 
-BLOCK = 256
-COG_BLOCK = 512
+BLOCK = 512
 LARGE = 64 << 20
 FULL = "the disk is probably full; what is finished is kept, so free some space and start the same command again."
 RGB = [ColorInterp.red, ColorInterp.green, ColorInterp.blue]
@@ -81,7 +81,7 @@ class RowWriter:
         self.path, self.profile, self.done = path, profile, done
         self._waiting: npt.NDArray[Any] = np.empty((profile.bands, 0, profile.width), profile.dtype)
         if not done:
-            create(path, profile, compress="zstd", zstd_level=1, tiled=True, blockxsize=BLOCK, blockysize=BLOCK)
+            create(path, profile, tiled=True, blockxsize=BLOCK, blockysize=BLOCK, interleave="band")
 
     def write(self, rows: npt.NDArray[Any]) -> None:
         """Adds rows (bands, n, width); they are on disk when :attr:`done` has passed them."""
@@ -92,7 +92,7 @@ class RowWriter:
             self._waiting = np.concatenate([self._waiting, rows], axis=1)
             return
         # Closing the file is what makes it complete: a killed process loses the rows in memory only.
-        with _quick(), rasterio.open(self.path, "r+") as target:
+        with _quick(), _kept(self.path), rasterio.open(self.path, "r+") as target:
             for row in range(0, whole, BLOCK):
                 first, last = max(row - waiting, 0), min(row + BLOCK, whole) - waiting
                 part = np.concatenate([self._waiting, rows[:, first:last]], axis=1) if row == 0 else rows[:, first:last]
@@ -105,6 +105,8 @@ class RowWriter:
 
 def create(path: Path, profile: Profile, values: npt.NDArray[Any] | None = None, **options: Any) -> None:
     """A GeoTIFF of (bands, height, width), or an empty one, whose blocks are missing until they are written."""
+    if "compress" in options:
+        options["predictor"] = 3 if profile.dtype.kind == "f" else 2
     with ungeoreferenced():
         target = rasterio.open(
             path,
@@ -117,7 +119,6 @@ def create(path: Path, profile: Profile, values: npt.NDArray[Any] | None = None,
             crs=profile.crs,
             transform=profile.transform,
             nodata=profile.nodata,
-            predictor=3 if profile.dtype.kind == "f" else 2,
             photometric="RGB" if list(profile.colours[:3]) == RGB and profile.bands == 3 else "MINISBLACK",
             alpha="NO",
             sparse_ok=True,
@@ -140,7 +141,7 @@ def create(path: Path, profile: Profile, values: npt.NDArray[Any] | None = None,
 def usable(path: Path, done: int) -> bool:
     """Whether the rows that an earlier run left can be gone on with."""
     try:
-        with _readable(path), rasterio.open(path, "r+"):
+        with _kept(path), rasterio.open(path, "r+"):
             pass
         require_blocks(path, 0, ceil(done / BLOCK))
     except SatsrError:
@@ -167,7 +168,7 @@ def require_whole(path: Path, name: str | None = None) -> None:
     Raises:
         SatsrError: blocks are missing or lie beyond the end of the file.
     """
-    with _readable(path), rasterio.open(name or path) as written:
+    with _kept(path), rasterio.open(name or path) as written:
         levels = len(written.overviews(1))
     for level in (None, *range(levels)):
         require_blocks(path, name=name, level=level)
@@ -183,7 +184,7 @@ def require_blocks(
     """
     size = path.stat().st_size
     options = {} if level is None else {"overview_level": level}
-    with _readable(path), rasterio.open(name or path, **options) as written:
+    with _kept(path), rasterio.open(name or path, **options) as written:
         rows, columns = (ceil(side / block) for side, block in zip(written.shape, written.block_shapes[0], strict=True))
         for place in product(range(first, rows if last is None else last), range(columns)):
             row, column = place
@@ -196,18 +197,20 @@ def require_blocks(
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def _kept(path: Path) -> Iterator[None]:
     try:
         with ungeoreferenced():
             yield
     except (RasterioError, TypeError) as error:  # TypeError is rasterio's answer to "r+" of a file that is no raster
-        raise SatsrError(f"{path} cannot be read back ({error}): {FULL}") from None
+        raise SatsrError(f"{path} cannot be written and read back ({error}): {FULL}") from None
 
 
 def to_cog(source: Path, target: Path) -> None:
-    """Copies a finished GeoTIFF to a Cloud-Optimised one with overviews, deflate and predictor, atomically.
+    """Makes a Cloud-Optimised GeoTIFF with overviews, deflate and predictor of a finished one, atomically.
 
-    A large one in a process of its own, because GDAL does not listen to an interruption for the minutes that it takes.
+    The overviews are built in ``source`` first, without compression, where they cost a tenth of what they cost the COG
+    driver. A large file is made in a process of its own, because GDAL does not listen to an interruption for the
+    minutes that it takes.
 
     Raises:
         SatsrError: it failed, for instance because the disk is full.
@@ -224,6 +227,7 @@ def to_cog(source: Path, target: Path) -> None:
             if done.returncode:
                 reason = (done.stderr.strip().splitlines() or [f"code {done.returncode}"])[-1]
                 raise SatsrError(f"{target} could not be written ({reason}): {FULL}")
+        require_whole(source)
         require_whole(temporary)
 
 
@@ -231,6 +235,9 @@ def _copy(source: str, target: str) -> None:
     from rasterio.shutil import copy
 
     with _quick():
+        with rasterio.open(source, "r+") as rows:
+            levels = range(1, ceil(log2(max(max(rows.shape) / BLOCK, 1))) + 1)
+            rows.build_overviews([2**level for level in levels], Resampling.average)
         copy(
             source,
             target,
@@ -238,10 +245,9 @@ def _copy(source: str, target: str) -> None:
             compress="DEFLATE",
             level=4,  # of level 6 it has 99 % of the gain in 58 % of the time
             predictor="YES",
-            blocksize=COG_BLOCK,
+            blocksize=BLOCK,  # that of the rows: another one costs half as much again
             bigtiff="IF_SAFER",
             num_threads="ALL_CPUS",
-            overview_resampling="AVERAGE",
         )
 
 

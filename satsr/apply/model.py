@@ -96,9 +96,7 @@ class Model:
         """Whether its result is one of many that it could give, chosen by noise (diffusion)."""
         return "noise" in self.runner.inputs
 
-    def __call__(
-        self, frames: Any, *, days: Sequence[float] | None = None, quality: Any = None, seed: int = 0
-    ) -> Any:
+    def __call__(self, frames: Any, *, days: Sequence[float] | None = None, quality: Any = None, seed: int = 0) -> Any:
         """Super-resolves an array.
 
         Args:
@@ -197,7 +195,8 @@ class Model:
             quality: (B, T, h, w), True where clear, for ``imageset``.
             corners: row and column of each window in its scene, in LR px: where a diffusion network's noise is taken
                 from; default: 0, 0.
-            seed, sample: of that noise (:func:`satsr.apply.noise.noise`).
+            seed: of that noise (:func:`satsr.apply.noise.noise`).
+            sample: of that noise.
 
         Returns:
             (B, M, s h, s w) float32 native values, not rounded.
@@ -258,8 +257,9 @@ def _planewise(planes: np.ndarray, change: Callable[[np.ndarray], np.ndarray], c
     """Applies a function of images (h, w, C) to (B, frames times C, h, w)."""
     channels = channels or planes.shape[1]
     images = planes.reshape(-1, channels, *planes.shape[2:])
-    changed = np.stack([np.moveaxis(change(np.moveaxis(image, 0, -1)), -1, 0) for image in images])
-    return np.ascontiguousarray(changed.reshape(len(planes), -1, *changed.shape[2:]), dtype=np.float32)
+    changed = [np.moveaxis(change(np.moveaxis(image, 0, -1)), -1, 0) for image in images]
+    stacked = np.stack(changed) if len(changed) > 1 else changed[0][None]
+    return np.ascontiguousarray(stacked.reshape(len(planes), -1, *stacked.shape[2:]), dtype=np.float32)
 
 
 def _side(shape: tuple[int | None, ...], index: int | None) -> int | None:

@@ -10,7 +10,7 @@ from satsr.apply.model import Model
 from satsr.blend import Seams
 
 BURN_IN = 8
-LONGEST = 100  # frames of a segment: longer ones gain little and are lost when interrupted
+LONGEST = 50  # frames of a segment: longer ones gain little, show no progress and are lost when interrupted
 WINDOWS = (512, 384, 256, 192, 128, 96, 64)
 
 
@@ -28,6 +28,7 @@ class Options:
         margin: LR px at a window's edge that are thrown away.
         seed: of the noise that a diffusion network starts from.
         ensemble: the mean of eight outputs (:func:`satsr.apply.uncertainty.outputs`) instead of one.
+        consistency: also write the frames, made small again, minus the input.
         per_second: frame rate of a video; None: the input's.
         preview: also write a before/after picture and page.
         force: go on where the input looks wrong.
@@ -45,6 +46,7 @@ class Options:
     seed: int = 0
     ensemble: bool = False
     per_second: float | None = None
+    consistency: bool = False
     preview: bool = False
     force: bool = False
     overwrite: bool = False

@@ -80,6 +80,20 @@ class Scene:
     ) -> None:
         self._stack.close()
 
+    @property
+    def gap(self) -> float | None:
+        """What marks missing pixels of a result.
+
+        The file's nodata value, if its type holds it; NaN for floats; 0 where only a mask says what is missing; None
+        where nothing can be missing.
+        """
+        if self.dtype.kind == "f":
+            return float("nan") if self.nodata is None else self.nodata
+        limits = np.iinfo(self.dtype)
+        if self.nodata is not None and self.nodata == round(self.nodata) and limits.min <= self.nodata <= limits.max:
+            return self.nodata
+        return 0.0 if self.masked else None
+
     def read(self, top: int, height: int) -> Strip:
         """Full rows of all layers, native."""
         return self.read_window(Window(0, top, self.width, height))

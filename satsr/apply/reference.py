@@ -68,7 +68,7 @@ def _fetched(name: str, alias: str | None, number: str | None, backend: str, fol
             registry.get_model_version_by_alias(name, alias) if alias else registry.get_model_version(name, number)
         )
     except MlflowException:
-        raise SatsrError(f"{_absent(registry, name, alias or number)}: give {EXAMPLES}.") from None
+        raise SatsrError(_absent(registry, name, alias or number)) from None
     label = f"{name}/{version.version}"
     try:
         if backend == "onnx":
@@ -76,6 +76,8 @@ def _fetched(name: str, alias: str | None, number: str | None, backend: str, fol
         else:
             place = Path(registry.download_artifacts(version.run_id, "weights", str(folder)))
     except (MlflowException, OSError) as error:
+        if backend == "torch":
+            raise SatsrError(f"{label} was registered without weights for torch: use --backend onnx.") from None
         reason = " ".join(str(error).split())[:200]
         raise SatsrError(f"the files of {label} cannot be fetched from the registry ({reason}).") from None
     suffix = ".onnx" if backend == "onnx" else ".safetensors"
@@ -90,7 +92,11 @@ def _absent(registry: Any, name: str, wanted: str | None) -> str:
     """What the registry has instead."""
     models = {model.name: model for model in registry.search_registered_models(max_results=1000)}
     if name not in models:
-        return f"the registry has no model {name!r} (it has {', '.join(sorted(models)) or 'none'})"
+        listed = f"it has {', '.join(sorted(models))}" if models else "it is empty: train one, or give a file"
+        return f"the registry has no model {name!r}; {listed}."
     versions = sorted(int(item.version) for item in registry.search_model_versions(f"name = '{name}'"))
     aliases = ", ".join(sorted(models[name].aliases)) or "none"
-    return f"{name} has no {wanted!r} (its versions are {', '.join(map(str, versions))}, its aliases {aliases})"
+    return (
+        f"{name} has no {wanted!r}; its versions are {', '.join(map(str, versions))}, its aliases {aliases}: use one, "
+        f"such as {name}/{versions[-1]}, or make it the champion with satsr review approve {name}/{versions[-1]}."
+    )

@@ -102,7 +102,7 @@ def run(work: Work, output: Path, say: Say) -> list[Path]:
     say(
         f"{scene.width} x {scene.height} px, {len(scene.layers)} bands of {scene.dtype} -> {profile.width} x "
         f"{profile.height} px; windows of {work.seams.window} px; about {work.bytes(work.seams) / 1e9:.1f} GB of memory"
-        f" (free: {memory.available() / 1e9:.1f} GB) and at most {need / 1e9:.1f} GB of disk"
+        f" (free: {memory.available(model.runner.device) / 1e9:.1f} GB) and at most {need / 1e9:.1f} GB of disk"
     )
     chosen = {key: value for key, value in asdict(options).items() if key not in LATER}
     with (
@@ -114,13 +114,14 @@ def run(work: Work, output: Path, say: Say) -> list[Path]:
         say("writing the Cloud-Optimised GeoTIFF")
         for file, target in zip(files, outputs, strict=True):
             to_cog(file, target)
-    made = list(outputs)
-    if options.consistency:
-        made.append(output.with_name(f"{output.stem}_consistency.tif"))
-        found = uncertainty.consistency(scene, output, model.scale, made[-1])
-        say(f"made small again it differs from the input by {found['mean_abs']:.4g} (mean), {found['rms']:.4g} (RMS)")
-    if options.preview:
-        made += preview.of_scene(scene, output, model.scale, dict(profile.tags))
+        made = list(outputs)
+        if options.consistency:
+            made.append(output.with_name(f"{output.stem}_consistency.tif"))
+            rows = partial.folder / "consistency.tif"
+            found = uncertainty.consistency(scene, output, model.scale, rows, made[-1])
+            say(f"made small again it differs from the input by {found['mean_abs']:.4g} (mean of absolutes)")
+        if options.preview:
+            made += preview.of_scene(scene, output, model.scale, dict(profile.tags))
     return made
 
 

@@ -151,7 +151,7 @@ def upscale_series(
     usable = [index for index in range(len(scenes)) if clear[index] >= CLEAR_ENOUGH] or list(range(len(scenes)))
     chosen = [usable[place] for place in model.dates(days[usable])]
     anchor = int(np.argmin(np.abs(days[chosen])))
-    names = [str(list(found)[index]) for index in chosen]
+    names = [str(list(found)[index]) for index in dict.fromkeys(chosen)]
     say(f"{len(found)} dates, for {wanted}: {', '.join(names)}")
     # One that is repeated needs a scene of its own, because a scene is opened and closed once.
     with Dates([replace(scenes[index]) for index in chosen], anchor) as dates:

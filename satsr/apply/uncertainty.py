@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -45,22 +44,27 @@ def outputs(model: Model, planes: np.ndarray, **more: Any) -> Iterator[Float32]:
 
 
 def moments(values: Iterable[np.ndarray]) -> tuple[Float32, Float32]:
-    """Mean and standard deviation of equal arrays, with two of them in memory."""
-    count, total, squares = 0, np.float64(0), np.float64(0)
-    for value in values:
+    """Mean and standard deviation of equal arrays, of which there is at least one; they are not kept."""
+    rest = iter(values)
+    total = next(rest).astype(np.float64)
+    squares, count = total**2, 1
+    for value in rest:
         wide = value.astype(np.float64)
-        count, total, squares = count + 1, total + wide, squares + wide**2
+        total += wide
+        squares += wide**2
+        count += 1
     mean = total / count
     return mean.astype(np.float32), np.sqrt(np.maximum(squares / count - mean**2, 0)).astype(np.float32)
 
 
-def consistency(scene: Scene, result: Path, scale: int, target: Path) -> dict[str, float]:
+def consistency(scene: Scene, result: Path, scale: int, rows: Path, target: Path) -> dict[str, float]:
     """Writes the result, made small again, minus the input: what the network changed that it should not have.
 
     Args:
         scene: the input, open.
         result: the super-resolved GeoTIFF with the same bands.
         scale: SR px per LR px.
+        rows: where rows wait for the others.
         target: GeoTIFF of the differences at low resolution, float32 native values, NaN where pixels are missing.
 
     Returns:
@@ -78,19 +82,18 @@ def consistency(scene: Scene, result: Path, scale: int, target: Path) -> dict[st
     )
     total = squares = 0.0
     count = 0
-    with TemporaryDirectory(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent) as folder:
-        writer = RowWriter(Path(folder) / "rows.tif", profile)
-        with ungeoreferenced(), rasterio.open(result) as fine:
-            for top in range(0, scene.height, STRIP):
-                difference = _difference(scene, fine, top, scale)
-                writer.write(difference)
-                present = difference[np.isfinite(difference)].astype(np.float64)
-                total, squares, count = (
-                    total + np.abs(present).sum(),
-                    squares + (present**2).sum(),
-                    count + present.size,
-                )
-        to_cog(writer.path, target)
+    writer = RowWriter(rows, profile)
+    with ungeoreferenced(), rasterio.open(result) as fine:
+        for top in range(0, scene.height, STRIP):
+            difference = _difference(scene, fine, top, scale)
+            writer.write(difference)
+            present = difference[np.isfinite(difference)].astype(np.float64)
+            total, squares, count = (
+                total + np.abs(present).sum(),
+                squares + (present**2).sum(),
+                count + present.size,
+            )
+    to_cog(rows, target)
     count = max(count, 1)
     return {"mean_abs": total / count, "rms": float(np.sqrt(squares / count))}
 

@@ -6,6 +6,7 @@ is measured on the way, on frames that two segments have computed.
 """
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,14 @@ from satsr.apply.plan import Footage, Options, Plan, planned
 from satsr.apply.provenance import provenance
 from satsr.apply.tiles import Strip
 from satsr.blend import Seams, windows
+from satsr.degrade import imresize
 from satsr.errors import SatsrError
-from satsr.files import disk_errors, require_space
-from satsr.progress import Bar
+from satsr.files import disk_errors, replacing, require_space
+from satsr.progress import Bar, track
 
-LATER = ("per_second", "preview", "force", "overwrite")
+VISIBLE = 1 / 512
+"""Mean difference where segments meet, of the range of values, that is worth a line."""
+LATER = ("per_second", "consistency", "preview", "force", "overwrite")
 """Options that do not change the frames themselves."""
 
 
@@ -70,10 +74,14 @@ def upscale(model: Model, source: Path, output: Path, options: Options | None = 
     require_space(
         output.parent, need, f"the result ({len(clip)} frames of {width * model.scale} x {height * model.scale} px)"
     )
+    pieces = len(plan.starts) - 1
+    cut = f"{pieces} segments of {plan.starts[1]} frames and {plan.reach} more on either side"
+    frames_at_once = {"video": cut if pieces > 1 else "the whole clip at once"}.get(model.kind, "frame by frame")
+    windowed = f"windows of {plan.seams.window} px" if plan.seams.window < max(height, width) else "whole frames"
+    free = memory.available(model.runner.device)
     say(
-        f"{len(clip)} frames of {width} x {height} px; segments of {plan.starts[1]} frames and {plan.reach} more on "
-        f"either side, windows of {min(plan.seams.window, max(height, width))} px; about {plan.bytes / 1e9:.1f} GB of "
-        f"memory (free: {memory.available() / 1e9:.1f} GB) and at most {need / 1e9:.1f} GB of disk"
+        f"{len(clip)} frames of {width} x {height} px: {frames_at_once}, {windowed}; about {plan.bytes / 1e9:.1f} GB "
+        f"of memory (free: {free / 1e9:.1f} GB) and at most {need / 1e9:.1f} GB of disk"
     )
     tags = provenance(model, clip.files)
     chosen = {key: value for key, value in asdict(options).items() if key not in LATER}
@@ -83,11 +91,37 @@ def upscale(model: Model, source: Path, output: Path, options: Options | None = 
             plan = Plan(tuple(kept["starts"]), kept["reach"], Seams(**kept["seams"]), kept["bytes"])
         partial.save(plan=asdict(plan))
         worst = Run(model, clip, plan, options, partial).finish(say)
+        if options.consistency:
+            target = output.with_name(f"{output.stem}_consistency")
+            mean = consistency(clip, partial.folder / "frames", model.scale, target)
+            say(f"made small again the frames differ from the input by {mean:.4g} (mean of absolutes); see {target}")
         per_second = options.per_second or clip.per_second or frames.FRAMES_PER_SECOND
         frames.collect(partial.folder / "frames", clip.names, output, per_second, tags)
     if options.preview:
         preview.of_clip(clip, output, model.scale, tags)
     return Outcome(output, *worst)
+
+
+def consistency(clip: frames.Clip, folder: Path, scale: int, target: Path) -> float:
+    """Writes the frames in ``folder``, made small again, minus the clip's, as a folder of float32 TIFFs.
+
+    Returns:
+        The mean absolute difference, in native values.
+    """
+    total, count = 0.0, 0
+    with replacing(target) as temporary:
+        temporary.mkdir()
+        for index in track(range(len(clip)), "consistency", len(clip)):
+            low, name = clip.load(index), clip.names[index]
+            fine = frames.open_clip(frames.finished(folder, name) or folder, (), len(low.values)).load(0)
+            small = np.moveaxis(imresize(np.moveaxis(tiles.filled(fine), 0, -1), 1 / scale), -1, 0)
+            difference = (small - low.values).astype(np.float32)
+            if low.valid is not None:
+                difference[~low.valid] = np.nan
+            total, count = total + float(np.nansum(np.abs(difference))), count + int(np.isfinite(difference).sum())
+            with clip.scenes[index] if clip.scenes else nullcontext() as scene:
+                frames.write_frame(temporary / name, difference, scene, 1, float("nan"))
+    return total / max(count, 1)
 
 
 def check(model: Model, clip: frames.Clip, options: Options, say: Say) -> None:
@@ -145,6 +179,8 @@ class Run:
             return None, None
         mean, most = float(np.mean(means)), max(largest)
         say(f"where segments meet they differ by {mean:.3g} (mean) and at most {most:.3g}, in the frames' own numbers")
+        if mean > VISIBLE * self.model.facts.normalisation.native[1]:
+            say("note: that may be seen: a longer --burn-in makes it smaller")
         return mean, most
 
     def segment(self, begin: int, end: int, bar: Bar) -> Iterator[tuple[int, npt.NDArray[Any]]]:
@@ -171,11 +207,9 @@ class Run:
             frames.write_frame(path, values, None, scale)
             return
         with scene:
-            empty = float("nan") if values.dtype.kind == "f" else 0.0
-            if scene.nodata is not None or self._held[index].valid is not None:
-                nodata = empty if scene.nodata is None else scene.nodata
-                tiles.mark(values, self._held[index].valid, nodata, scale)
-            frames.write_frame(path, values, scene, scale)
+            if scene.gap is not None:
+                tiles.mark(values, self._held[index].valid, scene.gap, scale)
+            frames.write_frame(path, values, scene, scale, scene.gap)
 
     def _runs(self, begin: int, end: int) -> int:
         """How many times the network goes over the windows of a frame for these kept frames."""

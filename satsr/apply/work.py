@@ -12,7 +12,7 @@ from satsr.apply import memory, tiles, uncertainty
 from satsr.apply.arrays import to_native
 from satsr.apply.model import Model
 from satsr.apply.plan import fitted
-from satsr.apply.raster import Layer, Scene
+from satsr.apply.raster import CACHE_MB, Layer, Scene
 from satsr.blend import Seams
 from satsr.degrade import imresize
 from satsr.errors import SatsrError
@@ -89,7 +89,7 @@ class Work:
         self.reference: Scene = scene
         self.own = self._own()
         self.gains, self.offsets = self._numbers(self.own)
-        self.nodata = self._nodata()
+        self.nodata = scene.gap
         self.cost = memory.per_pixel(model)
         self.seams = self._seams()
 
@@ -109,21 +109,12 @@ class Work:
         gains, offsets = np.array(pairs, np.float32).T
         return gains[:, None, None], offsets[:, None, None]
 
-    def _nodata(self) -> float | None:
-        """The file's, if its type holds it; NaN for floats; 0 where only a mask says what is missing."""
-        scene, wanted = self.reference, self.reference.nodata
-        if scene.dtype.kind == "f":
-            return float("nan") if wanted is None else wanted
-        limits = np.iinfo(scene.dtype)
-        if wanted is not None and float(wanted).is_integer() and limits.min <= wanted <= limits.max:
-            return wanted
-        return 0.0 if scene.masked else None
-
     def _seams(self) -> Seams:
         """The user's windows, or the largest that need at most half of the free memory."""
         sides = [self.options.window] if self.options.window else WINDOWS
         seams = [fitted(side, self.options.overlap, self.options.margin) for side in sides]
-        return next((item for item in seams if self.bytes(item) < memory.available() / 2), seams[-1])
+        free = memory.available(self.model.runner.device)
+        return next((item for item in seams if self.bytes(item) < free / 2), seams[-1])
 
     def bytes(self, seams: Seams) -> int:
         """An estimate of the memory that is needed: rows of windows, the network, and the rest."""
@@ -134,7 +125,7 @@ class Work:
         out = bands * scale * side * scale * scene.width * scene.dtype.itemsize
         views = len(self.own) / self.model.channels
         network = self.cost * views * self.options.batch * side * min(seams.window, scene.width)
-        return int(memory.FIXED + low + high + 1.5 * out + network)
+        return int(memory.FIXED + (CACHE_MB << 20) + low + high + 2 * out + network)
 
     def enlarge(self, parts: Sequence[tiles.Strip]) -> Float32:
         """(B, C, s h, s w) in the file's numbers, followed by the spread if it is wanted."""
@@ -153,7 +144,8 @@ class Work:
         gains, offsets = self._numbers(self.layers[: self.model.channels])
         more |= {"seed": self.options.seed}
         if not (self.options.ensemble or self.options.spread):
-            return np.asarray((self.model.predict(planes, **more) - offsets) / gains, np.float32)
+            result = self.model.predict(planes, **more)
+            return result if (gains == 1).all() and not offsets.any() else (result - offsets) / gains
         outputs = uncertainty.outputs(self.model, planes, **more)
         first = next(outputs)
         mean, spread = uncertainty.moments(chain([first], outputs))

@@ -184,6 +184,34 @@ def test_pages_of_a_tiff_go_in_and_out(tiny, tmp_path):
     assert frames.open_clip(tmp_path / "again.tif", (), 3).load(6).values.shape == (3, 264, 288)
 
 
+def test_the_consistency_of_frames_is_what_the_network_changed_and_has_gaps_where_they_have(tiny, tmp_path):
+    for index in range(3):
+        with rasterio.open(
+            str(tmp_path / f"{index}.tif"), "w", driver="GTiff", count=3, height=40, width=40, dtype="uint8",
+            crs="EPSG:32632", transform=from_origin(600000, 5000000, 1, 1), nodata=0, photometric="RGB",
+        ) as target:  # fmt: skip
+            frame = np.full((3, 40, 40), 100, np.uint8)
+            frame[:, :5] = 0
+            target.write(frame)
+    source = tmp_path / "in"
+    source.mkdir()
+    for index in range(3):
+        (tmp_path / f"{index}.tif").rename(source / f"{index}.tif")
+    lines = []
+    upscale(tiny(recurrent_graph), source, tmp_path / "out", replace(CUT, consistency=True), lines.append)
+    assert any("made small again" in line for line in lines)
+    with rasterio.open(tmp_path / "out_consistency" / "1.tif") as found:
+        difference = found.read()
+        assert found.res == (1, 1) and found.dtypes[0] == "float32"
+    # The tiny network begins with an empty memory and darkens a clip of three frames by a quarter, gaps or not.
+    assert np.isnan(difference[:, :5]).all() and np.abs(difference[:, 5:] + 25).max() < 1
+
+
+def test_a_clip_smaller_than_any_network_takes_is_extended_and_cut(tiny, tmp_path):
+    upscale(tiny(recurrent_graph), folder(tmp_path / "in", clip(3, 9, 11)), tmp_path / "out", CUT, quiet)
+    assert pictures(tmp_path / "out").shape == (3, 18, 22, 3)
+
+
 def test_one_image_is_a_sequence_of_one(tiny, tmp_path):
     model, image = tiny(image_graph, normalisation="unit_u8"), clip(1)[0]
     write_png(tmp_path / "in.png", image)
