@@ -27,7 +27,6 @@ NETWORKS = {
     "srresnet": "models.srgan:SRResNet",
     "srgan_discriminator": "models.srgan:Discriminator",
     "recursive_fusion": "models.srgan:RecursiveFusion",
-    "srgan_misr": "models.srgan:FusedSRResNet",
     "srgan": "models.srgan:SuperResolver",
     "srgan_standard": "models.srgan:standard",
     "srgan_res": "models.srgan:res",
@@ -50,6 +49,8 @@ def names() -> list[str]:
 def build(name: str, **kwargs: object) -> nn.Module:
     """The network called ``name``, in training mode, freshly initialised from torch's global generator.
 
+    Its attribute ``recipe`` says how it was built: ``network``, the name, and ``settings``, the keywords.
+
     Raises:
         ValueError: no network has that name; the message lists those that exist.
     """
@@ -57,4 +58,6 @@ def build(name: str, **kwargs: object) -> nn.Module:
         raise ValueError(f"no network is called {name!r}: the names are {', '.join(names())}")
     module, attribute = NETWORKS[name].split(":")
     factory: Callable[..., nn.Module] = getattr(import_module(module), attribute)
-    return factory(**kwargs)
+    made = factory(**kwargs)
+    made.recipe = {"network": name, "settings": kwargs}  # type: ignore[assignment]
+    return made

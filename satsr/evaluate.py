@@ -115,13 +115,13 @@ def _show(sample: Sample, method: str, pictures: np.ndarray, rows: list[Scores])
 
 
 def validator(paper: Paper, config: Config, store: Store) -> Callable[[Mapping[str, nn.Module]], Scores]:
-    """The short validation inside training: the first validation scene, the metrics that decide."""
-    scenes = store.scenes("val")[:1]
+    """The short validation inside training: the first validation scenes, the metrics that are watched."""
+    scenes = store.scenes("val")[: paper.glimpses(config)]
 
     def validate(networks: Mapping[str, nn.Module]) -> Scores:
         rows = [row for scene in scenes for row in paper.glimpse(networks["network"], config, scene)]
         scores = mean(rows)
-        return {name.split("_")[0]: scores[name] for name in paper.decides if name in scores}
+        return {name.split("_")[0]: scores[name] for name in paper.watched if name in scores}
 
     return validate
 

@@ -54,16 +54,18 @@ class ImagesetProtocol:
         return probav_baseline(*read_views(scene))[None]
 
     def score(self, config: Config, scene: Scene, output: np.ndarray) -> list[Scores]:
-        """One row: ``cpsnr`` (dB), ``cssim`` (Gaussian window, range 1), ``probav_score`` where norm.csv has the scene.
+        """One row: ``cpsnr`` (dB), ``cssim`` (Gaussian window, range 1), ``probav_score``.
 
-        Where the band is known, ``cpsnr_red`` or ``cpsnr_nir`` repeats the first, since the literature gives the mean
-        of each band.
+        The last is the baseline's cPSNR over this one. norm.csv has the former; sets of one's own have no norm.csv, so
+        there it is computed. Where the band is known, ``cpsnr_red`` or ``cpsnr_nir`` repeats the first, since the
+        literature gives the mean of each band.
         """
         sr, hr, mask = output[0], unit(scene.read("hr", 0)), scene.read("sm", 0) != 0
         row = {"cpsnr": cpsnr(sr, hr, mask), "cssim": cssim(sr, hr, mask)}
         norm, band = scene.meta.get("norm"), scene.meta.get("band")
-        if norm is not None:
-            row["probav_score"] = probav_score(sr, hr, mask, norm)
+        if norm is None:
+            norm = cpsnr(self.baseline(config, scene)[0], hr, mask)
+        row["probav_score"] = probav_score(sr, hr, mask, norm)
         if band is not None:
             row[f"cpsnr_{band.lower()}"] = row["cpsnr"]
         return [row]

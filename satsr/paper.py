@@ -77,6 +77,11 @@ class Paper(ABC):
         return "psnr_rgb_u8", "ssim_rgb_u8"
 
     @property
+    def watched(self) -> tuple[str, ...]:
+        """Names of the metrics that are measured during training; the curves show them up to the first ``_``."""
+        return self.decides
+
+    @property
     def deviations(self) -> str:
         """What differs from the authors' code, from the recipe's own words; empty if nothing does."""
         text = (sys.modules[type(self).__module__].__doc__ or "").partition("Deviations: ")[2]
@@ -102,6 +107,14 @@ class Paper(ABC):
     @abstractmethod
     def objective(self, config: Config, network: nn.Module) -> Objective:
         """What training optimises."""
+
+    def start(self, config: Config, objective: Objective) -> dict[str, str]:
+        """Puts the weights of earlier trainings in place before the first step; the tags that say which (``start.*``).
+
+        Raises:
+            SatsrError: they are not there, or do not fit.
+        """
+        return {}
 
     @abstractmethod
     def samples(self, config: Config, store: Store) -> Dataset[dict[str, torch.Tensor]]:
@@ -146,6 +159,10 @@ class Paper(ABC):
     def glimpse(self, network: nn.Module, config: Config, scene: Scene) -> list[Scores]:
         """A quick measurement during training; the whole scene unless the paper shortens it."""
         return self.score(config, scene, self.run(network, self.inputs(config, scene)))
+
+    def glimpses(self, config: Config) -> int:
+        """How many validation scenes are measured during training."""
+        return 1
 
     def describe(self, config: Config) -> dict[str, Any]:
         """What travels with the exported model so that it can be applied without this project's code."""

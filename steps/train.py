@@ -3,7 +3,9 @@
 import csv
 import hashlib
 import json
+import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -14,10 +16,14 @@ from satsr import tracking
 from satsr.data.store import Store
 from satsr.engine import Fitted, fit
 from satsr.evaluate import validator
-from satsr.files import replacing, sha256, write_json
+from satsr.files import replacing, write_json
 from satsr.layout import Layout
 from satsr.seeds import integer
+from satsr.start import WEIGHTS, lineage_of
 from steps.recipes import Job
+
+APPLICABLE = ("network", "ema")
+"""Roles whose weights are those of the paper's network."""
 
 
 def run(job: Job) -> None:
@@ -29,29 +35,38 @@ def run(job: Job) -> None:
     """
     paper, config, layout = job.paper, job.config, job.layout
     store = Store(layout.store)
+    torch.manual_seed(integer(config.train.seed, "initialise"))
+    network = paper.network(config)
+    objective = paper.objective(config, network)
+    started = paper.start(config, objective)
     identity = {
         "network": config.network.model_dump(),
         "train": config.train.model_dump(),
         "convert": config.convert.model_dump(include={"scale"}),
         "data": store.manifest["data"]["sha256"],
         "code": code_hash(layout.root, paper.name),
+        **({"start": started} if started else {}),
     }
     key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-    torch.manual_seed(integer(config.train.seed, "initialise"))
-    network = paper.network(config)
-    objective = paper.objective(config, network)
+    train = partial(
+        fit,
+        objective,
+        paper.samples(config, store),
+        config.train,
+        layout.scratch / key[:16],
+        validator(paper, config, store),
+    )
+    if int(os.environ.get("RANK", "0")) > 0:  # one of several processes (torchrun): the first of them writes
+        train()
+        return
     with tracking.run(layout.root, paper.name, name=f"{paper.name}-{key[:8]}") as log:
         log.params({"profile": config.profile, **identity})
-        fitted = fit(
-            objective,
-            paper.samples(config, store),
-            config.train,
-            layout.scratch / key[:16],
-            validator(paper, config, store),
-            lambda values, step: log.metrics(values, step),
-        )
-        lineage = save(fitted, layout, identity)
-        log.tags({tracking.LINEAGE: lineage, "profile": config.profile, "dvc.lmdb": identity["data"]})
+        fitted = train(log.metrics)
+        about = paper.describe(config) | getattr(network, "recipe", {})
+        lineage = save(fitted, layout, identity, about)
+        log.tags({tracking.LINEAGE: lineage, "profile": config.profile, "dvc.lmdb": identity["data"], **started})
+        for path in sorted(layout.training.glob("*.safetensors")):
+            log.artifact(path, WEIGHTS)
         log.metrics({"train_seconds": fitted.seconds, "data_wait_share": fitted.wait_share})
     write_json(
         layout.scratch / "train-times.json",
@@ -59,15 +74,26 @@ def run(job: Job) -> None:
     )
 
 
-def save(fitted: Fitted, layout: Layout, identity: Mapping[str, object]) -> str:
-    """Writes weights and identity as one folder, and the curves; returns the lineage, the hash of the weights."""
+def save(fitted: Fitted, layout: Layout, identity: Mapping[str, object], about: Mapping[str, object]) -> str:
+    """Writes weights and identity as one folder, and the curves.
+
+    Args:
+        fitted: the finished training.
+        layout: where.
+        identity: what the training's result depends on.
+        about: what the weights that can be applied say of themselves (:mod:`satsr.apply.facts`).
+
+    Returns:
+        The lineage, the hash of the weights.
+    """
     with replacing(layout.training) as folder:
         folder.mkdir()
         for role, state in sorted(fitted.weights.items()):
-            save_weights(state, folder / f"{role}.safetensors", {"role": role, "paper": layout.paper})
-        lineage = hashlib.sha256(
-            "".join(sha256(folder / f"{role}.safetensors") for role in sorted(fitted.weights)).encode()
-        ).hexdigest()
+            header = {"role": role, "paper": layout.paper}
+            if role in APPLICABLE:
+                header["satsr"] = json.dumps(about, sort_keys=True)
+            save_weights(state, folder / f"{role}.safetensors", header)
+        lineage = lineage_of(folder)
         write_json(
             folder / "train.json",
             {"identity": identity, "lineage": lineage, "steps": fitted.steps, "skipped_steps": fitted.skipped},
@@ -93,7 +119,7 @@ def code_hash(root: Path, paper: str) -> str:
         *sorted((root / "models").glob("*.py")),
         *sorted((root / "models" / paper).rglob("*.py")),
         root / "pipelines" / f"{paper}.py",
-        *(root / "satsr" / f"{name}.py" for name in ("engine", "objectives", "seeds", "radiometry")),
+        *(root / "satsr" / f"{name}.py" for name in ("engine", "objectives", "adversarial", "seeds", "radiometry")),
         *sorted((root / "satsr" / "data").glob("*sets.py")),
         root / "satsr" / "data" / "views.py",
     ]
@@ -108,7 +134,7 @@ def trained(job: Job) -> dict[str, nn.Module]:
     from models import load_weights
 
     networks = {}
-    for role in ("network", "ema"):
+    for role in APPLICABLE:
         network = job.paper.network(job.config)
         load_weights(network, job.layout.training / f"{role}.safetensors")
         networks[role] = network.eval()

@@ -1,5 +1,6 @@
 """The doors end to end on a tiny configuration, with the real tools, in a copy of the project."""
 
+import re
 import shutil
 import sys
 
@@ -50,6 +51,20 @@ def test_both_doors_give_the_same_numbers_and_skip_each_others_work(project: Pro
     project.run("dvc", "repro")
     assert project.metrics()["methods"] == numbers["methods"]
     assert project.versions() == {"rasvsr": 2}
+
+
+BOTH = """
+import numpy
+from satsr import load
+
+frames = numpy.random.default_rng(0).integers(0, 256, (3, 24, 20, 3), dtype=numpy.uint8)
+graph, network = (load("rasvsr@champion", backend=name)(frames).astype(int) for name in ("onnx", "torch"))
+print("deviation", abs(graph - network).max(), graph.shape)
+"""
+
+
+def test_a_registered_model_gives_the_same_with_onnx_runtime_and_with_torch(project: Project) -> None:
+    assert re.search(r"deviation [01] \(3, 96, 80, 3\)", project.run(sys.executable, "-c", BOTH))
 
 
 def test_a_change_reruns_exactly_the_stages_concerned(project: Project) -> None:

@@ -23,6 +23,7 @@ PROBAV = ("embedded-probav.yaml", {"train": 2, "val": 1, "frames": 9, "size": [9
 CASES = {
     "msdtgp": (VIDEO, {"network.base_filter": 16, "network.n_resblock": 1, "network.n_extract": 1}),
     "qanet": (PROBAV, {}),
+    "srgan": (SERIES, {"train.g_pretrain_steps": 2, "network.n_blocks": 1, "network.n_channels": 8}),
     "breizhsr": (SERIES, {"network.channels": 16, "network.d_model": 16, "network.heads": 2}),
 }
 

@@ -7,7 +7,7 @@ ESAOpenSR/SRGAN (any number of bands, more generators and discriminators).
 from models.srgan.checkpoint import part
 from models.srgan.content import CONTENT_LOSSES, ContentLoss, TruncatedVGG19, three_bands
 from models.srgan.discriminators import Discriminator, ESRGANDiscriminator, PatchDiscriminator
-from models.srgan.fusion import FusedSRResNet, RecursiveFusion
+from models.srgan.fusion import RecursiveFusion
 from models.srgan.losses import (
     adversarial_loss,
     content_terms,
@@ -29,7 +29,6 @@ __all__ = [
     "ESRGANDiscriminator",
     "ESRGANGenerator",
     "FlexibleGenerator",
-    "FusedSRResNet",
     "PatchDiscriminator",
     "RecursiveFusion",
     "SRResNet",

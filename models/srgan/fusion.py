@@ -1,4 +1,4 @@
-"""Recursive fusion of several views of one place into one image, and the generator behind it.
+"""Recursive fusion of several views of one place into one image.
 
 Source: Remote-Sensing-SRGAN (Donike), its multi-image variant, after Deudon et al., "HighRes-net: Recursive Fusion for
 Multi-Frame Super-Resolution of Satellite Imagery", 2020; here it works in image space.
@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 from models.srgan.blocks import ResidualBlock
-from models.srgan.srresnet import SRResNet
 
 
 class RecursiveFusion(nn.Module):
@@ -66,36 +65,3 @@ class RecursiveFusion(nn.Module):
             return fused, alphas if alphas is None else alphas[:, :half]
         alone = None if alphas is None else torch.cat([alphas[:, :half], alphas[:, -1:]], 1)
         return torch.cat([fused, views[:, -1:]], 1), alone
-
-
-class FusedSRResNet(nn.Module):
-    """Multi-image super-resolution: the views are fused at low resolution, the generator enlarges the result.
-
-    Parameter names equal the authors' whole module (``fusion.model.fuse...``, ``generator.net...``). In the reference
-    no optimiser holds the fusion; here it is part of the network, and whoever trains chooses.
-
-    Args:
-        scale: 2, 4 or 8.
-        in_channels: bands.
-        n_blocks: residual blocks of the generator.
-        n_channels: width of the generator.
-        reference_compat: see :class:`RecursiveFusion`.
-    """
-
-    def __init__(
-        self,
-        scale: int = 4,
-        in_channels: int = 3,
-        n_blocks: int = 16,
-        n_channels: int = 64,
-        *,
-        reference_compat: bool = False,
-    ) -> None:
-        super().__init__()
-        self.fusion = nn.ModuleDict({"model": RecursiveFusion(in_channels, reference_compat=reference_compat)})
-        self.generator = SRResNet(scale, in_channels, n_blocks, n_channels)
-
-    def forward(self, views: torch.Tensor) -> torch.Tensor:
-        """(B, K, C, H, W) in -1..1 -> (B, C, scale H, scale W) in -1..1."""
-        y: torch.Tensor = self.generator(self.fusion["model"](views))
-        return y

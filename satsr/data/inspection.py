@@ -28,7 +28,18 @@ FRAME_COLUMNS = [
     *FRAME_KEYS,
     *("intact", "height", "width", "side", "channels", "dtype", "min", "max", "mean", "std", "digest"),
     *("constant", "not_finite", "saturated_share", "duplicate_of", "repeats_previous", "also_in"),
-    *("mask_ratio", "ratio", "shift_y", "shift_x", "shift", "coherence", "similarity", "level_difference", "best_match", "origin"),
+    *(
+        "mask_ratio",
+        "ratio",
+        "shift_y",
+        "shift_x",
+        "shift",
+        "coherence",
+        "similarity",
+        "level_difference",
+        "best_match",
+        "origin",
+    ),
 ]
 
 
@@ -50,8 +61,9 @@ class Tables(NamedTuple):
             recorded. Missing where it does not apply.
         scenes: one row per scene: ``n_<role>`` arrays of each role, ``sizes`` (the most sizes within one role),
             ``repeated_share`` (frames equal to the one before, of all that have one before), ``also_in_other_split``
-            (number of frames), ``max_shift`` in lr pixels. Of the dates of a series: ``n_dates`` (1 for a single
-            image, which needs none), ``ascending``, and ``days_fit`` (the signed days are dates minus target date).
+            (number of frames), ``max_shift`` in lr pixels. Of the dates of a series: ``n_dates`` (of days where only
+            these are known, 1 for a single image, which needs none), ``ascending``, and ``days_fit`` (the signed days
+            are dates minus target date).
     """
 
     frames: pd.DataFrame
@@ -246,7 +258,8 @@ def _dates(scene: Scene) -> dict[str, Any]:
     """What the dates of a series say about themselves; missing where there are none."""
     dates, target = scene.meta.get("dates") or [], scene.meta.get("target_date")
     if not dates:
-        return {"n_dates": 1 if scene.count("lr") == 1 else None, "ascending": None, "days_fit": None}
+        known = 1 if scene.count("lr") == 1 else None
+        return {"n_dates": len(scene.meta.get("days") or []) or known, "ascending": None, "days_fit": None}
     taken = [date.fromisoformat(day) for day in dates]
     days = [(day - date.fromisoformat(target)).days for day in taken] if target else None
     return {"n_dates": len(dates), "ascending": taken == sorted(taken), "days_fit": scene.meta.get("days") == days}

@@ -165,14 +165,15 @@ def add_offset(place: PurePath) -> int | None:
 
 
 def shifted(image: Array, offset: int | None) -> Array:
-    """Digital numbers with an offset added, not below 0, which stays no data; pictures of 8 bits and floats as they are.
+    """Digital numbers with an offset added, not below 0, which stays no data.
 
-    Floats are reflectance, to which an offset has been added already.
+    Pictures of 8 bits stay as they are, and so do floats: they are reflectance, where it has been added already.
     """
     if not offset or image.dtype == np.uint8 or image.dtype.kind not in "ui":
         return image
-    moved: Array = np.where(image == 0, 0, image.astype(np.int64) + offset)
-    return moved.clip(0, np.iinfo(image.dtype).max).astype(image.dtype)
+    moved: Array = image.astype(np.int32) + offset
+    moved[image == 0] = 0
+    return moved.clip(0, np.iinfo(image.dtype).max, out=moved).astype(image.dtype)
 
 
 def as_dn(image: Array, where: str) -> Array:

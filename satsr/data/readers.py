@@ -27,10 +27,13 @@ LAYOUTS = {
     "jilin": "satsr.data.readers:gt_lr",
     "basicsr_lmdb": "satsr.data.lmdb_png:scenes",
     "series": "satsr.data.readers_series:series",
+    "series_surrogate": "satsr.data.readers_surrogate_series:series_surrogate",
     "sentinel2": "satsr.data.readers_sentinel2:sentinel2",
     "breizhsr": "satsr.data.readers_tables:breizhsr",
     "pairs": "satsr.data.readers_tables:pairs",
+    "photos": "satsr.data.readers_photos:photos",
     "probav": "satsr.data.readers_probav:probav",
+    "probav_surrogate": "satsr.data.readers_surrogate_sets:probav_surrogate",
 }
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".m4v")
 SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "eval": "val"}

@@ -32,6 +32,8 @@ from satsr.errors import SatsrError
 
 DATE = re.compile(r"(?<!\d)(\d{4})([-_]?)(\d{2})\2(\d{2})(?!\d)")
 ROLES = ("lr", "hr", "cloud")
+REFLECTANCE = 10000
+"""Sentinel-2's number for a reflectance of 1; an offset is a part of it."""
 
 
 def series(root: Path, offset: int | None = None) -> list[SceneSource]:
@@ -152,7 +154,7 @@ def _offsets(folder: Path, said: Any, named: list[int | None]) -> list[int | Non
     if said is None:
         return named
     each = said if isinstance(said, list) else [said] * len(named)
-    if len(each) != len(named) or not all(type(number) is int for number in each):
+    if len(each) != len(named) or not all(type(number) is int and abs(number) <= REFLECTANCE for number in each):
         raise SatsrError(
             f"{folder}: add_offset is {said!r}, expected a whole number such as -1000, or a list of {len(named)}, one "
             "for each date"

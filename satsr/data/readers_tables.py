@@ -4,6 +4,7 @@ The tables are pickles; :mod:`satsr.data.tables` reads them without running them
 :func:`satsr.data.tables.save_table` made is taken instead of ``<name>.pkl`` if both are there.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -18,6 +19,7 @@ from satsr.data.readers import SPLITS, Frame, SceneSource, files_below, listed
 from satsr.data.readers_series import load_rgb
 from satsr.data.tables import Row, read_table
 from satsr.errors import SatsrError
+from satsr.seeds import generator
 
 SCALE = 4
 HR_MULTIPLE = 8
@@ -25,6 +27,8 @@ HR_MULTIPLE = 8
 MAX_IMAGES = 8
 MAX_DAYS = 10
 """The seed of SRGAN keeps rows whose nearest acquisition lies at most so many days from SPOT-6."""
+COVER, FARMED, WET = "Code_simplified", "Agricultural Areas", ("Wetlands", "Water Bodies")
+FARMED_SURPLUS = 100
 Shape = tuple[int, int]
 
 
@@ -40,12 +44,14 @@ class _Acquisition:
 def breizhsr(root: Path) -> list[SceneSource]:
     """BreizhSR as published: ``dataset_train.pkl``, ``dataset_test.pkl`` and GeoTIFFs (specification, section 2).
 
-    Of each row the first eight acquisitions in the stored order, then by date; images smaller than the target's quarter
-    are left out together with their dates. The rows of ``dataset_test`` validate, as the published figures are measured on them, and
-    the ``val`` rows of ``dataset_train`` are left out; without ``dataset_test`` they validate.
+    Of each row the first eight acquisitions in the stored order, put in the order of their dates; images smaller than
+    the target's quarter are left out together with their dates. The rows of ``dataset_test`` validate, as the published
+    figures are measured on them, and the ``val`` rows of ``dataset_train`` are left out; without ``dataset_test`` they
+    validate.
 
     Roles: ``lr`` (T up to 8) uint16 (h, w, 3), ``hr`` (1) uint8 (4h, 4w, 3). Meta: ``dates`` (ascending),
-    ``target_date`` and ``days`` (signed), ``sisr`` (which of ``lr`` the single-image models take: the smallest key), ``origin``.
+    ``target_date`` and ``days`` (signed), ``sisr`` (which of ``lr`` the single-image models take: the smallest key),
+    ``origin``.
 
     Raises:
         SatsrError: a table without the columns, rows without images, with dates for some of them only, or with paths
@@ -58,23 +64,63 @@ def breizhsr(root: Path) -> list[SceneSource]:
     return _scenes(root, [("train", learnt), ("val", held_out)], partial(_breizhsr_row, root))
 
 
-def pairs(root: Path) -> list[SceneSource]:
+def pairs(
+    root: Path, max_days: int = MAX_DAYS, min_images: int = 1, stratify: str = "none", seed: int = 42
+) -> list[SceneSource]:
     """The pairs of Remote-Sensing-SRGAN: ``dataset_stratified.pkl`` and GeoTIFFs (specification of SRGAN, section 1.8).
 
-    Rows whose nearest acquisition lies within ten days; the table's own ``type`` decides the split, so that no row is
-    in two of them (the seed's loader mixes a fifth of them). Acquisitions by ascending distance in days; those that are
-    not a quarter of the target are resized (bilinear, corners aligned), as the seed does.
+    The table's own ``type`` decides the split, so that no row is in two of them (the seed's loader mixes a fifth of
+    them). Acquisitions by ascending distance in days; those that are not a quarter of the target are resized (bilinear,
+    corners aligned), as the seed does.
 
-    Roles: ``lr`` (K) uint16 (h, w, 3), ``hr`` (1) uint8 (4h, 4w, 3). Meta: ``day_distances``, ``sisr`` (always 0),
-    ``origin``.
+    Roles: ``lr`` (K) uint16 (h, w, 3), ``hr`` (1) uint8 (4h, 4w, 3). Meta: ``days`` (as the table files the
+    acquisitions), ``day_distances``, ``sisr`` (always 0), ``origin``.
+
+    Args:
+        root: the folder.
+        max_days: rows are kept whose nearest acquisition lies at most so many days from SPOT-6; the seed's ten.
+        min_images: rows are kept with at least so many acquisitions; five in the author's thesis of 2022.
+        stratify: ``land_cover`` for :func:`by_land_cover`, before the other two; ``none`` for all rows.
+        seed: of the choice among agricultural rows.
 
     Raises:
-        SatsrError: as for :func:`breizhsr`.
+        SatsrError: as for :func:`breizhsr`, or an unknown ``stratify``.
     """
     root, rows = _table(root, "dataset_stratified")
-    near = [row for row in rows if row.get("sen2_acquisitions") and _nearest(row) <= MAX_DAYS]
+    if stratify not in ("none", "land_cover"):
+        raise SatsrError(f"rows are stratified by land_cover or none, found {stratify!r} in the dataset card.")
+    chosen = by_land_cover(rows, seed) if stratify == "land_cover" else rows
+    near = [
+        row
+        for row in chosen
+        if len(row.get("sen2_acquisitions") or []) >= max(1, min_images) and _nearest(row) <= max_days
+    ]
     by_split = [(name, [row for row in near if _split(row, "type") == name]) for name in ("train", "val")]
     return _scenes(root, by_split, partial(_pairs_row, root))
+
+
+def by_land_cover(rows: Sequence[Row], seed: int = 42) -> list[Row]:
+    """Rows among which no land cover outweighs the others, in their order.
+
+    The author's definition of 2022 (specification of SRGAN, section 2): by CORINE's first level in ``Code_simplified``,
+    wetlands, water and rows without a cover go, and of agriculture as many, drawn at random, as exceed the second most
+    frequent cover by more than 100.
+
+    Raises:
+        SatsrError: the rows have no such column.
+    """
+    if any(COVER not in row for row in rows):
+        raise SatsrError(
+            f"the table of pairs has no column {COVER} with CORINE's land cover: leave stratify out of the dataset "
+            "card if its rows were chosen before."
+        )
+    kept = [number for number, row in enumerate(rows) if row[COVER] and row[COVER] not in WET]
+    farmed = [number for number in kept if rows[number][COVER] == FARMED]
+    others = Counter(rows[number][COVER] for number in kept if rows[number][COVER] != FARMED)
+    room = max(others.values(), default=0) + FARMED_SURPLUS
+    order = generator(seed, "land cover").permutation(len(farmed)).tolist()
+    dropped = {farmed[place] for place in order[room:]}
+    return [rows[number] for number in kept if number not in dropped]
 
 
 def _table(root: Path, name: str, *, required: bool = True) -> tuple[Path, list[Row]]:
@@ -141,7 +187,8 @@ def _pairs_row(root: Path, split: str, row: Row) -> SceneSource:
     target = _inside(root, row["spot6_image"])
     height, width = (side // SCALE for side in raster_size(target))
     loaders = [partial(_fitted, item.path, (height, width)) for item in usable]
-    meta = {"sisr": 0, "day_distances": [abs(item.key) for item in usable]}
+    days = [item.key for item in usable]
+    meta = {"sisr": 0, "days": days, "day_distances": [abs(day) for day in days]}
     return _source(root, split, target, partial(_cut, target, (height * SCALE, width * SCALE)), usable, loaders, meta)
 
 

@@ -93,7 +93,7 @@ def render_imageset(
     images, masks = zip(*(_view(rng, truth, lr_px, pitch, tuple(offset)) for offset in offsets), strict=True)
     shape = (lr_px[0] * scale, lr_px[1] * scale)
     seen = add_noise(expose(truth, shape, FINE, (0.0, 0.0), HR_BLUR_PX)[..., 0].astype(np.float64), HR_NOISE, rng)
-    hr, sm = _quantised(*_hidden(rng, seen, 0.22 if rng.random() < 0.3 else 0.0))
+    hr, sm = quantised(*_hidden(rng, seen, 0.22 if rng.random() < 0.3 else 0.0))
     lr, qm = np.stack(images), np.stack(masks)
     norm = cpsnr(probav_baseline(lr, qm), hr / PROBAV_PEAK, sm > 0)
     return ImageSet(lr, qm, hr, sm, norm, offsets)
@@ -145,7 +145,7 @@ def _view(
     if rng.random() < 0.1:
         glint = clouds(rng, shape, 0.02)
         image, clear = image + 14000 * glint, clear & (glint == 0)
-    return _quantised(image, clear)
+    return quantised(image, clear)
 
 
 def _hidden(
@@ -158,9 +158,9 @@ def _hidden(
     return image * (1 - opacity) + rng.uniform(10500, 14500) * opacity, opacity <= 0.02
 
 
-def _quantised(
+def quantised(
     image: npt.NDArray[np.float64], clear: npt.NDArray[np.bool_]
 ) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint8]]:
-    """14 bits, and the quality map: saturated pixels are not clear either."""
+    """Numbers of 14 bits, and the quality map, 255 where clear: saturated pixels are not clear either."""
     numbers = to_native(image.clip(0, SATURATED), np.uint16)
     return numbers, np.where(clear & (numbers < SATURATED), 255, 0).astype(np.uint8)

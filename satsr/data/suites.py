@@ -269,8 +269,9 @@ def series(
     max_duplicate_share: float = 0.0,
     min_lr_px: int = 8,
     splits: tuple[str, ...] = ("train", "val"),
+    photographs: bool = False,
 ) -> Suite:
-    """Dated Sentinel-2 images ``lr`` (reflectance times 10000) with one finer image ``hr``.
+    """Dated Sentinel-2 images ``lr`` (reflectance times 10000), or a single image, with one finer image ``hr``.
 
     Args:
         scale: side of hr / side of lr.
@@ -279,7 +280,11 @@ def series(
         max_duplicate_share: share of images that may repeat others.
         min_lr_px: smallest side of lr.
         splits: the splits that must hold series.
+        photographs: ``lr`` are 8-bit photographs instead, and so is ``hr``.
     """
+    sensor, dtype = ("Photographs", "uint8") if photographs else ("Sentinel-2 images", "uint16")
+    targets = ("uint8",) if photographs else ("uint8", "uint16")
+    reflectance = within("range", "Sentinel-2 values are reflectance times 10000", "mean", 50, 20000, roles=("lr",))
     lr: dict[str, Any] = {"roles": ("lr",)}
     images: dict[str, Any] = {"roles": ("lr", "hr")}
     aligned = {"unit": "LR px", "tolerated": 0.2, **lr}
@@ -287,14 +292,14 @@ def series(
         *date_rules(splits),
         mask_size(),
         one_of("intact", "Every image can be read and is as it was written", "intact", (True,), limit="its checksum"),
-        one_of("type", "Sentinel-2 images are stored as uint16", "dtype", ("uint16",), **lr),
-        one_of("target_type", "Targets are stored as integers", "dtype", ("uint8", "uint16"), roles=("hr",)),
+        one_of("type", f"{sensor} are stored as {dtype}", "dtype", (dtype,), **lr),
+        one_of("target_type", "Targets are stored as integers", "dtype", targets, roles=("hr",)),
         one_of("channels", "Images have red, green and blue", "channels", (3,), **images),
-        within("range", "Sentinel-2 values are reflectance times 10000", "mean", 50, 20000, **lr),
+        *([] if photographs else [reflectance]),
         one_of("constant", "No image is one flat colour", "constant", (False,), limit="none", **images),
         within("saturated", "No image is overexposed", "saturated_share", None, 0.5, unit="of its values", **images),
         one_of("scale", f"Targets are exactly {scale} times finer", "ratio", (f"{scale}x{scale}",), **lr),
-        within("small", "Sentinel-2 images are large enough", "side", min_lr_px, None, unit="px", **lr),
+        within("small", f"{sensor} are large enough", "side", min_lr_px, None, unit="px", **lr),
         within("shift", "Images lie on top of their target", "shift", None, max_shift_px, **aligned),
         absent("unique", "Few images occur twice anywhere", "duplicate_of", tolerated=max_duplicate_share),
         absent("disjoint", "No image is in two splits: measuring is on unseen places", "also_in"),

@@ -182,7 +182,7 @@ def test_an_offset_that_is_said_comes_before_the_names(tmp_path: Path) -> None:
     assert scene.meta["add_offset"] == [0, 0]
 
 
-@pytest.mark.parametrize("said", ["-1000", [-1000], [0, None], True, 0.5])
+@pytest.mark.parametrize("said", ["-1000", [-1000], [0, None], True, 0.5, -(10**9)])
 def test_an_offset_that_is_no_number_is_refused(tmp_path: Path, said: object) -> None:
     shifted_scene(tmp_path / "farm")
     (tmp_path / "farm" / "scene.json").write_text(json.dumps({"add_offset": said}))

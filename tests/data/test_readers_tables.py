@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from satsr.data.guess import guess_imagery
-from satsr.data.readers_tables import breizhsr, pairs
+from satsr.data.readers import read_scenes
+from satsr.data.readers_tables import breizhsr, by_land_cover, pairs
 from satsr.data.tables import read_table, save_table
 from satsr.errors import SatsrError
 from tests.data.test_readers_series import write_tiff
@@ -268,10 +269,49 @@ def test_pairs_keep_near_rows_in_one_split_each(tmp_path: Path) -> None:
     assert guess_imagery(tmp_path) == "pairs"
     found = pairs(tmp_path)
     assert [(scene.split, scene.id) for scene in found] == [("train", "spot/0"), ("val", "spot/2"), ("val", "spot/3")]
-    assert found[0].meta["day_distances"] == [4, 9]
+    assert found[0].meta["day_distances"] == [4, 9] and found[0].meta["days"] == [4, -9]
     assert found[0].roles["hr"][0].load().shape == (32, 32, 3)
     # 9 x 9 is resized to the quarter of the target.
     assert [frame.load().shape for frame in found[0].roles["lr"]] == [(8, 8, 3)] * 2
+
+
+def test_pairs_are_filtered_as_the_card_says(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = []
+    covers = ["Agricultural Areas", "Wetlands", "Forests", None]
+    for number, keys in enumerate([["-3", "8"], ["1"], ["12", "20"], ["2"]]):
+        acquisitions = {key: f"s2/{number}_{key}.tif" for key in keys}
+        for path in acquisitions.values():
+            write_tiff(tmp_path / path, tile(rng, 8, np.uint16))
+        write_tiff(tmp_path / f"spot/{number}.tif", tile(rng, 32, np.uint8))
+        row = {"spot6_image": f"spot/{number}.tif", "sen2_acquisitions": acquisitions, "type": "train"}
+        rows.append(row | {"Code_simplified": covers[number]})
+    dump(tmp_path / "dataset_stratified.pkl", pd.DataFrame(rows))
+
+    def kept(**options: Any) -> list[int]:
+        return [int(scene.id.removeprefix("spot/")) for scene in read_scenes("pairs", tmp_path, options)]
+
+    assert kept() == [0, 1, 3]
+    assert kept(max_days=9999) == [0, 1, 2, 3]
+    assert kept(max_days=2) == [1, 3]
+    assert kept(min_images=2, max_days=20) == [0, 2]
+    assert kept(stratify="land_cover", max_days=20) == [0, 2]
+    with pytest.raises(SatsrError, match="land_cover or none"):
+        kept(stratify="soil")
+
+
+def test_agriculture_may_outweigh_the_second_cover_by_a_hundred() -> None:
+    covers = ["Agricultural Areas"] * 300 + ["Forests"] * 40 + ["Water Bodies"] * 90 + ["Artificial Surfaces"] * 60
+    rows = [{"Code_simplified": cover, "number": number} for number, cover in enumerate(covers)]
+    chosen = by_land_cover(rows)
+    counts = pd.Series([row["Code_simplified"] for row in chosen]).value_counts().to_dict()
+    assert counts == {"Agricultural Areas": 160, "Artificial Surfaces": 60, "Forests": 40}
+    numbers = [row["number"] for row in chosen]
+    assert numbers == sorted(numbers) and numbers[:160] != list(range(160))
+    assert chosen == by_land_cover(rows) != by_land_cover(rows, seed=1)
+    assert by_land_cover(chosen) == chosen
+    with pytest.raises(SatsrError, match="no column Code_simplified"):
+        by_land_cover([{"number": 1}])
 
 
 def test_a_folder_without_the_table_is_told_what_is_expected(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 
 import models
-from models.srgan import Discriminator, FusedSRResNet, RecursiveFusion, SRResNet, fusion_warmup_loss, part
+from models.srgan import Discriminator, RecursiveFusion, SRResNet, SuperResolver, fusion_warmup_loss, part
 
 
 def rand(*shape, seed=0):
@@ -56,7 +56,7 @@ def test_discriminator_and_fusions_have_the_authors_tensors(golden):
 def test_multi_image_network_has_the_names_of_the_authors_whole_module(golden):
     whole = table(golden("srgan/seed_SRGAN_model_MISR_state_dict.csv"))
     parts = ("fusion.", "generator.")
-    assert sorted(tensors(models.build("srgan_misr"))) == sorted(row for row in whole if row[0].startswith(parts))
+    assert sorted(tensors(models.build("srgan", n_views=4))) == sorted(row for row in whole if row[0].startswith(parts))
 
 
 def test_generator_matches_the_golden_images_and_intermediates(golden, made):
@@ -174,7 +174,7 @@ def test_weights_load_with_and_without_the_wrappers_prefix():
 
 
 def test_parts_of_a_whole_checkpoint_load_strictly():
-    network, discriminator = FusedSRResNet(n_blocks=1, n_channels=8), Discriminator(n_channels=4, fc_size=8)
+    network, discriminator = SuperResolver(n_blocks=1, n_channels=8, n_views=3), Discriminator(n_channels=4, fc_size=8)
     whole = network.state_dict() | {f"discriminator.{key}": value for key, value in discriminator.state_dict().items()}
     checkpoint = {"state_dict": whole}
     generator = SRResNet(n_blocks=1, n_channels=8)
@@ -190,7 +190,7 @@ def test_parts_of_a_whole_checkpoint_load_strictly():
 
 
 def test_multi_image_network_is_the_generator_of_the_fused_views():
-    network = FusedSRResNet(n_blocks=1, n_channels=8).eval()
+    network = SuperResolver(n_blocks=1, n_channels=8, n_views=3).eval()
     views = rand(2, 3, 3, 9, 11)
     fused = network.fusion["model"](views)
     assert torch.equal(network(views), network.generator(fused))

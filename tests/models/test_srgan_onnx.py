@@ -36,7 +36,7 @@ def largest_difference(session, network, inputs):
 
 
 def test_fusion_and_generator_export_for_a_fixed_number_of_views(tmp_path):
-    network = models.build("srgan_misr", **SMALL)
+    network = models.build("srgan", n_views=3, **SMALL)
     session = graph(tmp_path / "m.onnx", network, (torch.rand(2, 3, 3, 16, 20),), [(0, 3, 4)])
     for shape in [(1, 3, 3, 9, 13), (3, 3, 3, 16, 8)]:
         assert largest_difference(session, network, (torch.rand(shape),)) < 1e-5

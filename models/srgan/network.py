@@ -1,0 +1,54 @@
+"""What the experiments train, measure and export: the generator, behind the fusion of views where there are several.
+
+Source: Remote-Sensing-SRGAN (Donike). Parameter names equal the authors' whole module (``generator.net...``,
+``fusion.model.fuse...``), so that the weights of an experiment on one image start one on several.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from models.srgan.fusion import RecursiveFusion
+from models.srgan.srresnet import SRResNet
+
+
+class SuperResolver(nn.Module):
+    """SRResNet for one image, or for several views that are fused at low resolution first.
+
+    Args:
+        scale: 2, 4 or 8.
+        in_channels: bands.
+        n_blocks: residual blocks of the generator.
+        n_channels: width of the generator.
+        n_views: images of a sample; 1 for single-image super-resolution.
+        bicubic_residual: adds the bicubic enlargement (a = -0.75) of the image, or of the mean of the views, to the
+            output, which starts at it: the last convolution is zero at first. The paper does not do that.
+    """
+
+    def __init__(
+        self,
+        scale: int = 4,
+        in_channels: int = 3,
+        n_blocks: int = 16,
+        n_channels: int = 64,
+        *,
+        n_views: int = 1,
+        bicubic_residual: bool = False,
+    ) -> None:
+        super().__init__()
+        self.scale, self.bicubic_residual = scale, bicubic_residual
+        self.generator = SRResNet(scale, in_channels, n_blocks, n_channels)
+        self.fusion = nn.ModuleDict({"model": RecursiveFusion(in_channels)} if n_views > 1 else {})
+        if bicubic_residual:
+            last: nn.Module = self.generator.net.conv_block3.conv_block[0]
+            for parameter in last.parameters():
+                nn.init.zeros_(parameter)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, C, H, W), or (B, K, C, H, W) for several views, in -1..1 -> (B, C, scale H, scale W)."""
+        image = self.fusion["model"](x) if self.fusion else x
+        y: torch.Tensor = self.generator(image)
+        if self.bicubic_residual:
+            mean = x.mean(1) if self.fusion else x
+            y = y + functional.interpolate(mean, scale_factor=self.scale, mode="bicubic", align_corners=False)
+        return y
