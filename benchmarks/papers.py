@@ -1,7 +1,8 @@
 """The README's table: every stage of every paper of ``params.yaml``, run anew and timed.
 
-``python benchmarks/papers.py [paper...]`` runs ``python -m steps <stage> <paper>`` in this checkout, with the profile
-and the data of ``params.yaml``, and prints a row of Markdown per paper. An interrupted training is not continued.
+``python benchmarks/papers.py [paper[:profile]...]`` runs ``python -m steps <stage> <paper>`` in this checkout, with the
+profile and the data of ``params.yaml`` or with another profile and its data (which then stay in ``params.yaml``), and
+prints a row of Markdown per paper. An interrupted training is not continued.
 """
 
 import shutil
@@ -9,17 +10,20 @@ import subprocess
 import sys
 import time
 
+from satsr.config import change, read_yaml
 from satsr.files import read_json
 from satsr.layout import Layout
 from satsr.root import root
 from steps import STAGES
-from steps.recipes import job
+from steps.recipes import job, recipe
 
 HEAD = ["paper", "data", *STAGES, "baseline", "ours", "gain", "parity"]
 
 
-def row(paper: str) -> list[str]:
+def row(paper: str, profile: str) -> list[str]:
     """Runs a paper; the cells of its row."""
+    if profile:
+        change(paper, {"profile": profile}, root(), recipe(paper).config)
     work = job(paper, root())
     layout = Layout(root(), paper)
     shutil.rmtree(layout.scratch, ignore_errors=True)
@@ -40,8 +44,6 @@ def _timed(stage: str, paper: str) -> str:
 
 
 if __name__ == "__main__":
-    from satsr.config import read_yaml
-
     papers = sys.argv[1:] or list(read_yaml(root() / "params.yaml")["papers"])
-    rows = [row(paper) for paper in papers]
+    rows = [row(*paper.partition(":")[::2]) for paper in papers]
     print("\n".join("| " + " | ".join(cells) + " |" for cells in (HEAD, ["---"] * len(HEAD), *rows)))
