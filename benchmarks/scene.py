@@ -2,7 +2,7 @@
 
 python benchmarks/scene.py                                     # 10980 x 10980 px, 4 bands of 16 bits, x4
 python benchmarks/scene.py --height 2745                       # a quarter of it, for the memory
-python benchmarks/scene.py --model srgan@champion --bands 3
+python benchmarks/scene.py --model srgan-sisr7@champion --bands 3
 """
 
 import argparse
