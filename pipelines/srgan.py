@@ -150,7 +150,8 @@ class Srgan(PairProtocol, Paper):
     claim = Claim(
         dataset="spot6-sentinel2",
         metric="psnr_max1",
-        method="SRGAN on held-out pairs",
+        method="sisr7",
+        repeatable=False,
         source=(
             "the README of Remote-Sensing-SRGAN, per batch; not reproducible: the data are not public, a fifth of the "
             "rows were in training and validation alike, and sisr5 to sisr7 compare reflectance of 0..0.3 with 1"
@@ -172,6 +173,10 @@ class Srgan(PairProtocol, Paper):
     def registered_name(self, config: Config) -> str:
         """One name for each experiment."""
         return f"{self.name}-{_network(config).variant}"
+
+    def published_as(self, config: Config) -> str:
+        """The author's number of the experiment."""
+        return _network(config).variant
 
     def limits(self, config: Config) -> dict[str, Any]:
         """With the kind of images that the experiment takes."""

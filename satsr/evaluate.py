@@ -145,10 +145,14 @@ class Verdict:
 
 def verdict(paper: Paper, config: Config, dataset: str, methods: Mapping[str, Scores]) -> Verdict:
     """Reproduced within tolerance, not reproduced, not comparable, or no published figure; and why."""
-    claim = paper.claim
-    published = next((row.values[claim.metric] for row in claim.rows if row.method == claim.method), None)
+    claim, name = paper.claim, paper.published_as(config)
+    published = next((row.values[claim.metric] for row in claim.rows if row.method == name), None)
     if published is None:
-        return Verdict("no published figure", f"There is no known {claim.metric} of {claim.method} to compare with.")
+        return Verdict("no published figure", f"There is no known {claim.metric} of {name} to compare with.")
+    if not claim.repeatable:
+        return Verdict(
+            "not comparable", f"The published {published:.3f} dB of {name} was measured on data that are not public."
+        )
     ours = max(scores[claim.metric] for method, scores in methods.items() if method != BASELINE)
     if dataset != claim.dataset or config.profile != "paper":
         return Verdict(

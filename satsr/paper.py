@@ -36,7 +36,7 @@ class Published:
 class Claim:
     """What a paper published: a data set, a metric that decides, and the rows of its table.
 
-    No rows: its figures are not known, and ``source`` says why.
+    No rows: its figures are not known, and ``source`` says why. Not ``repeatable``: nobody else has its data.
     """
 
     dataset: str
@@ -44,6 +44,7 @@ class Claim:
     method: str
     rows: Sequence[Published]
     source: str
+    repeatable: bool = True
 
 
 class Paper(ABC):
@@ -99,6 +100,10 @@ class Paper(ABC):
     def registered_name(self, config: Config) -> str:
         """The name in the model registry: the paper's, followed by the variant where it has variants."""
         return self.name
+
+    def published_as(self, config: Config) -> str:
+        """What the published table calls this configuration."""
+        return self.claim.method
 
     @abstractmethod
     def network(self, config: Config) -> nn.Module:
