@@ -25,7 +25,7 @@ class Bar:
         self._shown = os.environ.get("RANK", "0") == "0"  # of several processes (torchrun) one speaks
         self._live = self._shown and sys.stderr.isatty()
         self._begin = self._last = time.monotonic()
-        self._first = done
+        self._first, self._told = done, -1
         if self._live:
             self._rich = Progress(
                 TextColumn("{task.description}"),
@@ -45,7 +45,7 @@ class Bar:
     def __exit__(self, kind: object, *rest: object) -> None:
         if self._live:
             self._rich.stop()
-        elif self._shown and kind is None:
+        elif self._shown and kind is None and self._told != self.done:
             self._line("")
 
     def advance(self, count: int = 1, note: str = "") -> None:
@@ -57,9 +57,12 @@ class Bar:
             self._line(note)
 
     def _line(self, note: str) -> None:
-        self._last = time.monotonic()
+        self._last, self._told = time.monotonic(), self.done
         seconds = self._last - self._begin
-        print(f"{self.label}: {self.done}/{self.total} in {seconds:.0f} s {note}".rstrip(), file=sys.stderr, flush=True)
+        line = f"{self.label}: {self.done}/{self.total} in {seconds:.0f} s"
+        if self._first < self.done < self.total:
+            line += f", {seconds / (self.done - self._first) * (self.total - self.done):.0f} s left"
+        print(f"{line} {note}".rstrip(), file=sys.stderr, flush=True)
 
 
 def track(items: Iterable[Item], label: str, total: int) -> Iterator[Item]:
