@@ -100,6 +100,8 @@ FAMILIES = {
     "mae_u8": ("MAE", "", 2, -1),
     "mse_u8": ("MSE", "", 1, -1),
     "probav_score": ("Proba-V score", "", 4, -1),
+    "l1": ("L1", "", 4, -1),
+    "l2": ("L2", "", 5, -1),
     "loss": ("loss", "", 4, -1),
 }
 
