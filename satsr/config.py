@@ -76,10 +76,15 @@ class Export(Section):
 
 
 class Gates(Section):
-    """The gates that a model version passes before it may become champion."""
+    """The gates that a model version passes before it may become champion.
+
+    Gains are over the baseline and, where a limit is given, over the champion, if that was measured on the same data.
+    """
 
     min_gain_psnr_db: float = 0.0
     min_gain_ssim: float = 0.0
+    min_champion_gain_psnr_db: float | None = None
+    min_champion_gain_ssim: float | None = None
     max_abs_parity: float = Field(1e-4, gt=0)
     max_megabytes: float | None = Field(None, gt=0)
     max_milliseconds: float | None = Field(None, gt=0)

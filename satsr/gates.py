@@ -24,6 +24,7 @@ def check(
     baseline: Scores,
     ours: Scores,
     facts: Mapping[str, Any],
+    champion: Scores | None = None,
 ) -> list[Gate]:
     """Every gate of the configuration.
 
@@ -33,18 +34,16 @@ def check(
         baseline: metrics of the baseline.
         ours: metrics of the candidate.
         facts: ``parity_max_abs``, ``megabytes``, ``milliseconds``, ``validation`` (bool).
+        champion: metrics of the champion, if there is one that was measured on the same data.
     """
-    gates = []
     limits = (settings.min_gain_psnr_db, settings.min_gain_ssim)
-    for metric, limit in zip(decides, limits, strict=True):
-        before, after = baseline.get(metric), ours.get(metric)
-        if before is None or after is None or not isfinite(after):
-            gates.append(Gate(f"gain_{metric}", False, f"{metric} is missing or not finite"))
-            continue
-        gain = after - before
-        gates.append(
-            Gate(f"gain_{metric}", gain >= limit, f"{metric} gains {gain:+.4f} over bicubic, needs {limit:+.4f}")
-        )
+    gates = [
+        _gain("gain", "bicubic", metric, baseline, ours, limit) for metric, limit in zip(decides, limits, strict=True)
+    ]
+    limits_of_champion = (settings.min_champion_gain_psnr_db, settings.min_champion_gain_ssim)
+    for metric, wanted in zip(decides, limits_of_champion, strict=True):
+        if champion is not None and wanted is not None:
+            gates.append(_gain("champion_gain", "the champion", metric, champion, ours, wanted))
     parity = facts["parity_max_abs"]
     gates.append(
         Gate(
@@ -69,6 +68,15 @@ def check(
         )
     gates.append(Gate("validation", bool(facts["validation"]), "the data's validation report is green"))
     return gates
+
+
+def _gain(name: str, other: str, metric: str, before: Scores, after: Scores, limit: float) -> Gate:
+    """Whether a metric gains enough over another model's."""
+    first, second = before.get(metric), after.get(metric)
+    if first is None or second is None or not isfinite(second):
+        return Gate(f"{name}_{metric}", False, f"{metric} is missing or not finite")
+    gain = second - first
+    return Gate(f"{name}_{metric}", gain >= limit, f"{metric} gains {gain:+.4f} over {other}, needs {limit:+.4f}")
 
 
 def passed(gates: list[Gate]) -> bool:

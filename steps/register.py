@@ -9,6 +9,7 @@ from satsr.cost import cost
 from satsr.data.fingerprint import degradation, inputs_sha256, references_sha256
 from satsr.data.store import Store
 from satsr.files import read_json, replacing, sha256, write_json, write_text
+from satsr.paper import Scores
 from satsr.registry import Measured
 from steps.export import ROLE
 from steps.recipes import Job
@@ -33,6 +34,7 @@ def run(job: Job) -> None:
             "validation": facts["validation"],
             "milliseconds": facts["cost"].milliseconds,
         },
+        champion(job, facts),
     )
     name = job.paper.registered_name(config)
     card = model_card(job.paper, facts, outcome)
@@ -65,6 +67,19 @@ def run(job: Job) -> None:
                 run.artifact(path)
             for path in (layout.evaluation / "report.html", layout.validation / "validation.html"):
                 run.artifact(path, "report")
+
+
+def champion(job: Job, facts: dict[str, Any]) -> Scores | None:
+    """The metrics of the present champion, if there is one that was measured on the same data."""
+    name, client = job.paper.registered_name(job.config), tracking.client(job.layout.root)
+    number = registry.alias(client, name, registry.CHAMPION)
+    if number is None:
+        return None
+    found = review.version(client, name, number)
+    if found.tags.get("data.sha256") != facts["manifest"]["store_sha256"]:
+        return None
+    values = {metric: found.metric(metric) for metric in job.paper.decides}
+    return {metric: value for metric, value in values.items() if value is not None}
 
 
 def collect(job: Job) -> dict[str, Any]:

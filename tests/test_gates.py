@@ -34,3 +34,12 @@ def test_a_better_model_passes_every_gate() -> None:
 )
 def test_each_gate_fails_alone(ours: dict[str, float], facts: dict[str, object], names: list[str]) -> None:
     assert failed(ours, **facts) == names
+
+
+def test_the_gain_over_the_champion_counts_where_a_limit_is_given_and_there_is_a_champion() -> None:
+    ours, champion = {"psnr_rgb_u8": 31.0, "ssim_rgb_u8": 0.91}, {"psnr_rgb_u8": 31.1, "ssim_rgb_u8": 0.90}
+    strict = GATES.model_copy(update={"min_champion_gain_psnr_db": 0.0, "min_champion_gain_ssim": 0.0})
+    names = [gate.name for gate in check(strict, NAMES, BASELINE, ours, FACTS, champion) if not gate.passed]
+    assert names == ["champion_gain_psnr_rgb_u8"]
+    assert passed(check(strict, NAMES, BASELINE, ours, FACTS))
+    assert passed(check(GATES, NAMES, BASELINE, ours, FACTS, champion))
