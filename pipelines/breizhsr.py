@@ -14,7 +14,6 @@ trained in SRDiff's own run sees SRDiff's batch, and SRDiff is sampled determini
 
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,11 +29,11 @@ from satsr.config import Config, Section, Train
 from satsr.data.series_sets import Inputs, Sampling, SeriesCrops
 from satsr.data.store import Scene, Store
 from satsr.errors import SatsrError
-from satsr.files import sha256
 from satsr.objectives import Batch, Objective, Supervised, cosine, every, set_rate
 from satsr.paper import Claim, Paper
 from satsr.seeds import generator
 from satsr.series import SeriesProtocol
+from satsr.start import checked
 
 BACKBONES: dict[str, dict[str, Any]] = {
     "rrdb": {"lr": 2e-4, "lr_every": 75_000, "lr_gamma": 0.5, "batch": 32},
@@ -334,17 +333,10 @@ def _load_backbone(backbone: nn.Module, settings: BreizhsrNetwork) -> None:
     Raises:
         SatsrError: it is missing, another one, or does not fit.
     """
-    path = Path(settings.backbone_weights or "")
+    path = checked(settings.backbone_weights, settings.backbone_sha256)
     try:
-        found = sha256(path)
-        if found != settings.backbone_sha256:
-            raise SatsrError(
-                f"network.backbone_weights = {path} has the SHA-256 {found}, but network.backbone_sha256 is "
-                f"{settings.backbone_sha256}: the hash ties a training to its backbone, so give this one if the file "
-                "is the right one."
-            )
         models.load_weights(backbone, path)
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise SatsrError(f"the backbone's weights cannot be used: {error}") from None
 
 
