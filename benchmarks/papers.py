@@ -12,8 +12,7 @@ import time
 
 from satsr.config import change, read_yaml
 from satsr.files import read_json
-from satsr.layout import Layout
-from satsr.root import root
+from satsr.project import Layout, root
 from steps import STAGES
 from steps.recipes import job, recipe
 

@@ -22,12 +22,13 @@ import rasterio
 from onnx import TensorProto, helper, numpy_helper
 from rasterio.transform import from_origin
 
-from satsr.apply import load, memory
-from satsr.apply.runners import Runner
-from satsr.apply.scene import upscale
-from satsr.apply.work import Options
 from satsr.degrade import imresize
+from satsr.exported import memory
+from satsr.exported.runners import Runner
 from satsr.seeds import generator
+from satsr.upscale import load
+from satsr.upscale.scene import upscale
+from satsr.upscale.work import Options
 
 NAMES = ("B04", "B03", "B02", "B08")
 STRIP = 512

@@ -14,12 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from satsr.apply import Model, load, memory
-from satsr.apply.plan import BURN_IN, Options
-from satsr.apply.video import upscale
-from satsr.data.images import read_rgb, write_png
 from satsr.degrade import imresize
+from satsr.exported import memory
+from satsr.imagery.images import read_rgb, write_png
 from satsr.seeds import generator
+from satsr.upscale import Model, load
+from satsr.upscale.plan import BURN_IN, Options
+from satsr.upscale.video import upscale
 
 
 def main() -> None:
@@ -75,7 +76,7 @@ def reduced(path: Path) -> None:
     import torch
 
     import models
-    from satsr.onnx import export
+    from satsr.export.onnx import export
 
     torch.manual_seed(0)
     network = models.build("rasvsr", mid_channels=16, num_blocks=2).eval()

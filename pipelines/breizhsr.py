@@ -26,14 +26,14 @@ from torch.utils.data import Dataset
 import models
 from models.breizhsr.graphs import Sampler
 from satsr.config import Config, Section, Train
-from satsr.data.series_sets import Inputs, Sampling, SeriesCrops
-from satsr.data.store import Scene, Store
 from satsr.errors import SatsrError
-from satsr.objectives import Batch, Objective, Supervised, cosine, every, set_rate
+from satsr.kinds.series.paper import SeriesProtocol
+from satsr.kinds.series.samples import Inputs, Sampling, SeriesCrops
 from satsr.paper import Claim, Paper
 from satsr.seeds import generator
-from satsr.series import SeriesProtocol
-from satsr.start import checked
+from satsr.store.store import Scene, Store
+from satsr.train.objectives import Batch, Objective, Supervised, cosine, every, set_rate
+from satsr.train.start import checked
 
 BACKBONES: dict[str, dict[str, Any]] = {
     "rrdb": {"lr": 2e-4, "lr_every": 75_000, "lr_gamma": 0.5, "batch": 32},

@@ -8,7 +8,7 @@ from zenml import pipeline
 from zenml.pipelines.pipeline_definition import Pipeline
 
 from satsr.config import change
-from satsr.root import root
+from satsr.project import root
 from steps import zen
 from steps.recipes import recipe
 

@@ -19,11 +19,11 @@ from torch.utils.data import Dataset
 
 import models
 from satsr.config import Config, Section, Train
-from satsr.data.datasets import WindowCrops, window
-from satsr.data.store import Scene, Store
-from satsr.objectives import Objective, Supervised, cosine, multistep
+from satsr.kinds.sampling import WindowCrops, window
+from satsr.kinds.video.paper import VideoProtocol
 from satsr.paper import Arrays, Claim, Paper, Published
-from satsr.video import VideoProtocol
+from satsr.store.store import Scene, Store
+from satsr.train.objectives import Objective, Supervised, cosine, multistep
 
 FRAMES = 5
 

@@ -26,11 +26,11 @@ from torch.utils.data import Dataset
 import models
 from models.qanet import cpsnr_loss, registered_cpsnr_loss
 from satsr.config import Config, Section, Train
-from satsr.data.imagesets import ViewCrops
-from satsr.data.store import Store
-from satsr.imageset import ImagesetProtocol
-from satsr.objectives import Batch, Objective, multistep, set_rate
+from satsr.kinds.imageset.paper import ImagesetProtocol
+from satsr.kinds.imageset.samples import ViewCrops
 from satsr.paper import Claim, Paper, Published
+from satsr.store.store import Store
+from satsr.train.objectives import Batch, Objective, multistep, set_rate
 
 LOSSES: dict[str, Callable[..., torch.Tensor]] = {
     "cpsnr": cpsnr_loss,

@@ -19,14 +19,14 @@ from torch import nn
 from torch.utils.data import Dataset
 
 import models
-from models.losses import charbonnier
 from models.rasvsr import load_flow, start_flow_at_zero
+from models.rasvsr.losses import charbonnier
 from satsr.config import Config, Section, Train
-from satsr.data.datasets import ClipCrops
-from satsr.data.store import Store
-from satsr.objectives import Batch, Objective, cosine, set_rate
+from satsr.kinds.sampling import ClipCrops
+from satsr.kinds.video.paper import VideoProtocol
 from satsr.paper import Claim, Paper, Published
-from satsr.video import VideoProtocol
+from satsr.store.store import Store
+from satsr.train.objectives import Batch, Objective, cosine, set_rate
 
 
 class RasvsrNetwork(Section):

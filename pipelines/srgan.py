@@ -24,17 +24,17 @@ from torch.utils.data import Dataset
 
 import models
 from models.srgan import CONTENT_LOSSES, ContentLoss, SuperResolver, part
-from satsr.adversarial import AdversarialObjective, AdversarialTrain
 from satsr.config import Config, Section
-from satsr.data.pair_sets import MATCHES, PAIRS, PairCrops, Pairing
-from satsr.data.series_sets import Sampling
-from satsr.data.store import Store
 from satsr.errors import SatsrError
-from satsr.objectives import Objective
-from satsr.pairs import PairProtocol
+from satsr.kinds.image.paper import PairProtocol
+from satsr.kinds.image.samples import MATCHES, PAIRS, PairCrops, Pairing
+from satsr.kinds.series.samples import Sampling
 from satsr.paper import Claim, Paper, Published
 from satsr.radiometry import normalisation
-from satsr.start import Start, checked, find
+from satsr.store.store import Store
+from satsr.train.adversarial import AdversarialObjective, AdversarialTrain
+from satsr.train.objectives import Objective
+from satsr.train.start import Start, checked, find
 
 SCRATCH = "scratch"
 UPDATES = 200_000

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from satsr.apply import load
+    from satsr.exported.model import load
 
 __all__ = ["__version__", "load"]
 __version__ = "0.1.0"
@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> Any:
     """``load``, imported when it is asked for: the commands that need no network start without it."""
     if name == "load":
-        from satsr.apply import load
+        from satsr.exported.model import load
 
         return load
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """All commands."""
-    from satsr.apply.command import add_arguments
+    from satsr.upscale.command import add_arguments
 
     top = argparse.ArgumentParser(prog="satsr", description="Satellite super-resolution as reproducible pipelines.")
     commands = top.add_subparsers(required=True, metavar="command")
@@ -96,7 +96,7 @@ def _compare_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _setup(arguments: argparse.Namespace) -> None:
-    from satsr.root import root
+    from satsr.project import root
     from satsr.setup import setup
 
     print("\n".join(setup(root())))
@@ -104,7 +104,7 @@ def _setup(arguments: argparse.Namespace) -> None:
 
 def _set(arguments: argparse.Namespace) -> None:
     from satsr.config import change
-    from satsr.root import root
+    from satsr.project import root
     from steps.recipes import recipe
 
     lines = change(arguments.paper, dict(map(_setting, arguments.settings)), root(), recipe(arguments.paper).config)
@@ -112,7 +112,7 @@ def _set(arguments: argparse.Namespace) -> None:
 
 
 def _upscale(arguments: argparse.Namespace) -> None:
-    from satsr.apply.command import run
+    from satsr.upscale.command import run
 
     run(arguments)
 
@@ -131,23 +131,24 @@ def _setting(text: str) -> tuple[str, Any]:
 def _show(arguments: argparse.Namespace) -> None:
     from ruamel.yaml import YAML
 
-    from satsr.root import root
+    from satsr.project import root
     from steps.recipes import job
 
     YAML().dump(job(arguments.paper, root()).config.model_dump(), sys.stdout)
 
 
 def _summary(arguments: argparse.Namespace) -> None:
-    from satsr.root import root
-    from satsr.summary import summary
+    from satsr.project import root
+    from satsr.register.summary import summary
 
     print(summary(root(), arguments.paper))
 
 
 def _review_list(arguments: argparse.Namespace) -> None:
-    from satsr import review, tracking
-    from satsr.review_text import listing
-    from satsr.root import root
+    from satsr import tracking
+    from satsr.project import root
+    from satsr.register import review
+    from satsr.register.review_text import listing
 
     client = tracking.client(root())
     models = [arguments.model] if arguments.model else review.names(client)
@@ -161,9 +162,9 @@ def _compare(arguments: argparse.Namespace) -> None:
     from pathlib import Path
 
     from satsr import tracking
-    from satsr.compare import common, cost_note, differences, named, table, write_comparison
-    from satsr.review_text import comparison
-    from satsr.root import root
+    from satsr.project import root
+    from satsr.register.compare import common, cost_note, differences, named, table, write_comparison
+    from satsr.register.review_text import comparison
 
     client = tracking.client(root())
     versions = named(client, arguments.versions)
@@ -177,7 +178,7 @@ def _submission(arguments: argparse.Namespace) -> None:
     from pathlib import Path
 
     from satsr import load
-    from satsr.submission import make_submission
+    from satsr.upscale.submission import make_submission
 
     data, output = Path(arguments.data), Path(arguments.output)
     make_submission(load(arguments.model), data, output, force=arguments.force, say=_say)
@@ -189,8 +190,9 @@ def _say(line: str) -> None:
 
 
 def _review_decide(arguments: argparse.Namespace) -> None:
-    from satsr import review, tracking
-    from satsr.root import root
+    from satsr import tracking
+    from satsr.project import root
+    from satsr.register import review
 
     client, lock = tracking.client(root()), root() / "scratch" / "registry.lock"
     if arguments.action == "rollback":

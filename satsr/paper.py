@@ -17,8 +17,8 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from satsr.config import Config
-from satsr.data.store import Scene, Store
-from satsr.objectives import Objective
+from satsr.store.store import Scene, Store
+from satsr.train.objectives import Objective
 
 Arrays = Mapping[str, np.ndarray]
 Scores = dict[str, float]
@@ -54,7 +54,7 @@ class Paper(ABC):
         name: as in ``pipelines/<name>.py``.
         title, citation: for people.
         config: its configuration model.
-        suite: the validation suite its data must pass (:mod:`satsr.data.suites`).
+        suite: the validation suite its data must pass (:mod:`satsr.validate.suites`).
         kind: what the network takes, for applying it: ``image`` (one), ``video`` (a clip), ``window`` (a frame with
             neighbours), ``series`` (dates), ``imageset`` (views with quality maps).
         normalisation: name of the radiometry (:mod:`satsr.radiometry`) between native values and ``value_range``.

@@ -11,10 +11,10 @@ quiet.apply()
 
 def main() -> int:
     """Runs the stage; a user's mistake is one sentence and exit code 1."""
-    from satsr.engine import Interrupted
     from satsr.errors import SatsrError
     from satsr.files import disk_errors
-    from satsr.root import root
+    from satsr.project import root
+    from satsr.train.loop import Interrupted
     from steps import STAGES
 
     parser = argparse.ArgumentParser(prog="python -m steps", description=__doc__, epilog="example: train rasvsr")

@@ -1,6 +1,6 @@
 """Stage 2, convert: raw files become the LMDB frame store ``data/lmdb/<paper>``."""
 
-from satsr.data.convert import Recipe, convert
+from satsr.convert.convert import Recipe, convert
 from steps.recipes import Job
 
 

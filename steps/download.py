@@ -1,7 +1,7 @@
 """Stage 1, download: a dataset card, or the user's own folder, becomes ``data/raw/<paper>``."""
 
-from satsr.data.card import load_card
-from satsr.data.download import download
+from satsr.download.card import load_card
+from satsr.download.download import download
 from steps.recipes import Job
 
 

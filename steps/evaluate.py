@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from satsr import manifest, tracking
-from satsr.compare import SAMPLES
-from satsr.data.images import write_png
-from satsr.data.store import Store
-from satsr.evaluate import BASELINE, Evaluation, Verdict, measure, verdict, write_frames
+from satsr.evaluate.measure import BASELINE, Evaluation, Verdict, measure, verdict, write_frames
 from satsr.files import read_json, replacing, write_json
-from satsr.report import Panel, Profile, Report, before_after_png, write_report
+from satsr.imagery.images import write_png
+from satsr.pages.report import Panel, Profile, Report, before_after_png, write_report
+from satsr.register.compare import SAMPLES
+from satsr.store.store import Store
 from steps.export import ROLE
 from steps.recipes import Job
 from steps.train import trained

@@ -1,7 +1,7 @@
 """Stage 6, export: the averaged weights become one ONNX graph that equals the network."""
 
-from satsr import onnx
 from satsr.errors import SatsrError
+from satsr.export import onnx
 from satsr.files import replacing, sha256, write_json
 from steps.recipes import Job
 from steps.train import trained

@@ -7,8 +7,8 @@ from typing import cast
 
 from satsr.config import Config, load, paper_block, read_yaml
 from satsr.errors import SatsrError
-from satsr.layout import Layout
 from satsr.paper import Paper
+from satsr.project import Layout
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,15 @@
 from dataclasses import asdict
 from typing import Any
 
-from satsr import gates, manifest, registry, review, tracking
-from satsr.card_text import about, gain, model_card
-from satsr.cost import cost
-from satsr.data.fingerprint import degradation, inputs_sha256, references_sha256
-from satsr.data.store import Store
+from satsr import manifest, tracking
 from satsr.files import read_json, replacing, sha256, write_json, write_text
 from satsr.paper import Scores
-from satsr.registry import Measured
+from satsr.register import gates, registry, review
+from satsr.register.cost import cost
+from satsr.register.fingerprint import degradation, inputs_sha256, references_sha256
+from satsr.register.model_card import about, gain, model_card
+from satsr.register.registry import Measured
+from satsr.store.store import Store
 from steps.export import ROLE
 from steps.recipes import Job
 from steps.train import trained

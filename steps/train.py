@@ -13,13 +13,13 @@ from torch import nn
 
 from models.weights import save_weights
 from satsr import tracking
-from satsr.data.store import Store
-from satsr.engine import Fitted, fit
-from satsr.evaluate import validator
+from satsr.evaluate.measure import validator
 from satsr.files import replacing, write_json
-from satsr.layout import Layout
+from satsr.project import Layout
 from satsr.seeds import integer
-from satsr.start import WEIGHTS, lineage_of
+from satsr.store.store import Store
+from satsr.train.loop import Fitted, fit
+from satsr.train.start import WEIGHTS, lineage_of
 from steps.recipes import Job
 
 APPLICABLE = ("network", "ema")
@@ -81,7 +81,7 @@ def save(fitted: Fitted, layout: Layout, identity: Mapping[str, object], about: 
         fitted: the finished training.
         layout: where.
         identity: what the training's result depends on.
-        about: what the weights that can be applied say of themselves (:mod:`satsr.apply.facts`).
+        about: what the weights that can be applied say of themselves (:mod:`satsr.exported.facts`).
 
     Returns:
         The lineage, the hash of the weights.
@@ -117,11 +117,13 @@ def code_hash(root: Path, paper: str) -> str:
     """Hash of the sources that a training's result depends on, so that a checkpoint never meets other code."""
     files = [
         *sorted((root / "models").glob("*.py")),
+        *sorted((root / "models" / "operators").glob("*.py")),
         *sorted((root / "models" / paper).rglob("*.py")),
         root / "pipelines" / f"{paper}.py",
-        *(root / "satsr" / f"{name}.py" for name in ("engine", "objectives", "adversarial", "seeds", "radiometry")),
-        *sorted((root / "satsr" / "data").glob("*sets.py")),
-        root / "satsr" / "data" / "views.py",
+        root / "satsr" / "seeds.py",
+        root / "satsr" / "radiometry.py",
+        *sorted((root / "satsr" / "train").glob("*.py")),
+        *sorted((root / "satsr" / "kinds").rglob("*.py")),
     ]
     digest = hashlib.sha256()
     for path in files:

@@ -1,9 +1,9 @@
 """Stage 3, validate: every frame of the store is checked before anything is trained on it."""
 
-from satsr.data.checks import require, validate
-from satsr.data.store import Store
-from satsr.data.suites import suite
 from satsr.files import replacing
+from satsr.store.store import Store
+from satsr.validate.checks import require, validate
+from satsr.validate.suites import suite
 from steps.recipes import Job
 
 

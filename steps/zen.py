@@ -7,8 +7,7 @@ from zenml import log_metadata, step
 from zenml.types import HTMLString
 
 from satsr.files import disk_errors, read_json
-from satsr.layout import Layout
-from satsr.root import root
+from satsr.project import Layout, root
 from steps.cache import reuse_or_run
 from steps.recipes import job
 from steps.refs import Ref
@@ -74,7 +73,7 @@ def export(paper: str, weights: Ref) -> Ref:
 @step(enable_cache=False)
 def register(paper: str, measured: Ref, graph: Ref, checked: Ref) -> Ref:
     """The graph becomes a version in the model registry."""
-    from satsr.summary import summary
+    from satsr.register.summary import summary
 
     reference = _stage("register", paper)
     print(summary(root(), paper))

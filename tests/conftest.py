@@ -6,10 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+import cv2
+import numpy as np
 import pytest
 import torch
 
 from satsr import quiet
+
+MakeClip = Callable[..., np.ndarray]
 
 quiet.apply()
 torch.set_num_threads(1)  # small tensors: more threads only wait for each other
@@ -59,3 +63,35 @@ def make_weights(golden: Callable[[str], Path]) -> Callable[[str], ModuleType]:
         return module
 
     return load
+
+
+@pytest.fixture
+def make_clip() -> MakeClip:
+    """``make_clip(folder, frames, (height, width))`` writes a clip of smooth noise as PNG and returns its frames."""
+
+    def make(folder: Path, frames: int, size: tuple[int, int] = (64, 64), seed: int = 0) -> np.ndarray:
+        folder.mkdir(parents=True, exist_ok=True)
+        rng = np.random.default_rng([seed, frames])
+        clip = np.stack(
+            [
+                cv2.resize(rng.integers(0, 256, (size[0] // 4, size[1] // 4, 3), dtype=np.uint8), size[::-1])
+                for _ in range(frames)
+            ]
+        )
+        for index, frame in enumerate(clip):
+            assert cv2.imwrite(str(folder / f"{index:08d}.png"), frame[..., ::-1])
+        return clip
+
+    return make
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Callable[..., object]:
+    """``tiny(image_graph, channels=4)`` is that model, loaded from its file."""
+
+    def make(graph: Callable[..., Path], **settings: object) -> object:
+        from satsr import load
+
+        return load(graph(tmp_path / f"{graph.__name__}.onnx", **settings), device="cpu")
+
+    return make

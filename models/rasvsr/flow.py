@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.warp import flow_warp
+from models.rasvsr.warp import flow_warp
 from models.weights import Source, load_weights, read_weights
 
 LEVELS = 6

@@ -6,12 +6,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.blocks import ConvResidualBlocks
 from models.rasvsr.alignment import SecondOrderDeformableAlignment
+from models.rasvsr.blocks import ConvResidualBlocks
 from models.rasvsr.flow import SPyNet
 from models.rasvsr.fusion import TemporalFeatureFusion
 from models.rasvsr.recurrence import over_time
-from models.warp import flow_warp
+from models.rasvsr.warp import flow_warp
 
 MIN_SIDE = 8  # pixels at the scale of the features
 

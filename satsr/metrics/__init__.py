@@ -7,6 +7,7 @@ the shift, as Proba-V demands; ``sam`` compares spectra. All work per image in f
 or scenes is the evaluation's business.
 """
 
+from satsr.metrics.naturalness import niqe, niqe_available
 from satsr.metrics.pixels import mae, mse, psnr, psnr_float, sam, shift_mae
 from satsr.metrics.registered import cpsnr, cssim, probav_score
 from satsr.metrics.similarity import (
@@ -20,7 +21,6 @@ from satsr.metrics.similarity import (
     ssim_kornia,
     ssim_skimage,
 )
-from satsr.niqe import niqe, niqe_available
 
 __all__ = [
     "GAUSSIAN",

@@ -5,7 +5,7 @@ import numpy as np
 import numpy.typing as npt
 
 from satsr.errors import SatsrError
-from satsr.metric_inputs import (
+from satsr.metrics.inputs import (
     crop,
     float_pair,
     require_peak,

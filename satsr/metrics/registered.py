@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from satsr.errors import SatsrError
-from satsr.metric_inputs import crop, float_pair, require_peak
+from satsr.metrics.inputs import crop, float_pair, require_peak
 from satsr.metrics.pixels import SHIFT_BORDER
 from satsr.metrics.similarity import GAUSSIAN, Window, mean_similarity
 

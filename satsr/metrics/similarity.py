@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from satsr.errors import SatsrError
-from satsr.metric_inputs import float_pair, require_peak, require_u8_pair, select
+from satsr.metrics.inputs import float_pair, require_peak, require_u8_pair, select
 
 Image = npt.NDArray[np.float64]
 # Rows handled at once: the dozen temporary arrays of a strip stay in the processor's cache, which halves the time.

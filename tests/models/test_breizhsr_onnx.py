@@ -6,7 +6,7 @@ import torch
 
 import models
 from models.breizhsr.graphs import Sampler
-from satsr import onnx
+from satsr.export import onnx
 
 torch.set_num_threads(1)
 

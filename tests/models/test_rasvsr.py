@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 import models
-from models.losses import charbonnier
 from models.rasvsr import SPyNet, load_flow, start_flow_at_zero
-from models.warp import flow_warp
+from models.rasvsr.losses import charbonnier
+from models.rasvsr.warp import flow_warp
 
 ATOL = 1e-5  # of the golden files' README
 SMALL = {"mid_channels": 16, "num_blocks": 2}

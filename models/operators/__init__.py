@@ -1,0 +1,1 @@
+"""Operators that networks of several papers share."""

@@ -1,0 +1,1 @@
+"""Stage 2: raw files become the frame store."""

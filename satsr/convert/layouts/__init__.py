@@ -1,0 +1,1 @@
+"""Layouts of data sets, a file each: what lies in a folder becomes scenes."""

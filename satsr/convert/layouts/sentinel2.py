@@ -1,0 +1,80 @@
+"""One Sentinel-2 scene, cut into tiles that become their own targets: for data without a finer sensor.
+
+A tile (:mod:`satsr.convert.tiles`) is the high-resolution image; blurred, shrunk and with noise it is the
+low-resolution one. A dataset card of one's own scene, with options of :class:`Surrogate` where they differ::
+
+    name: my-scene
+    source: {files: {path: scenes/T30UVU}}    # a folder of GeoTIFFs, one a scene, or a single file
+    layout: sentinel2
+    options: {tile_px: 128, noise_sigma: 8.0}
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from satsr.convert.layouts.frames import Frame, SceneSource, files_below
+from satsr.convert.tiles import Tile, Tiles, imagery, parsed, tile_facts, tiles
+from satsr.degrade import downscale_frame
+from satsr.seeds import generator
+
+TILE_MULTIPLE = 16
+
+
+class Surrogate(Tiles):
+    """How pairs are made of single images.
+
+    Attributes:
+        scale: high-resolution side over low-resolution side.
+        blur_sigma: standard deviation of the Gaussian before shrinking, in high-resolution pixels.
+        noise_sigma: standard deviation of the noise after shrinking, in digital numbers.
+    """
+
+    scale: int = Field(4, ge=2, le=8)
+    blur_sigma: float = Field(0.5, ge=0)
+    noise_sigma: float = Field(8.0, ge=0)
+
+
+def sentinel2(root: Path, **options: Any) -> list[SceneSource]:
+    """Tiles of the rasters and arrays in ``root`` (or of the one file that it is) with their surrogates.
+
+    Roles: ``hr`` (1) uint16 (H, W, 3), red, green, blue; ``lr`` (1) of a ``scale``-th of the size. Each date of an
+    array with dates gives scenes of its own; a place is in one split on all of them. Meta: ``window`` (top, left,
+    height, width in the scene), ``degradation``, ``origin``, and ``add_offset``, what was added to the file's numbers,
+    where it is known.
+
+    Args:
+        root: a folder, or one file.
+        options: of :class:`Surrogate`, where they differ from the defaults.
+
+    Raises:
+        SatsrError: no such files, unknown bands or options, or a scene too small for tiles in both splits.
+    """
+    recipe = parsed(Surrogate, options)
+    files = [root] if root.is_file() else sorted(files_below(root))
+    multiple = int(np.lcm(TILE_MULTIPLE, recipe.scale))
+    return [_pair(root, tile, recipe) for tile in tiles(root, imagery(files), recipe, multiple)]
+
+
+def _pair(root: Path, tile: Tile, recipe: Surrogate) -> SceneSource:
+    load = partial(tile.numbers, "rgb")
+    where = f"{tile.file} at {tile.window}"
+    roles: dict[str, Sequence[Frame]] = {
+        "hr": [Frame(where, load)],
+        "lr": [Frame(where, partial(_surrogate, load, recipe, tile.place))],
+    }
+    return SceneSource(tile.name, tile.split, roles, "series", tile_facts(root, tile, recipe))
+
+
+def _surrogate(load: partial[np.ndarray], recipe: Surrogate, place: tuple[int, ...]) -> np.ndarray:
+    return downscale_frame(
+        load(),
+        recipe.scale,
+        blur_sigma=recipe.blur_sigma,
+        noise_sigma=recipe.noise_sigma,
+        rng=generator(recipe.seed, "surrogate", *place),
+    )

@@ -1,1 +1,0 @@
-"""Data: cards, downloads, readers of what is out there, and the frame store that everything else reads."""

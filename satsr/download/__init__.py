@@ -1,0 +1,1 @@
+"""Stage 1: a dataset card becomes raw files."""

@@ -1,0 +1,222 @@
+"""Dataset cards: where data come from, how their files are laid out, what they may be used for."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from satsr.config import read_yaml
+from satsr.errors import SatsrError
+
+CHECKSUM = r"^(sha256:[0-9a-f]{64}|md5:[0-9a-f]{32})$"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Embedded(_Part):
+    """Scenes that this project draws itself, without a download.
+
+    Attributes:
+        kind: what is drawn, a key of :data:`satsr.download.download.SCENES`.
+        train: number of training scenes.
+        val: number of validation scenes.
+        frames: frames (or dates, or views) per scene.
+        size: height and width of the high-resolution frames, in pixels.
+        seed: the same seed gives the same bytes.
+    """
+
+    kind: str
+    train: int = Field(ge=0)
+    val: int = Field(ge=0)
+    frames: int = Field(ge=1)
+    size: tuple[int, int]
+    seed: int = Field(default=0, ge=0)
+
+
+class Files(_Part):
+    """Files that are there already and stay where they are.
+
+    Attributes:
+        path: a folder or a video file, absolute or relative to the project's root.
+    """
+
+    path: str
+
+
+class RemoteFile(_Part):
+    """One file to download.
+
+    Attributes:
+        name: its name on disk; archives (zip, tar, tar.gz...) are unpacked.
+        urls: the address and its mirrors, tried in order.
+        checksum: ``sha256:...`` or ``md5:...``.
+        size: in bytes.
+    """
+
+    name: str = Field(pattern=r"^[^/\\]+$")
+    urls: tuple[str, ...] = Field(min_length=1)
+    checksum: str | None = Field(default=None, pattern=CHECKSUM)
+    size: int | None = Field(default=None, ge=1)
+
+    @field_validator("urls")
+    @classmethod
+    def _only_http(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        for url in urls:
+            if not url.startswith(("https://", "http://")):
+                raise ValueError(f"an address begins with https:// or http://, found {url!r}")
+        return urls
+
+
+class Zenodo(_Part):
+    """A Zenodo record; names, sizes and checksums of its files are asked from Zenodo when it is downloaded.
+
+    Attributes:
+        record: its number.
+        files: names (with ``*`` and ``?``) of the files to take.
+    """
+
+    record: int
+    files: tuple[str, ...] = ("*",)
+
+
+class Manual(_Part):
+    """Data that a person must fetch (a login, a licence to accept).
+
+    Attributes:
+        where: the folder to put them into, relative to the project's root.
+        how: what to do, in a sentence.
+        size: what to expect, for instance "41 GB in 43,100 files".
+        expected: what the folder must then contain, in words.
+    """
+
+    where: str
+    how: str
+    size: str
+    expected: str
+
+
+class Source(_Part):
+    """Where the data come from: exactly one of the five."""
+
+    embedded: Embedded | None = None
+    files: Files | None = None
+    urls: tuple[RemoteFile, ...] | None = None
+    zenodo: Zenodo | None = None
+    manual: Manual | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> "Source":
+        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                f"a source is exactly one of embedded, files, urls, zenodo, manual, found {given or 'none'}"
+            )
+        return self
+
+
+class Limits(_Part):
+    """What an archive may hold, checked before a byte of it is written.
+
+    Attributes:
+        max_files: number of files.
+        max_bytes: unpacked bytes.
+        max_ratio: unpacked bytes over packed bytes.
+    """
+
+    max_files: int = Field(default=1_000_000, ge=1)
+    max_bytes: int = Field(default=500_000_000_000, ge=1)
+    max_ratio: float = Field(default=200.0, gt=0)
+
+
+class Card(_Part):
+    """A dataset.
+
+    Attributes:
+        name: short, as in the file's name.
+        title: in words.
+        papers: which papers of this project use it.
+        licence: of the data, and where that is stated.
+        homepage: its address.
+        citation: the publication.
+        notes: what a user should know.
+        source: where the data come from.
+        layout: the reader, a key of :data:`satsr.convert.layouts.frames.LAYOUTS`; "auto" looks at the files.
+        scale: high-resolution side over low-resolution side.
+        options: of the reader, for layouts whose reader has some (the surrogate pairs of ``sentinel2``, for instance).
+        limits: for its archives.
+    """
+
+    name: str = Field(min_length=1)
+    title: str = ""
+    papers: tuple[str, ...] = ()
+    licence: str = "not stated"
+    homepage: str = ""
+    citation: str = ""
+    notes: str = ""
+    source: Source
+    layout: str = "auto"
+    scale: int = Field(default=4, ge=2, le=8)
+    options: dict[str, bool | int | float | str] | None = None
+    limits: Limits = Limits()
+
+    def plain(self) -> dict[str, Any]:
+        """JSON values, without what is not set and without the place where a user's own files lie."""
+        content = self.model_dump(mode="json", exclude_none=True)
+        if self.source.files is not None:
+            content["source"]["files"]["path"] = Path(self.source.files.path).name
+        return content
+
+    @property
+    def sha256(self) -> str:
+        """A digest of everything the card says."""
+        return hashlib.sha256(json.dumps(self.plain(), sort_keys=True).encode()).hexdigest()
+
+
+def load_card(reference: str | Path, base: Path | None = None) -> Card:
+    """The card in a YAML file, or an implicit one for a folder or a video file of the user's own.
+
+    Args:
+        reference: the path of the YAML file, the folder, or the video.
+        base: what relative paths count from (the project's root); the working directory by default.
+
+    Raises:
+        SatsrError: the path does not exist, or the card has an unknown key or a wrong value.
+    """
+    path = (base or Path()) / Path(reference).expanduser()
+    if not path.exists():
+        raise SatsrError(
+            f"the data {str(reference)!r} do not exist: name a card (data/catalog/<name>.yaml), a folder of frames, "
+            "or a video file."
+        )
+    if path.suffix.lower() not in (".yaml", ".yml"):
+        name = path.name if path.is_dir() else path.stem
+        return Card(
+            name=name or path.resolve().name,
+            title="the user's own files",
+            source=Source(files=Files(path=Path(reference).expanduser().as_posix())),
+        )
+    content = read_yaml(path)
+    if not isinstance(content, dict):
+        raise SatsrError(f"{path} is not a dataset card: it holds {type(content).__name__}, not keys and values.")
+    try:
+        return Card.model_validate(content)
+    except ValidationError as error:
+        raise SatsrError(f"{path} is not a valid dataset card: {'; '.join(_problems(error))}.") from None
+
+
+def _problems(error: ValidationError) -> list[str]:
+    lines = []
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            lines.append(f"unknown key {key}")
+        elif problem["type"] == "missing":
+            lines.append(f"{key} is missing")
+        else:
+            message = problem["msg"].removeprefix("Value error, ")
+            lines.append(f"{key}: {message[0].lower()}{message[1:]} (found {problem['input']!r})")
+    return lines

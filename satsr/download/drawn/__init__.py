@@ -1,0 +1,1 @@
+"""The embedded scenes, drawn without a download."""

@@ -1,0 +1,1 @@
+"""Stage 6: networks as ONNX graphs."""

@@ -1,0 +1,270 @@
+"""A model that is ready for use: native values in, native values out, whatever range its network sees.
+
+>>> from satsr import load
+>>> model = load("rasvsr@champion")
+>>> sr = model(frames)
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from satsr.degrade import opencv_cubic
+from satsr.errors import SatsrError
+from satsr.exported import arrays
+from satsr.exported.facts import BANDS, Facts, parse
+from satsr.exported.noise import noise
+from satsr.exported.reference import located
+from satsr.exported.runners import OnnxRunner, Runner, TorchRunner
+from satsr.files import sha256
+
+Float32 = npt.NDArray[np.float32]
+BACKENDS = ("onnx", "torch")
+KNOWN = ("x", "days", "alphas", "quality", "up", "noise")
+
+
+def load(reference: str | Path, *, backend: str = "onnx", device: str = "auto") -> "Model":
+    """A model, ready for use.
+
+    Args:
+        reference: ``rasvsr@champion``, ``rasvsr/3``, ``rasvsr`` (its champion), or a path to an .onnx or .safetensors
+            file.
+        backend: ``onnx`` or ``torch``; files decide by their suffix.
+        device: ``auto``, ``cpu`` or ``cuda``.
+
+    Raises:
+        SatsrError: there is no such model, it does not describe itself, or it cannot run here.
+    """
+    if backend not in BACKENDS:
+        raise SatsrError(f"no backend is called {backend!r}: choose onnx or torch.")
+    with located(str(reference), backend) as found:
+        made = TorchRunner if found.path.suffix == ".safetensors" else OnnxRunner
+        runner: OnnxRunner | TorchRunner = made(found.path, device)
+        return Model(parse(runner.description, found.name), runner, found.name, sha256(found.path))
+
+
+class Model:
+    """A network with all that is needed to apply it.
+
+    Args:
+        facts: what it says about itself.
+        runner: computes it.
+        name: ``rasvsr/3``, or the file's name.
+        digest: SHA-256 of its file.
+
+    Attributes:
+        kind: ``image``, ``video``, ``window``, ``series`` or ``imageset``.
+        channels: of one image.
+        views: number of images that it takes at once, None for any.
+
+    Raises:
+        SatsrError: it takes inputs that are not known here.
+    """
+
+    def __init__(self, facts: Facts, runner: Runner, name: str = "model", digest: str = "") -> None:
+        strange = [key for key in runner.inputs if key not in KNOWN]
+        if strange or "x" not in runner.inputs:
+            raise SatsrError(
+                f"{name} takes {', '.join(runner.inputs)}, but the inputs known here are {', '.join(KNOWN)}: export "
+                "the model again with satsr."
+            )
+        self.facts, self.runner, self.name, self.digest = facts, runner, name, digest
+        shape = runner.inputs["x"]
+        # A paper of series may have a variant that takes the nearest date only: an image like any other.
+        self.kind = "image" if facts.kind == "series" and len(shape) == 4 else facts.kind
+        sides = {"image": (1, None), "imageset": (None, 1)}.get(self.kind, (2, 1))
+        self.channels = 1 if self.kind == "imageset" else _side(shape, sides[0]) or facts.channels
+        self.views = _side(shape, sides[1])
+
+    @property
+    def scale(self) -> int:
+        """SR px per LR px."""
+        return self.facts.scale
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Names of the bands that it takes, in order; empty where they have no names."""
+        if self.facts.bands:
+            return self.facts.bands
+        return BANDS.get(self.channels, ()) if self.facts.reflectance else _colours(self.channels)
+
+    @property
+    def draws(self) -> bool:
+        """Whether its result is one of many that it could give, chosen by noise (diffusion)."""
+        return "noise" in self.runner.inputs
+
+    def __call__(self, frames: Any, *, days: Sequence[float] | None = None, quality: Any = None, seed: int = 0) -> Any:
+        """Super-resolves an array.
+
+        Args:
+            frames: native values, a NumPy array with the bands last, a torch tensor with the bands first, or an
+                xarray.DataArray with dimensions ``y`` and ``x`` and perhaps ``band`` and ``time``. In NumPy's form: an
+                image (H, W, C) or (H, W), or several (N, H, W, C), for the kind ``image``; a clip (T, H, W, C) for
+                ``video`` and ``window``; dates (T, H, W, C) for ``series``; views (T, H, W) for ``imageset``.
+            days: for ``series``: signed days of each date from the wanted one; default: from the middle one.
+            quality: for ``imageset``: (T, H, W), non-zero where clear; default: everything is.
+            seed: of the noise that a diffusion network starts from.
+
+        Returns:
+            The same kind of array in the same type, each side ``scale`` times longer; for ``series`` and ``imageset``
+            without the axis of dates or views. Integers are rounded and saturate. A DataArray keeps its CRS and gets
+            the coordinates of its new pixels.
+
+        Raises:
+            SatsrError: the shape or the number of bands or dates does not fit the model, or values are not finite.
+        """
+        values, pack = arrays.unpack(frames, self.kind)
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise SatsrError(
+                "the array holds values that are not finite: fill them first, or use satsr upscale on the file, which "
+                "leaves nodata where they are."
+            )
+        result = self._apply(values, days, None if quality is None else np.asarray(quality), seed)
+        return pack(arrays.to_native(result, values.dtype), self.scale)
+
+    def _apply(
+        self, values: np.ndarray, days: Sequence[float] | None, quality: np.ndarray | None, seed: int
+    ) -> Float32:
+        """(N, H, W, C) native to float32 native, (N, sH, sW, C) or without the first axis."""
+        if values.shape[-1] != self.channels:
+            raise SatsrError(
+                f"{self.name} takes {self.channels} band(s) ({', '.join(self.bands) or 'unnamed'}), found an array "
+                f"with {values.shape[-1]}: choose the bands first. NumPy arrays have them last, tensors first."
+            )
+        planes = np.moveaxis(values, -1, 1)
+        if self.kind == "image":
+            return np.stack([np.moveaxis(self.predict(plane[None], seed=seed)[0], 0, -1) for plane in planes])
+        if self.kind == "window":
+            frames = [self._window(planes, index) for index in range(len(planes))]
+            return np.stack([np.moveaxis(frame, 0, -1) for frame in frames])
+        if self.kind == "video":
+            flat = self.predict(planes.reshape(1, -1, *planes.shape[2:]))[0]
+            return np.moveaxis(flat.reshape(len(planes), -1, *flat.shape[1:]), 1, -1)
+        if self.kind == "imageset":
+            from satsr.kinds.imageset.views import clearest  # imports torch, which graphs do not need
+
+            clear = np.ones(values.shape[:3], np.bool_) if quality is None else quality != 0
+            chosen = np.sort(clearest(clear, self.views or len(clear)))
+            return np.moveaxis(self.predict(planes[chosen].swapaxes(0, 1), quality=clear[chosen][None])[0], 0, -1)
+        signed = np.asarray(np.arange(len(values)) - len(values) // 2 if days is None else days, np.float32)
+        dates = self.dates(signed)
+        stack = planes[dates].reshape(1, -1, *planes.shape[2:])
+        return np.moveaxis(self.predict(stack, days=signed[dates], alphas=real(dates), seed=seed)[0], 0, -1)
+
+    def _window(self, planes: np.ndarray, index: int) -> Float32:
+        """One frame from its neighbours."""
+        from satsr.kinds.sampling import window  # imports torch, which graphs do not need
+
+        neighbours = planes[window(index, len(planes), self.views or 5)]
+        frame: Float32 = self.predict(neighbours.reshape(1, -1, *planes.shape[2:]))[0]
+        return frame
+
+    def dates(self, days: npt.NDArray[np.float32]) -> list[int]:
+        """Which dates of a series are used: the nearest ones, in the order of the series.
+
+        Where they are fewer than the model takes, the last one is repeated (:func:`real` marks it).
+
+        Args:
+            days: (T,) signed, of each date from the wanted one.
+        """
+        wanted = self.views or self.facts.dates
+        chosen = sorted(int(index) for index in np.argsort(np.abs(days), kind="stable")[:wanted])
+        fixed = self.views is not None or "alphas" in self.runner.inputs
+        return chosen + [chosen[-1]] * (wanted - len(chosen)) if fixed else chosen
+
+    def predict(
+        self,
+        planes: np.ndarray,
+        *,
+        days: np.ndarray | None = None,
+        alphas: np.ndarray | None = None,
+        quality: np.ndarray | None = None,
+        corners: Sequence[tuple[int, int]] | None = None,
+        seed: int = 0,
+        sample: int = 0,
+    ) -> Float32:
+        """Runs the network on a batch of equal windows.
+
+        Args:
+            planes: (B, N, h, w) native values, finite; N is the bands of an image, or frames times bands.
+            days: (T,) signed days, for ``series``.
+            alphas: (T,) 1 for real dates, 0 for repeated ones.
+            quality: (B, T, h, w), True where clear, for ``imageset``.
+            corners: row and column of each window in its scene, in LR px: where a diffusion network's noise is taken
+                from; default: 0, 0.
+            seed: of that noise (:func:`satsr.exported.noise.noise`).
+            sample: of that noise.
+
+        Returns:
+            (B, M, s h, s w) float32 native values, not rounded.
+        """
+        height, width = planes.shape[2:]
+        padded = self._padded(planes)
+        inputs = self._inputs(padded, days, alphas, None if quality is None else self._padded(quality))
+        if self.draws:
+            shape = self.scale * padded.shape[2], self.scale * padded.shape[3]
+            places = corners or [(0, 0)] * len(planes)
+            inputs["noise"] = np.stack(
+                [noise(seed, sample, self.channels, (self.scale * y, self.scale * x), shape) for y, x in places]
+            )
+        output = self.runner.run(inputs)
+        output = output.reshape(len(planes), -1, *output.shape[-2:])
+        return self._native(output[..., : self.scale * height, : self.scale * width])
+
+    def _inputs(
+        self, planes: np.ndarray, days: np.ndarray | None, alphas: np.ndarray | None, quality: np.ndarray | None
+    ) -> dict[str, np.ndarray]:
+        x = self._normalised(planes)
+        batch, frames, wanted = len(planes), planes.shape[1] // self.channels, self.runner.inputs
+        stacked = self.kind in ("video", "window", "series")
+        inputs = {"x": x.reshape(batch, frames, self.channels, *x.shape[2:]) if stacked else x}
+        if "days" in wanted:
+            offsets = np.arange(frames) - frames // 2 if days is None else days
+            inputs["days"] = np.tile(np.asarray(offsets, np.float32), (batch, 1))
+        if "alphas" in wanted:
+            inputs["alphas"] = np.tile(np.ones(frames) if alphas is None else alphas, (batch, 1)).astype(np.float32)
+        if "quality" in wanted:
+            inputs["quality"] = np.ones_like(x) if quality is None else quality.astype(np.float32)
+        if "up" in wanted:
+            anchor = 0 if days is None else int(np.argmin(np.abs(days)))
+            nearest = planes[:, anchor * self.channels :][:, : self.channels].astype(np.float32)
+            inputs["up"] = self._normalised(_planewise(nearest, lambda image: opencv_cubic(image, self.scale)))
+        return inputs
+
+    def _padded(self, planes: np.ndarray) -> np.ndarray:
+        """At least ``facts.smallest`` px on each side, by reflection at the bottom and on the right."""
+        missing = [max(self.facts.smallest - side, 0) for side in planes.shape[2:]]
+        if not any(missing):
+            return planes
+        return np.pad(planes, [(0, 0), (0, 0), (0, missing[0]), (0, missing[1])], mode="symmetric")
+
+    def _normalised(self, planes: np.ndarray) -> Float32:
+        return _planewise(planes, self.facts.normalisation.forward, self.channels)
+
+    def _native(self, planes: np.ndarray) -> Float32:
+        return _planewise(planes, self.facts.normalisation.inverse, self.channels)
+
+
+def real(chosen: Sequence[int]) -> Float32:
+    """1 for every date, 0 where one is repeated: what fusion networks call alphas."""
+    return np.array([index not in chosen[:place] for place, index in enumerate(chosen)], np.float32)
+
+
+def _planewise(planes: np.ndarray, change: Callable[[np.ndarray], np.ndarray], channels: int | None = None) -> Float32:
+    """Applies a function of images (h, w, C) to (B, frames times C, h, w)."""
+    channels = channels or planes.shape[1]
+    images = planes.reshape(-1, channels, *planes.shape[2:])
+    changed = [np.moveaxis(change(np.moveaxis(image, 0, -1)), -1, 0) for image in images]
+    stacked = np.stack(changed) if len(changed) > 1 else changed[0][None]
+    return np.ascontiguousarray(stacked.reshape(len(planes), -1, *stacked.shape[2:]), dtype=np.float32)
+
+
+def _side(shape: tuple[int | None, ...], index: int | None) -> int | None:
+    return shape[index] if index is not None and index < len(shape) else None
+
+
+def _colours(channels: int) -> tuple[str, ...]:
+    return ("red", "green", "blue") if channels == 3 else ()

@@ -1,0 +1,1 @@
+"""Opening imagery, one module a format."""

@@ -1,0 +1,68 @@
+"""Video files, decoded frame by frame as they are asked for."""
+
+import threading
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from satsr.convert.layouts.frames import Frame
+from satsr.errors import SatsrError
+
+
+def video_frames(path: Path) -> list[Frame]:
+    """The frames of a video file as RGB uint8 (H, W, 3).
+
+    The file is gone through once to count them, because the number in its header is often wrong. They are meant to be
+    loaded once each and roughly in order.
+
+    Raises:
+        SatsrError: the file cannot be opened as a video or holds no frames.
+    """
+    video = _Video(path)
+    return [Frame(f"{path} frame {index}", partial(video.load, index)) for index in range(video.count())]
+
+
+class _Video:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._capture: cv2.VideoCapture | None = None
+        self._next = 0
+        self._waiting: dict[int, np.ndarray] = {}
+
+    def count(self) -> int:
+        capture = self._open()
+        frames = 0
+        while capture.grab():
+            frames += 1
+        capture.release()
+        if not frames:
+            raise SatsrError(f"{self.path} holds no frames that can be decoded: copy it again or convert it to MP4.")
+        return frames
+
+    def load(self, index: int) -> np.ndarray:
+        """Frame ``index``; frames passed on the way are kept for the threads that will ask for them."""
+        with self._lock:
+            if index in self._waiting:
+                return self._waiting.pop(index)
+            if self._capture is None or index < self._next:
+                self._capture, self._next = self._open(), 0
+                self._waiting.clear()
+            while True:
+                read, image = self._capture.read()
+                if not read or image.ndim != 3:
+                    raise SatsrError(f"{self.path} could not be decoded at frame {self._next}: it may be damaged.")
+                frame = np.ascontiguousarray(image[..., ::-1])
+                self._next += 1
+                if self._next > index:
+                    return frame
+                self._waiting[self._next - 1] = frame
+
+    def _open(self) -> cv2.VideoCapture:
+        # OpenCV would turn frames by the rotation tag of phones: kept, because that is what a viewer shows.
+        capture = cv2.VideoCapture(str(self.path))
+        if not capture.isOpened():
+            raise SatsrError(f"{self.path} cannot be opened as a video: copy it again or convert it to MP4.")
+        return capture

@@ -1,0 +1,1 @@
+"""Kinds of network input: what each draws for training, reads, and scores."""

@@ -1,0 +1,1 @@
+"""Pairs of one image, or several views, and a target."""

@@ -1,0 +1,113 @@
+"""The protocol of pairs (SRGAN): PSNR and SSIM on denormalised values, with two meanings of their maximum.
+
+The authors take 1.0 as the maximum although stretched reflectance ends at 0.3: ``*_max1`` are their figures (10.46 dB
+above), ``*_maxrange`` take what the values can reach. Both are per scene; the authors' are per batch. The structural
+similarity is kornia's with a window of 5. Source: specification of Remote-Sensing-SRGAN, sections 2 and 4.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from satsr.config import Config
+from satsr.degrade import imresize
+from satsr.kinds.image.samples import Pairing
+from satsr.metrics import mae, mse, psnr_float, ssim_kornia
+from satsr.paper import Scores
+from satsr.store.store import Scene
+
+SHOWN = 3000
+"""Digital number of reflectance that is white on a screen."""
+
+
+class PairProtocol(ABC):
+    """Inputs, baseline, scores and pictures of pairs; mix into a :class:`satsr.paper.Paper`."""
+
+    suite: ClassVar[str] = "series"
+    kind: ClassVar[str] = "image"
+    normalisation: ClassVar[str] = "s2_norm"
+    value_range: ClassVar[tuple[float, float]] = (-1.0, 1.0)
+
+    @property
+    def decides(self) -> tuple[str, str]:
+        """Both with the range of the values as maximum."""
+        return "psnr_maxrange", "ssim_kornia5_maxrange"
+
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """The plateau schedule listens to L1."""
+        return (*self.decides, "l1_max1")
+
+    @abstractmethod
+    def pairing(self, config: Config) -> Pairing:
+        """How the two sides of a pair come about."""
+
+    def inputs(self, config: Config, scene: Scene) -> dict[str, np.ndarray]:
+        """The image, or the views, of the whole scene, with a batch axis of 1."""
+        pairing = self.pairing(config)
+        views = pairing.scene_views(scene, config.train.seed)
+        return {"x": views[None] if pairing.views > 1 else views}
+
+    def baseline(self, config: Config, scene: Scene) -> np.ndarray:
+        """Cubic enlargement (a = -0.5) of the image nearest in date, (3, sH, sW) in the network's range.
+
+        Of several views, it is that or the enlargement of their mean, whichever comes nearer to the target.
+        """
+        pairing = self.pairing(config)
+        candidates = [self.nearest_view(config, scene)]
+        if pairing.views > 1:
+            candidates.append(pairing.scene_views(scene, config.train.seed).mean(0))
+        _, target = pairing.whole(scene)
+        return min((_enlarged(image, pairing) for image in candidates), key=lambda image: mse(image, target))
+
+    def nearest_view(self, config: Config, scene: Scene) -> np.ndarray:
+        """The image nearest in date, (3, h, w) in the network's range."""
+        view: np.ndarray = replace(self.pairing(config), views=1).scene_views(scene, config.train.seed)[0]
+        return view
+
+    def score(self, config: Config, scene: Scene, output: np.ndarray) -> list[Scores]:
+        """One row: PSNR and SSIM with both maxima, mean absolute and squared error, of values in 0..1."""
+        pairing = self.pairing(config)
+        ours, theirs = denormalised(output, pairing), denormalised(pairing.whole(scene)[1], pairing)
+        reach = pairing.normalisation.high[0] / pairing.normalisation.native[1]
+        return [
+            {
+                "psnr_max1": psnr_float(ours, theirs, peak=1.0),
+                "ssim_kornia5_max1": ssim_kornia(ours, theirs, peak=1.0),
+                "psnr_maxrange": psnr_float(ours, theirs, peak=reach),
+                "ssim_kornia5_maxrange": ssim_kornia(ours, theirs, peak=reach),
+                "l1_max1": mae(ours, theirs),
+                "l2_max1": mse(ours, theirs),
+            }
+        ]
+
+    def pictures(self, config: Config, scene: Scene, output: np.ndarray | None, role: str) -> np.ndarray:
+        """One picture: the output, the target, or the image nearest in date; reflectance of 0.3 is white."""
+        pairing = self.pairing(config)
+        if output is None:
+            output = pairing.whole(scene)[1] if role == "hr" else self.nearest_view(config, scene)
+        native = denormalised(output, pairing) * pairing.normalisation.native[1]
+        white = min(SHOWN, pairing.normalisation.native[1])
+        return np.clip(np.rint(native * (255 / white)), 0, 255).astype(np.uint8)[None]
+
+    def describe(self, config: Config) -> dict[str, Any]:
+        """With the kind and the value range of the experiment."""
+        pairing = self.pairing(config)
+        described: dict[str, Any] = super().describe(config)  # type: ignore[misc]  # of the paper this is mixed into
+        described |= {"normalisation": pairing.normalisation.name, "value_range": list(pairing.normalisation.range)}
+        return described | ({"kind": "series", "dates": pairing.views} if pairing.views > 1 else {"kind": "image"})
+
+
+def denormalised(output: np.ndarray, pairing: Pairing) -> np.ndarray:
+    """(3, H, W) in the network's range to values (H, W, 3) in 0..1: reflectance, or 8-bit values over 255."""
+    normalisation = pairing.normalisation
+    inside = np.clip(output.transpose(1, 2, 0), *normalisation.range)
+    return normalisation.inverse(inside) / np.float32(normalisation.native[1])
+
+
+def _enlarged(image: np.ndarray, pairing: Pairing) -> np.ndarray:
+    """(3, h, w) to (3, sH, sW), clamped to the network's range."""
+    large = imresize(image.transpose(1, 2, 0), pairing.scale).transpose(2, 0, 1)
+    return np.ascontiguousarray(np.clip(large, *pairing.normalisation.range), dtype=np.float32)

@@ -1,0 +1,1 @@
+"""Unregistered views with quality maps."""

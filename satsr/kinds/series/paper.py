@@ -1,0 +1,94 @@
+"""The protocol of dated Sentinel-2 series with a finer sensor's target (BreizhSR).
+
+Scores are taken twice: in the 8-bit display space of the paper, which lies between the stretch and the target matched
+to the image nearest in date (specification of BreizhSR, section 4), and in reflectance. Neither is comparable with
+figures whose targets were not matched.
+"""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import numpy as np
+
+from satsr.config import Config
+from satsr.kinds.series.samples import STRETCH, Inputs, enlarged, nearest, offsets, planes, target_values
+from satsr.metrics import mae, mse, psnr, psnr_float, sam, shift_mae, ssim_skimage
+from satsr.paper import Scores
+from satsr.store.store import Scene
+
+REFLECTANCE = 10000
+
+
+class SeriesProtocol(ABC):
+    """Inputs, baseline, scores and pictures of a series; mix into a :class:`satsr.paper.Paper`."""
+
+    suite: ClassVar[str] = "series"
+    kind: ClassVar[str] = "series"
+    normalisation: ClassVar[str] = STRETCH.name
+    value_range: ClassVar[tuple[float, float]] = STRETCH.range
+
+    @property
+    def decides(self) -> tuple[str, str]:
+        """Both in the 8-bit display space."""
+        return "psnr_u8", "ssim_skimage_u8"
+
+    @abstractmethod
+    def takes(self, config: Config) -> Inputs:
+        """What the network takes of a series."""
+
+    @abstractmethod
+    def match(self, config: Config) -> str:
+        """How the target gets the radiometry of the series, one of :data:`satsr.kinds.series.samples.MATCHES`."""
+
+    def inputs(self, config: Config, scene: Scene) -> dict[str, np.ndarray]:
+        """The network's inputs of the whole scene, with a batch axis of 1."""
+        made = self.takes(config).read(scene, lambda indices: np.stack([scene.read("lr", i) for i in indices]))
+        return {name: value[None] for name, value in made.items()}
+
+    def baseline(self, config: Config, scene: Scene) -> np.ndarray:
+        """Cubic enlargement of the image nearest in date, (3, sH, sW) in -1..1."""
+        return enlarged(nearest_image(scene), config.convert.scale)
+
+    def score(self, config: Config, scene: Scene, output: np.ndarray) -> list[Scores]:
+        """One row: the paper's metrics in 8 bits, then PSNR, MAE (peak 1) and spectral angle in reflectance."""
+        target = self.target(config, scene)
+        ours, theirs = to_u8(output), to_u8(target)
+        found, wanted = to_reflectance(output), to_reflectance(target)
+        return [
+            {
+                "psnr_u8": psnr(ours, theirs),
+                "ssim_skimage_u8": ssim_skimage(ours, theirs),
+                "mae_u8": mae(ours, theirs),
+                "mse_u8": mse(ours, theirs),
+                "shift_mae_u8": shift_mae(ours, theirs),
+                "psnr_reflectance": psnr_float(found, wanted, peak=1.0),
+                "mae_reflectance": mae(found, wanted),
+                "sam_reflectance": sam(found, wanted),
+            }
+        ]
+
+    def target(self, config: Config, scene: Scene) -> np.ndarray:
+        """What the network should give, (3, sH, sW) in -1..1."""
+        return planes(target_values(scene, self.match(config))(scene.read("hr", 0)))
+
+    def pictures(self, config: Config, scene: Scene, output: np.ndarray | None, role: str) -> np.ndarray:
+        """One picture in display space: the output, the matched target, or the image nearest in date."""
+        if output is None:
+            output = self.target(config, scene) if role == "hr" else planes(STRETCH.forward(nearest_image(scene)))
+        return to_u8(output)[None]
+
+
+def nearest_image(scene: Scene) -> np.ndarray:
+    """The image nearest in date to the target, (h, w, 3) in native values."""
+    return scene.read("lr", nearest(offsets(scene), 1)[0])
+
+
+def to_u8(output: np.ndarray) -> np.ndarray:
+    """(3, H, W) in -1..1 to (H, W, 3) uint8: (x + 1) times 127.5, rounded, clipped."""
+    return np.clip(np.rint((output + 1) * 127.5), 0, 255).astype(np.uint8).transpose(1, 2, 0)
+
+
+def to_reflectance(output: np.ndarray) -> np.ndarray:
+    """(3, H, W) in -1..1 to reflectance (H, W, 3), 0 to what the stretch saturates at."""
+    high = np.array(STRETCH.high, np.float32)
+    return np.clip(STRETCH.inverse(output.transpose(1, 2, 0)), 0, high) / np.float32(REFLECTANCE)

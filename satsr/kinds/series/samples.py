@@ -1,0 +1,177 @@
+"""Dated series drawn from the store: which dates a network sees, what it must give, and crops to train on.
+
+What is read here serves training and measuring alike, so that both see the same dates, stretch and targets. Images
+enter a network stretched to -1..1 (``breizh_s2``); the 8-bit target of the other sensor is given the colours of the
+image nearest in date, channel by channel (specification of BreizhSR, section 2).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from satsr.degrade import opencv_cubic
+from satsr.errors import SatsrError
+from satsr.kinds.sampling import Crop, Shuffled, crop_size, training_scenes
+from satsr.radiometry import histogram_match, moment_match, normalisation
+from satsr.seeds import generator
+from satsr.store.store import Scene, Store
+
+STRETCH = normalisation("breizh_s2")
+BYTES = normalisation("signed_u8")
+MATCHES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    "histogram": histogram_match,
+    "moments": moment_match,
+    "none": lambda image, reference: BYTES.forward(image),
+}
+"""How the target gets the radiometry of the series."""
+
+
+def offsets(scene: Scene) -> np.ndarray:
+    """(T,) float32: signed days from the target to each image; a single image without a date is of the target's.
+
+    Raises:
+        SatsrError: the scene has no dates, or not one for each image.
+    """
+    days = scene.meta.get("days") or ([0] if scene.count("lr") == 1 else None)
+    if days is None or len(days) != scene.count("lr"):
+        raise SatsrError(
+            f"the series {scene.split}/{scene.id} has {scene.count('lr')} images and {len(days or [])} dates: every "
+            "image of a series needs the date it was taken on."
+        )
+    return np.array(days, dtype=np.float32)
+
+
+def nearest(days: np.ndarray, count: int) -> list[int]:
+    """The ``count`` dates nearest to the target, or all if there are fewer, in the order of the series."""
+    return sorted(int(index) for index in np.argsort(np.abs(days), kind="stable")[:count])
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a network takes of a series.
+
+    Attributes:
+        names: of ``x``, ``days``, ``alphas``, ``up``; ``x`` always. With ``alphas``, fewer dates than ``dates`` are
+            filled up with the last one at alpha 0; without, they stay fewer.
+        dates: the most dates that are taken, those nearest to the target.
+        single: whether ``x`` is the one image nearest in date.
+        scale: target side / image side.
+    """
+
+    names: tuple[str, ...]
+    dates: int
+    single: bool
+    scale: int
+
+    def read(self, scene: Scene, images: Callable[[Sequence[int]], np.ndarray]) -> dict[str, np.ndarray]:
+        """The inputs of one sample, without the batch axis.
+
+        Args:
+            scene: the series.
+            images: gives those of its images, (N, h, w, 3) in native values: whole, or all cut alike.
+
+        Returns:
+            float32 by name: ``x`` (3, h, w) or (T, 3, h, w) and ``up`` (3, scale h, scale w) in -1..1; ``days`` and
+            ``alphas`` (T,).
+        """
+        days = offsets(scene)
+        chosen = nearest(days, 1 if self.single else self.dates)
+        real = len(chosen)
+        if "alphas" in self.names:
+            chosen += [chosen[-1]] * (self.dates - real)
+        x = np.stack([planes(STRETCH.forward(image)) for image in images(chosen)])
+        made = {"x": x[0] if self.single else x, "days": days[chosen]}
+        made["alphas"] = (np.arange(len(chosen)) < real).astype(np.float32)
+        if "up" in self.names:
+            made["up"] = enlarged(images(nearest(days, 1))[0], self.scale)
+        return {name: made[name] for name in self.names}
+
+
+def planes(image: np.ndarray) -> np.ndarray:
+    """(H, W, C) to (C, H, W), contiguous."""
+    return np.ascontiguousarray(image.transpose(2, 0, 1))
+
+
+def enlarged(image: np.ndarray, scale: int) -> np.ndarray:
+    """Cubic enlargement of native values (h, w, 3), then the stretch: (3, scale h, scale w) in -1..1."""
+    return planes(STRETCH.forward(opencv_cubic(image.astype(np.float32), scale)))
+
+
+def target_values(scene: Scene, match: str) -> Callable[[np.ndarray], np.ndarray]:
+    """What turns a scene's target, or a crop of it, (H, W, 3), into what the network should give, float32 in -1..1.
+
+    An 8-bit target is another sensor's: it is matched as a whole to the image nearest in date. Equal values stay equal
+    by that, so a table of 256 holds all of it. Other targets are in the units of the images and only stretched.
+
+    Args:
+        scene: the series.
+        match: one of :data:`MATCHES`.
+    """
+    if scene.dtype("hr") != np.uint8:
+        return STRETCH.forward
+    hr = scene.read("hr", 0)
+    reference = STRETCH.forward(scene.read("lr", nearest(offsets(scene), 1)[0]))
+    matched = np.clip(MATCHES[match](hr, reference), -1, 1)
+    table = np.zeros((256, hr.shape[2]), np.float32)
+    for band in range(hr.shape[2]):
+        table[hr[..., band], band] = matched[..., band]
+    return lambda image: np.stack([table[image[..., band], band] for band in range(image.shape[2])], axis=2)
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How training samples are drawn.
+
+    Attributes:
+        crop_px: side of the crop of the images; smaller where a scene is smaller.
+        match: one of :data:`MATCHES`.
+        augment: whether crops are mirrored and turned.
+        seed: the run's seed.
+    """
+
+    crop_px: int
+    match: str = "histogram"
+    augment: bool = True
+    seed: int = 0
+
+
+class SeriesCrops(Dataset[dict[str, torch.Tensor]]):
+    """Random crops of dated series; every scene is one item of an epoch.
+
+    Args:
+        store: the frame store with roles ``lr`` (T dates) and ``hr`` (one image), and ``days`` in the metadata.
+        inputs: what the network takes.
+        sampling: how crops are drawn.
+
+    Items:
+        The inputs, and ``target`` (3, scale h, scale w) in -1..1. ``up`` is made from the crop.
+    """
+
+    def __init__(self, store: Store, inputs: Inputs, sampling: Sampling) -> None:
+        self.inputs, self.sampling = inputs, sampling
+        self.scenes = training_scenes(store)
+        self.size = crop_size(self.scenes, sampling.crop_px)
+        self.order = Shuffled(len(self.scenes), sampling.seed)
+        self._values = lru_cache(maxsize=4096)(self._target_values)
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        number = self.order[index]
+        scene = self.scenes[number]
+        crop = self.crop(scene, index)
+        made = self.inputs.read(scene, lambda indices: crop.read(scene, "lr", indices, 1))
+        (target,) = crop.read(scene, "hr", [0], self.inputs.scale)
+        made["target"] = planes(self._values(number)(target))
+        return {name: torch.from_numpy(value) for name, value in made.items()}
+
+    def crop(self, scene: Scene, index: int) -> Crop:
+        """Where sample ``index`` is cut out."""
+        random = generator(self.sampling.seed, "sample", index)
+        crop = Crop.draw(random, scene.shape("lr")[:2], self.size, turns=True)
+        return crop if self.sampling.augment else replace(crop, hflip=False, vflip=False, transpose=False)
+
+    def _target_values(self, number: int) -> Callable[[np.ndarray], np.ndarray]:
+        return target_values(self.scenes[number], self.sampling.match)

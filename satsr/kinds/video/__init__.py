@@ -1,0 +1,1 @@
+"""Clips of 8-bit frames."""

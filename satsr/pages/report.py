@@ -1,0 +1,342 @@
+"""The report of a run: one HTML file with everything in it, and the picture for the README."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from satsr.errors import SatsrError
+from satsr.files import replacing, write_text
+from satsr.pages import page
+from satsr.pages.chart import Points, line_chart, trend
+from satsr.pages.page import Image, metric
+
+FIRST, LAST = ("LR",), ("HR", "error")
+HEAT_SHARE = 99.5
+"""Per cent of the errors of a picture that the colour scale covers: single outliers do not darken the map."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The pictures of one frame, shown side by side.
+
+    Attributes:
+        title: which frame of which scene.
+        images: by name, uint8 (H, W, 3) RGB or (H, W); ``LR`` may be smaller, the others share one size. The error map
+            is drawn from the report's ``ours`` and ``HR``.
+        scores: by name of an image, its metrics by their full names.
+    """
+
+    title: str
+    images: Mapping[str, Image]
+    scores: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One row of pixels over time: ``images`` are uint8 (T, W, 3) by name, all of one size."""
+
+    title: str
+    images: Mapping[str, Image]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the page shows; empty parts are left out.
+
+    Attributes:
+        title: what was run, such as "RASVSR, satellite video x4 (quick profile, embedded-video)".
+        paper: its citation.
+        summary: method -> metric -> value, means over the scenes; metrics have their full names.
+        headline: the first metric of the heading; by default the first that ours and the baseline have.
+        published: rows of the published table, the key ``method`` and full names of metrics.
+        verdict: the published table against this run, in a sentence.
+        scenes: scene -> method -> metric -> value, means over the frames.
+        curves: name -> (step, value) points; names that end alike after the last "/" share a chart.
+        panels: frames to look at.
+        profiles: rows of pixels over time.
+        manifest: what decides the numbers: values or dictionaries of them.
+        notes: sentences.
+        ours: the method that is reported; also its name in the panels.
+        baseline: what it is compared with; likewise.
+    """
+
+    title: str
+    paper: str = ""
+    summary: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    headline: str | None = None
+    published: Sequence[Mapping[str, Any]] = ()
+    verdict: str = ""
+    scenes: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+    curves: Mapping[str, Points] = field(default_factory=dict)
+    panels: Sequence[Panel] = ()
+    profiles: Sequence[Profile] = ()
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    ours: str = "ours"
+    baseline: str = "bicubic"
+
+    @property
+    def gains(self) -> dict[str, tuple[float, float]]:
+        """Metric -> (ours, baseline), of the metrics that both have."""
+        ours, baseline = self.summary.get(self.ours, {}), self.summary.get(self.baseline, {})
+        return {name: (value, baseline[name]) for name, value in ours.items() if name in baseline}
+
+
+def write_report(path: Path, report: Report) -> None:
+    """Writes the report as one HTML file that loads nothing else; equal reports give equal bytes.
+
+    Raises:
+        SatsrError: pictures of a panel differ in size or are not uint8 images.
+    """
+    panels, heat_top, kept = panel_context(report.panels, report.ours, report.baseline)
+    write_text(
+        path,
+        page.render(
+            "report.html.j2",
+            report=report,
+            headline=_headline(report),
+            tiles=_tiles(report),
+            panels=panels,
+            heat_top=heat_top,
+            picture_format=kept,
+            profiles=[_profile(profile, report) for profile in report.profiles],
+            summary=page.table([{"method": name, **values} for name, values in report.summary.items()], mark_best=True),
+            published=_published(report),
+            scenes=_scenes(report),
+            scenes_title=_scenes_title(report),
+            charts=charts(report.curves),
+            manifest=flat(report.manifest),
+        ),
+    )
+
+
+def panel_context(panels: Sequence[Panel], ours: str, baseline: str) -> tuple[list[dict[str, Any]], float, str]:
+    """Panels for the macros ``slider`` and ``panel_row``.
+
+    Args:
+        panels: what to show.
+        ours: the image whose error is drawn.
+        baseline: the image that comes after LR.
+
+    Returns:
+        The panels, the top of the error scale in grey levels, and how the pictures are kept.
+
+    Raises:
+        SatsrError: pictures of a panel differ in size or are not uint8 images.
+    """
+    drawn = [{name: page.as_rgb(image) for name, image in panel.images.items()} for panel in panels]
+    errors = [_error(panel, images, ours) for panel, images in zip(panels, drawn, strict=True)]
+    tops = [np.percentile(error, HEAT_SHARE) for error in errors if error is not None]
+    heat_top = page.round_up(max([float(top) for top in tops], default=1.0))
+    for images, error in zip(drawn, errors, strict=True):
+        if error is not None:
+            images["error"] = page.heat_map(error, heat_top)
+    uris, kept = page.picture_uris([image for images in drawn for image in images.values()])
+    pool = iter(uris)
+    context = []
+    for number, (panel, images) in enumerate(zip(panels, drawn, strict=True)):
+        encoded = {name: next(pool) for name in images}
+        height, width = list(images.values())[-1].shape[:2]
+        context.append(
+            {
+                "id": f"panel-{number}",
+                "title": panel.title,
+                "ratio": f"{width} / {height}",
+                "pictures": [
+                    _picture(name, encoded[name], images[name], panel.scores.get(name, {}), ours)
+                    for name in _order(images, ours, baseline)
+                ],
+            }
+        )
+    return context, heat_top, kept
+
+
+def charts(curves: Mapping[str, Points]) -> list[dict[str, Any]]:
+    """Title (a claim) and SVG of each chart; curves that end alike after the last "/" share one."""
+    groups: dict[str, dict[str, Points]] = {}
+    for name, points in curves.items():
+        line, _, last = name.rpartition("/")
+        groups.setdefault(last, {})[line or last] = points
+    made = []
+    for name, lines in groups.items():
+        shown = metric(name)
+        line, points = next(iter(lines.items()))
+        subject = shown.label if len(lines) == 1 else f"{shown.label} of {line}"
+        title = f"{subject} {trend(points, shown.digits)}" + (f" {shown.unit}" if shown.unit else "")
+        label = f"{shown.label}, {shown.unit}" if shown.unit else shown.label
+        made.append({"title": title, "svg": line_chart(lines, "training step", label)})
+    return made
+
+
+def flat(manifest: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """A nested dictionary as (dotted name, text) rows."""
+    rows: list[tuple[str, str]] = []
+    for name, value in manifest.items():
+        if isinstance(value, Mapping) and value:
+            rows += flat(value, f"{prefix}{name}.")
+        else:
+            rows.append((f"{prefix}{name}", "–" if value is None else str(value)))
+    return rows
+
+
+def temporal_profile(frames: Sequence[Image], row: int) -> Image:
+    """One row of pixels of each frame, stacked over time: uint8 (T, W, 3)."""
+    return np.stack([page.as_rgb(frame)[row] for frame in frames])
+
+
+def before_after_png(
+    path: Path, images: Mapping[str, Image], labels: Mapping[str, str] | None = None, side: int = 360
+) -> None:
+    """A picture for a README: panels side by side, each with its name and a line such as its PSNR.
+
+    Args:
+        path: the PNG to write.
+        images: by name, uint8 (H, W, 3) or (H, W) of one shape of sides; smaller ones are enlarged without smoothing.
+        labels: the second line, by name.
+        side: width of a panel in pixels.
+    """
+    from matplotlib.figure import Figure  # takes a second, and only this picture needs it
+
+    gap, head = 12, 56
+    panels = {name: page.as_rgb(image) for name, image in images.items()}
+    height = max(round(side * image.shape[0] / image.shape[1]) for image in panels.values())
+    canvas = np.full((head + height + gap, gap + len(panels) * (side + gap), 3), 255, np.uint8)
+    for number, image in enumerate(panels.values()):
+        left = gap + number * (side + gap)
+        method = cv2.INTER_NEAREST if image.shape[1] <= side else cv2.INTER_AREA
+        canvas[head : head + height, left : left + side] = cv2.resize(image, (side, height), interpolation=method)
+    total_height, total_width = canvas.shape[:2]
+    figure = Figure(figsize=(total_width / 100, total_height / 100), dpi=100)
+    figure.figimage(canvas)
+    for number, name in enumerate(panels):
+        x = (gap + number * (side + gap)) / total_width
+        figure.text(x, 1 - 24 / total_height, name, fontsize=11, color="#1a1f25", weight="bold")
+        figure.text(x, 1 - 44 / total_height, (labels or {}).get(name, ""), fontsize=11, color="#5b6672")
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png", metadata={"Software": None})
+
+
+def _leading(report: Report) -> str | None:
+    """The metric of the headline, if ours and the baseline have it."""
+    name = report.headline or next(iter(report.gains), None)
+    return name if name in report.gains else None
+
+
+def _headline(report: Report) -> str:
+    """The result in one sentence."""
+    name = _leading(report)
+    if name is None:
+        return report.title
+    shown = metric(name)
+    ours, baseline = report.gains[name]
+    better = shown.gain(ours, baseline)
+    if not better:
+        return f"{shown.label} is that of {report.baseline}"
+    text = shown.text(abs(ours - baseline), brief=True) + (f" {shown.unit}" if shown.unit else "")
+    return f"{shown.label} is {text} {'better' if better > 0 else 'worse'} than {report.baseline}"
+
+
+def _tiles(report: Report) -> list[dict[str, str]]:
+    tiles = []
+    for name, (ours, baseline) in report.gains.items():
+        shown = metric(name)
+        kind = {1: "good", -1: "bad", 0: "muted"}[shown.gain(ours, baseline)]
+        tiles.append(
+            {
+                "name": name,
+                "label": shown.label,
+                "value": shown.text(ours, brief=True),
+                "unit": shown.unit,
+                "gain": shown.text(ours - baseline, sign=True, brief=True),
+                "kind": kind,
+                "words": f"against {report.baseline} {shown.text(baseline, brief=True)}",
+            }
+        )
+    return tiles
+
+
+def _published(report: Report) -> page.Table | None:
+    """The published rows and this run's, over the metrics that were published."""
+    if not report.published:
+        return None
+    rows = [dict(row) for row in report.published]
+    known = {name for row in rows for name in row}
+    ours = {name: value for name, value in report.summary.get(report.ours, {}).items() if name in known}
+    rows.append({"method": f"{report.ours} (this run)", **ours})
+    return page.table(rows, strong=[len(rows) - 1])
+
+
+def _scenes(report: Report) -> page.Table | None:
+    """A row per scene: each metric of ours, and its gain over the baseline."""
+    if not report.scenes:
+        return None
+    columns = [("scene", "")]
+    for name in report.gains:
+        shown = metric(name)
+        columns += [
+            (f"{shown.label}, {shown.unit}" if shown.unit else shown.label, name),
+            ("gain", f"over {report.baseline}"),
+        ]
+    rows = []
+    for scene, methods in report.scenes.items():
+        cells = [page.Cell(scene, scene)]
+        ours, baseline = methods.get(report.ours, {}), methods.get(report.baseline, {})
+        for name in report.gains:
+            shown = metric(name)
+            value, before = ours.get(name), baseline.get(name)
+            gain = None if value is None or before is None else value - before
+            kind = {1: "good", -1: "bad", 0: ""}[shown.gain(value, before)]
+            cells += [page.number_cell(shown.text(value), value), page.number_cell(shown.text(gain, True), gain, kind)]
+        rows.append(cells)
+    return page.Table(columns, rows)
+
+
+def _scenes_title(report: Report) -> str:
+    """In how many scenes ours is better, as far as that can be said."""
+    name = _leading(report)
+    if name is None or not report.scenes:
+        return "Scene by scene"
+    pairs = [
+        (methods.get(report.ours, {}).get(name), methods.get(report.baseline, {}).get(name))
+        for methods in report.scenes.values()
+    ]
+    better = sum(metric(name).gain(ours, baseline) > 0 for ours, baseline in pairs)
+    label = metric(name).label
+    return f"{label} is better than {report.baseline} in {better} of {len(pairs)} scenes"
+
+
+def _order(images: Mapping[str, Image], ours: str, baseline: str) -> list[str]:
+    """LR, the baseline, others, ours, HR, error: the same in every panel."""
+    wanted = [*FIRST, baseline]
+    others = [name for name in images if name not in (*wanted, ours, *LAST)]
+    return [name for name in (*wanted, *others, ours, *LAST) if name in images]
+
+
+def _error(panel: Panel, images: Mapping[str, Image], ours: str) -> Any:
+    """The absolute error of ours in grey levels (H, W), or None without ours or HR."""
+    sizes = {name: image.shape[:2] for name, image in images.items() if name != "LR"}
+    if len(set(sizes.values())) > 1:
+        raise SatsrError(f"the pictures of {panel.title!r} differ in size: {sizes}. Only LR may be smaller.")
+    return page.difference(images[ours], images["HR"]) if ours in images and "HR" in images else None
+
+
+def _picture(name: str, uri: str, image: Image, scores: Mapping[str, float], ours: str) -> dict[str, Any]:
+    label = f"|{ours} − HR|" if name == "error" else name
+    caption = []
+    for key, value in scores.items():
+        shown = metric(key)
+        caption.append(f"{shown.label} {shown.text(value, brief=True)}" + (f" {shown.unit}" if shown.unit else ""))
+    height, width = image.shape[:2]
+    return {"kind": name, "label": label, "uri": uri, "width": width, "height": height, "caption": caption}
+
+
+def _profile(profile: Profile, report: Report) -> dict[str, Any]:
+    images = {name: page.as_rgb(image) for name, image in profile.images.items()}
+    frames, columns = next(iter(images.values())).shape[:2]
+    names = _order(images, report.ours, report.baseline)
+    pictures = [{"label": name, "uri": page.png_uri(images[name])} for name in names]
+    return {"title": profile.title, "frames": frames, "columns": columns, "pictures": pictures}

@@ -1,0 +1,81 @@
+"""Where things lie: the project's root (satsr is an application that runs from its repository), and a paper's files."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from satsr.errors import SatsrError
+
+
+def root() -> Path:
+    """The folder that holds ``params.yaml`` and ``dvc.yaml``: the nearest one upwards from the working directory.
+
+    ``SATSR_ROOT`` overrides it.
+
+    Raises:
+        SatsrError: the command was started outside the project.
+    """
+    named = os.environ.get("SATSR_ROOT")
+    start = Path(named) if named else Path.cwd()
+    for folder in (start, *start.resolve().parents):
+        if (folder / "params.yaml").is_file() and (folder / "dvc.yaml").is_file():
+            return folder.resolve()
+    raise SatsrError(f"{start} is not inside a satsr checkout (no params.yaml and dvc.yaml upwards of it): cd there.")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The paths of one paper."""
+
+    root: Path
+    paper: str
+
+    @property
+    def raw(self) -> Path:
+        """Output of download."""
+        return self.root / "data" / "raw" / self.paper
+
+    @property
+    def store(self) -> Path:
+        """Output of convert."""
+        return self.root / "data" / "lmdb" / self.paper
+
+    @property
+    def results(self) -> Path:
+        """Everything the later stages make."""
+        return self.root / "results" / self.paper
+
+    @property
+    def validation(self) -> Path:
+        """Output of validate."""
+        return self.results / "validation"
+
+    @property
+    def training(self) -> Path:
+        """Output of train."""
+        return self.results / "train"
+
+    @property
+    def evaluation(self) -> Path:
+        """Output of evaluate, beside :attr:`metrics`."""
+        return self.results / "evaluation"
+
+    @property
+    def metrics(self) -> Path:
+        """The headline metrics, committed to git."""
+        return self.results / "metrics.json"
+
+    @property
+    def export(self) -> Path:
+        """Output of export."""
+        return self.results / "export"
+
+    @property
+    def registration(self) -> Path:
+        """Output of register."""
+        return self.results / "register"
+
+    @property
+    def scratch(self) -> Path:
+        """Checkpoints of unfinished trainings and times; not an output."""
+        return self.root / "scratch" / self.paper

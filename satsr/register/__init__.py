@@ -1,0 +1,1 @@
+"""Stage 7: versions in the model registry, and their review."""

@@ -1,0 +1,126 @@
+"""The model card: what a version is, how good, on which data, at what cost, and what it must not be used for."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from satsr.pages.page import metric
+from satsr.paper import Paper
+from satsr.register.cost import Cost
+from satsr.register.gates import Gate, passed
+from satsr.register.registry import About
+
+TAKES = {
+    "image": "one image",
+    "video": "a clip of frames",
+    "window": "a frame with its neighbours",
+    "series": "images of several dates",
+    "imageset": "several views with quality maps",
+}
+SPACE = "\N{NO-BREAK SPACE}" * 3
+ROLES = {"network": "last weights", "ema": "averaged weights"}
+USE = (
+    "Research and visual interpretation of imagery like the training data. Super-resolved detail is inferred, not "
+    "measured: do not count, measure or identify things on it without checking against the input."
+)
+
+
+def about(paper: Paper, name: str, described: Mapping[str, Any]) -> About:
+    """What the registered model ``name`` says on the registry's first pages, above its versions.
+
+    Args:
+        paper: its recipe.
+        name: with the variant.
+        described: what the exported graph says about itself (:meth:`satsr.paper.Paper.describe`).
+    """
+    takes, scale = TAKES[described["kind"]], described["scale"]
+    lines = [
+        f"{paper.title}. Takes {takes}, gives {scale} times as many pixels a side.",
+        "",
+        f"{paper.citation}.",
+        "",
+        "- `champion` is the version to use, `challenger` the newest one. A version is pending, approved or rejected; "
+        "it comes with its model card, its gain over bicubic and its gates.",
+        f"- `satsr review --model {name}` lists the versions beside the champion, `satsr review approve {name}/2 --why "
+        '"..."` decides, `satsr compare` puts models side by side.',
+        f"- `satsr upscale input output --model {name}@champion` applies it.",
+    ]
+    return About("\n".join(lines), {"paper": paper.name, "task": paper.title.partition(", ")[2] or paper.title})
+
+
+def model_card(paper: Paper, facts: dict[str, Any], outcome: list[Gate]) -> str:
+    """Markdown for the registry's description; the first line stands for itself, since lists show no more."""
+    metrics, manifest, parity = facts["metrics"], facts["manifest"], facts["parity"]
+    lines = [
+        f"{headline(paper, metrics)}. {'All gates passed' if passed(outcome) else 'Gates FAILED'}.",
+        "",
+        f"**{paper.title}.** {paper.citation}. Trained with the {metrics['profile']} profile on "
+        f"{manifest['card'].get('name', metrics['dataset'])}.",
+        "",
+        *_quality(metrics, parity["role"]),
+        "",
+        f"Verdict on the published result: {metrics['verdict']['word']}. {metrics['verdict']['sentence']}",
+        "",
+        "**Gates**",
+        "",
+        *[f"- {'passed' if gate.passed else '**FAILED**'}: {gate.sentence}" for gate in outcome],
+        "",
+        "**Cost**",
+        "",
+        *_cost(facts["cost"], parity),
+        "",
+        "**Where it comes from**",
+        "",
+        f"- references `{facts['data.hr_sha256'][:16]}`, inputs `{facts['data.lr_sha256'][:16]}` ({facts['data.lr']}), "
+        f"whole store `{manifest['store_sha256'][:16]}`",
+        f"- code `{str(manifest['git']['commit'])[:12]}`{' with local changes' if manifest['git']['dirty'] else ''}, "
+        f"seed {manifest['seed']}, weights `{facts['lineage'][:16]}`, ONNX `{parity['sha256'][:16]}`",
+        "- the run's artifacts: `report/report.html`, `report/samples`, `report/validation.html`, `manifest.json`",
+        "",
+        f"**Use.** {USE}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def headline(paper: Paper, metrics: dict[str, Any]) -> str:
+    """The gain that decides, in some words: ``+1.08 dB PSNR over bicubic on embedded-video (quick profile)``."""
+    name = paper.decides[0]
+    ours, baseline = (metrics["methods"][method].get(name) for method in (metrics["exported"], "bicubic"))
+    where = f"on {metrics['dataset']} ({metrics['profile']} profile)"
+    if ours is None or baseline is None:
+        return f"No {metric(name).label} {where}"
+    return f"{gain(name, ours, baseline)} {metric(name).label} over bicubic {where}"
+
+
+def gain(name: str, ours: float, baseline: float) -> str:
+    """A difference with its sign and unit, such as ``+1.08 dB``."""
+    shown = metric(name)
+    return f"{shown.text(ours - baseline, sign=True, brief=True)} {shown.unit}".rstrip()
+
+
+def _quality(metrics: dict[str, Any], role: str) -> list[str]:
+    methods = metrics["methods"]
+    others = [method for method in methods if method not in ("bicubic", role)]
+    columns = ["bicubic", f"this model ({ROLES[role]})", "gain", *(ROLES[other] for other in others)]
+    lines = [_row(["metric", *columns]), "|---" + "|---:" * len(columns) + "|"]
+    for name, baseline in methods["bicubic"].items():
+        shown, ours = metric(name), methods[role].get(name)
+        cells = [f"{shown.label}{f', {shown.unit}' if shown.unit else ''} (`{name}`)", shown.text(baseline)]
+        cells += [shown.text(ours), "–" if None in (ours, baseline) else shown.text(ours - baseline, sign=True)]
+        cells += [shown.text(methods[other].get(name)) for other in others]
+        lines.append(_row(cells))
+    return lines
+
+
+def _row(cells: list[str]) -> str:
+    """A row of a table; MLflow draws them without any space between columns, so each cell brings its own."""
+    return "| " + " | ".join([cells[0], *(f"{SPACE}{cell}" for cell in cells[1:])]) + " |"
+
+
+def _cost(cost: Cost, parity: dict[str, Any]) -> list[str]:
+    memory = "" if cost.peak_mb is None else f", peak memory {cost.peak_mb:.0f} MB"
+    return [
+        f"- {cost.parameters:,} parameters, {parity['megabytes']:.1f} MB as ONNX, which deviates from the network by "
+        f"at most {parity['max_abs']:.1e}",
+        f"- {cost.gmac:.2f} GMAC and {cost.milliseconds:.0f} ms for one image{memory} (`{cost.inputs}`, {cost.images} "
+        f"image{'s' if cost.images > 1 else ''} out, {cost.machine})",
+    ]

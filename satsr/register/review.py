@@ -1,0 +1,290 @@
+"""Reviewing model versions: listing them beside the champion, approving, rejecting, going back.
+
+A promotion moves one alias, in one call, under a lock, and only if nothing else was promoted since the reviewer looked.
+Every decision is kept: who, when, why, as tags of the registered model and as an artifact of the version's run.
+"""
+
+import fcntl
+import getpass
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from satsr.errors import SatsrError
+from satsr.register.registry import CHALLENGER, CHAMPION, DECISIONS, alias, drop_alias, facts_of, set_alias
+from satsr.tracking import Run
+
+HISTORY = "history."
+COMPARABLE = ("data.sha256", "dataset", "conventions")
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of a registered model, as a reviewer sees it.
+
+    ``tags`` are those of the version and the parameters of its logged model.
+    """
+
+    name: str
+    number: int
+    aliases: tuple[str, ...]
+    tags: Mapping[str, str]
+    created: datetime
+    run: str
+
+    def metric(self, name: str) -> float | None:
+        """A metric of the version, or None if it is missing or not finite."""
+        try:
+            value = float(self.tags[name])
+        except (KeyError, ValueError):
+            return None
+        return value if isfinite(value) else None
+
+    @property
+    def decides(self) -> list[str]:
+        """Names of the PSNR and the SSIM that count, the PSNR first."""
+        return [name for name in self.tags.get("decides", "").split(",") if name]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One entry of the history."""
+
+    action: str
+    version: int
+    before: int | None
+    after: int | None
+    who: str
+    when: str
+    why: str
+
+
+def names(client: Any) -> list[str]:
+    """All registered models."""
+    return sorted(model.name for model in client.search_registered_models(max_results=1000))
+
+
+def versions(client: Any, name: str) -> list[Version]:
+    """The versions of a model, newest first.
+
+    Raises:
+        SatsrError: the registry has no such model.
+    """
+    if name not in names(client):
+        raise SatsrError(
+            f"the registry has no model {name!r}: it has {', '.join(names(client)) or 'none'}. "
+            "Run its pipeline first, for instance: zenml pipeline run train_rasvsr."
+        )
+    bearers: dict[str, Any] = client.get_registered_model(name).aliases  # search_model_versions leaves aliases empty
+    rows = []
+    for found in client.search_model_versions(f"name = '{name}'", max_results=1000):
+        number = int(found.version)
+        rows.append(
+            Version(
+                name,
+                number,
+                tuple(sorted(word for word, bearer in bearers.items() if int(bearer) == number)),
+                {**facts_of(client, found.source), **found.tags},
+                datetime.fromtimestamp(found.creation_timestamp / 1000, UTC),
+                found.run_id,
+            )
+        )
+    return sorted(rows, key=lambda row: -row.number)
+
+
+def version(client: Any, name: str, number: int) -> Version:
+    """One version.
+
+    Raises:
+        SatsrError: it does not exist.
+    """
+    found = versions(client, name)
+    for row in found:
+        if row.number == number:
+            return row
+    raise SatsrError(f"{name} has no version {number}: it has {', '.join(str(row.number) for row in found)}.")
+
+
+def find(client: Any, reference: str) -> Version:
+    """The version that ``model/3`` or ``model@champion`` names.
+
+    Raises:
+        SatsrError: it is of another form, or does not exist.
+    """
+    name, _, number = reference.partition("/")
+    if number.isdigit():
+        return version(client, name, int(number))
+    name, at, word = reference.partition("@")
+    if not at or not word:
+        raise SatsrError(f"{reference!r} names no version: write model/version or model@alias, for instance rasvsr/2.")
+    bearer = alias(client, name, word)
+    if bearer is None:
+        raise SatsrError(f"no version of {name} bears the alias {word!r}: look at satsr review.")
+    return version(client, name, bearer)
+
+
+def objections(candidate: Version, champion: Version | None) -> list[str]:
+    """Why ``candidate`` must not be promoted: sentences, none if it may be."""
+    reasons = []
+    for metric in candidate.decides or ["psnr", "ssim"]:
+        if candidate.metric(metric) is None:
+            reasons.append(f"{metric} of version {candidate.number} is missing or not a finite number")
+    if candidate.tags.get("gates") != "passed":
+        reasons.append(
+            f"version {candidate.number} has not passed its gates: {candidate.tags.get('gates.failed', '?')}"
+        )
+    if candidate.tags.get("onnx.parity") != "passed":
+        reasons.append(f"the ONNX graph of version {candidate.number} has not passed its parity check")
+    if champion is None or champion.number == candidate.number:
+        return reasons
+    for tag in COMPARABLE:
+        if candidate.tags.get(tag) != champion.tags.get(tag):
+            reasons.append(
+                f"{tag} differs: {candidate.tags.get(tag)} here, {champion.tags.get(tag)} for the champion "
+                f"(version {champion.number}), so their metrics cannot be compared"
+            )
+    if reasons:
+        return reasons
+    metric = candidate.decides[0]
+    ours, theirs = candidate.metric(metric), champion.metric(metric)
+    if ours is not None and theirs is not None and ours <= theirs:
+        reasons.append(
+            f"{metric} is {ours:.4f}, not better than {theirs:.4f} of the champion (version {champion.number})"
+        )
+    return reasons
+
+
+def approve(
+    client: Any, name: str, number: int, why: str, lock: Path, seen: int | None = None, *, other_data: bool = False
+) -> Decision:
+    """Makes a version the champion.
+
+    Args:
+        client: MLflow's client.
+        name: the registered model.
+        number: the version.
+        why: the reviewer's reason, which must not be empty.
+        lock: a file that promotions on this machine hold while they work.
+        seen: the champion the reviewer compared with, if he says so.
+        other_data: promote although the champion was measured on other data (a new data set, a new convention).
+
+    Raises:
+        SatsrError: the version must not be promoted, the reason is empty, or another promotion came in between.
+    """
+    _reasoned(why)
+    with _locked(lock):
+        candidate = version(client, name, number)
+        current = alias(client, name, CHAMPION)
+        if seen is not None and seen != current:
+            raise SatsrError(
+                f"another promotion happened in between: the champion of {name} is version {current}, not {seen}. "
+                "Look at it with satsr review and decide again."
+            )
+        if current == number:
+            raise SatsrError(f"{name} version {number} is the champion already.")
+        champion = version(client, name, current) if current is not None else None
+        reasons = objections(candidate, None if other_data else champion)
+        if reasons:
+            raise SatsrError(f"{name} version {number} is not promoted: {'; '.join(reasons)}.")
+        set_alias(client, name, CHAMPION, number)
+        if CHALLENGER in candidate.aliases:
+            drop_alias(client, name, CHALLENGER)
+        return _record(client, candidate, "approve", current, number, why)
+
+
+def reject(client: Any, name: str, number: int, why: str, lock: Path) -> Decision:
+    """Marks a version as rejected; it loses ``challenger`` and cannot be the champion.
+
+    Raises:
+        SatsrError: it is the champion, or the reason is empty.
+    """
+    _reasoned(why)
+    with _locked(lock):
+        candidate = version(client, name, number)
+        current = alias(client, name, CHAMPION)
+        if current == number:
+            raise SatsrError(f"{name} version {number} is the champion: approve or roll back to another one first.")
+        if CHALLENGER in candidate.aliases:
+            drop_alias(client, name, CHALLENGER)
+        return _record(client, candidate, "reject", current, current, why)
+
+
+def rollback(client: Any, name: str, why: str, lock: Path) -> Decision:
+    """Brings back the champion that was there before the last promotion.
+
+    Raises:
+        SatsrError: there is no earlier champion, or the reason is empty.
+    """
+    _reasoned(why)
+    with _locked(lock):
+        current = alias(client, name, CHAMPION)
+        moves = [entry for entry in history(client, name) if entry.before != entry.after]
+        earlier = [entry for entry in moves if entry.after == current]
+        if not earlier or earlier[-1].before is None:
+            raise SatsrError(f"{name} has no earlier champion to go back to (now: version {current}).")
+        previous = version(client, name, earlier[-1].before)
+        set_alias(client, name, CHAMPION, previous.number)
+        return _record(client, previous, "rollback", current, previous.number, why)
+
+
+def history(client: Any, name: str) -> list[Decision]:
+    """All decisions on a model, oldest first."""
+    tags = client.get_registered_model(name).tags
+    return [Decision(**json.loads(tags[key])) for key in sorted(tags) if key.startswith(HISTORY)]
+
+
+def first_champion(client: Any, name: str, number: int) -> None:
+    """Notes in the history that the pipeline itself made a version the first champion."""
+    _record(client, version(client, name, number), "approve", None, number, "first version that passed its gates")
+
+
+def _record(client: Any, about: Version, action: str, before: int | None, after: int | None, why: str) -> Decision:
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    decision = Decision(action, about.number, before, after, getpass.getuser(), now, why)
+    entries = [*history(client, about.name), decision]
+    key = f"{HISTORY}{len(entries):04d}"
+    client.set_registered_model_tag(about.name, key, json.dumps(vars(decision), sort_keys=True))
+    _list(client, about.name, entries)
+    words = {"approve": "approved", "reject": "rejected", "rollback": "approved"}
+    for tag, value in (
+        ("review", words[action]),
+        ("review.why", why),
+        ("review.who", decision.who),
+        ("review.when", now),
+    ):
+        client.set_model_version_tag(about.name, about.number, tag, value)
+    text = json.dumps([vars(entry) for entry in entries], indent=2)
+    Run(client, about.run, "").text(text, f"review/{about.name}-history.json")
+    return decision
+
+
+def _list(client: Any, name: str, entries: list[Decision]) -> None:
+    """Puts the decisions, newest first, at the end of the model's description, where MLflow shows them."""
+    lines = [
+        f"- {entry.when[:16].replace('T', ' ')} UTC, {entry.who}: {entry.action} version {entry.version} "
+        f"(champion: {entry.before or 'none'} → {entry.after or 'none'}). {entry.why}"
+        for entry in reversed(entries)
+    ]
+    described = client.get_registered_model(name).description or ""
+    client.update_registered_model(name, description=described.partition(DECISIONS)[0] + DECISIONS + "\n".join(lines))
+
+
+def _reasoned(why: str) -> None:
+    if not why.strip():
+        raise SatsrError('a decision needs a reason: add --why "...".')
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise SatsrError("another promotion is under way on this machine: try again when it is done.") from None
+        yield

@@ -1,0 +1,86 @@
+"""Model versions as tables for the terminal: the list of a model, and a comparison."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from satsr.pages import page
+from satsr.register import review
+from satsr.register.registry import CHAMPION
+
+COLUMNS = (
+    "version",
+    "alias",
+    "PSNR",
+    "vs champion",
+    "SSIM",
+    "parity",
+    "MB",
+    "ms",
+    "data",
+    "code",
+    "age",
+    "gates",
+    "review",
+)
+
+
+def listing(client: Any, name: str) -> str:
+    """All versions of a model, newest first, each beside the champion where data and convention are the same."""
+    versions = review.versions(client, name)
+    champion = next((row for row in versions if CHAMPION in row.aliases), None)
+    lines = _aligned([COLUMNS, *(_row(version, champion) for version in versions)])
+    psnr, ssim = ([*versions[0].decides, "", ""] if versions else ["", ""])[:2]
+    return "\n".join([f"{name} (PSNR is {psnr}, SSIM is {ssim})", *("  " + line for line in lines)])
+
+
+def comparison(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows of :func:`satsr.register.compare.table`, numbers as on the page."""
+    shown = page.table(rows)
+    headings = [note or title for title, note in shown.columns]
+    return "\n".join(_aligned([headings, *([cell.text for cell in row] for row in shown.rows)]))
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _row(version: review.Version, champion: review.Version | None) -> tuple[str, ...]:
+    tags = version.tags
+    psnr, ssim = (version.metric(name) for name in ([*version.decides, "", ""])[:2])
+    commit = tags.get("git.commit", "?")[:8] + ("+" if tags.get("git.dirty") == "True" else "")
+    return (
+        str(version.number),
+        ",".join(version.aliases) or "-",
+        "?" if psnr is None else f"{psnr:.2f}",
+        _against(version, champion),
+        "?" if ssim is None else f"{ssim:.4f}",
+        f"{float(tags.get('onnx.parity_max_abs', 'nan')):.0e}",
+        f"{float(tags.get('onnx.megabytes', 'nan')):.1f}",
+        f"{float(tags.get('cost.milliseconds', 'nan')):.0f}",
+        tags.get("data.sha256", "?")[:8],
+        commit,
+        _age(version.created),
+        tags.get("gates", "?"),
+        tags.get("review", "?"),
+    )
+
+
+def _against(version: review.Version, champion: review.Version | None) -> str:
+    if champion is None:
+        return "no champion"
+    if champion.number == version.number:
+        return "champion"
+    if any(version.tags.get(tag) != champion.tags.get(tag) for tag in review.COMPARABLE):
+        return "other data"
+    ours, theirs = (row.metric(champion.decides[0]) for row in (version, champion))
+    return "?" if ours is None or theirs is None else f"{ours - theirs:+.2f} dB"
+
+
+def _age(created: datetime) -> str:
+    seconds = (datetime.now(UTC) - created).total_seconds()
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"

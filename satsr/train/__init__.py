@@ -1,0 +1,1 @@
+"""Stage 4: one loop, what it optimises, where it starts."""

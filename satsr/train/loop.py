@@ -1,0 +1,332 @@
+"""The one training loop: any objective, any network, on Lightning Fabric.
+
+A run that is interrupted, or killed, and started again gives the same bytes as one that was not (on the same machine):
+samples, learning rates and random draws are functions of the step alone, and everything else is in the checkpoint.
+"""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+
+from satsr.config import Train
+from satsr.errors import SatsrError
+from satsr.progress import Bar
+from satsr.seeds import integer
+from satsr.train.checkpoint import Checkpoints
+from satsr.train.objectives import Objective
+
+LOG_EVERY = 10
+Validate = Callable[[Mapping[str, nn.Module]], dict[str, float]]
+Log = Callable[[dict[str, float], int], None]
+
+
+class Interrupted(Exception):
+    """Training stopped on a signal after saving; ``code`` is the exit code that shells expect."""
+
+    def __init__(self, number: int, step: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(number).name} at step {step}; the same command goes on from here")
+        self.code = 128 + number
+
+
+@dataclass
+class Progress:
+    """Where a training stands; all of it is in the checkpoint."""
+
+    step: int = 0
+    skipped: int = 0
+    bad_in_a_row: int = 0
+    window: dict[str, list[float]] = field(default_factory=dict)
+    curves: list[dict[str, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a training gives: weights by role, its curves, and how the time was spent."""
+
+    weights: dict[str, dict[str, torch.Tensor]]
+    curves: list[dict[str, float]]
+    steps: int
+    skipped: int
+    resumed_at: int
+    seconds: float
+    wait_share: float
+
+
+def fit(
+    objective: Objective,
+    samples: Dataset[dict[str, torch.Tensor]],
+    settings: Train,
+    folder: Path,
+    validate: Validate,
+    log: Log = lambda values, step: None,
+) -> Fitted:
+    """Trains for ``settings.iterations`` steps, from the newest checkpoint in ``folder`` if there is one.
+
+    Args:
+        objective: networks, optimisers and losses.
+        samples: item i is sample i of an endless stream; a step takes the next ``batch`` of them.
+        settings: the ``train`` section.
+        folder: where checkpoints of this very training lie (one folder per identity of data and configuration).
+        validate: given the networks by role (``network`` and ``ema``), the metrics to put on the curves.
+        log: hears every row of the curves as it is made.
+
+    Raises:
+        SatsrError: the loss was not finite ``max_bad_steps`` times in a row.
+        Interrupted: SIGINT or SIGTERM arrived; a checkpoint was written.
+    """
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    fabric = Fabric(devices=world, strategy="ddp" if world > 1 else "auto", precision=settings.precision)  # type: ignore[arg-type]
+    if world > 1:
+        fabric.launch()
+    if settings.batch % world:
+        raise SatsrError(f"train.batch = {settings.batch} cannot be shared by {world} processes: make it a multiple.")
+    with deterministic(settings.threads):
+        loop = _Loop(objective, settings, Checkpoints(folder), fabric, log)
+        return loop.run(samples, validate)
+
+
+class _Loop:
+    """One training in progress."""
+
+    def __init__(
+        self, objective: Objective, settings: Train, checkpoints: Checkpoints, fabric: Fabric, log: Log
+    ) -> None:
+        self.objective, self.settings, self.checkpoints, self.fabric = objective, settings, checkpoints, fabric
+        self.log = log
+        self.state = Progress()
+        for network in objective.networks.values():
+            network.to(fabric.device).train()
+        network = objective.networks["network"]
+        self.ema = {name: value.detach().clone() for name, value in network.named_parameters()}
+        self.wait = 0.0
+
+    def run(self, samples: Dataset[dict[str, torch.Tensor]], validate: Validate) -> Fitted:
+        """All steps that are left."""
+        self.resume()
+        first, total = self.state.step, self.settings.iterations
+        begin = time.monotonic()
+        with stopping() as stopped, Bar("train", total, first) as bar:
+            for batch in self.batches(samples, first, total):
+                self.step(batch)
+                step = self.state.step
+                if step % LOG_EVERY == 0 or step == total:
+                    self.record()
+                if step % self.settings.validate_every == 0 or step == total:
+                    self.validated(validate)
+                if stopped or step % self.settings.checkpoint_every == 0:
+                    self.save()
+                if stopped and step < total:
+                    raise Interrupted(stopped[0], step)
+                bar.advance(note=self.note(begin))
+        seconds = time.monotonic() - begin
+        network = self.objective.networks["network"]
+        weights = {role: _cpu(module.state_dict()) for role, module in self.objective.networks.items()}
+        weights["ema"] = _cpu({**network.state_dict(), **self.ema})
+        share = self.wait / seconds if seconds else 0.0
+        return Fitted(weights, self.state.curves, total, self.state.skipped, first, seconds, share)
+
+    def batches(
+        self, samples: Dataset[dict[str, torch.Tensor]], first: int, total: int
+    ) -> Iterator[dict[str, torch.Tensor]]:
+        """This process's share of the batches of steps ``first`` + 1 to ``total``, on the device."""
+        size, world, rank = self.settings.batch, self.fabric.world_size, self.fabric.global_rank
+        share = size // world
+        indices = [[step * size + rank * share + item for item in range(share)] for step in range(first, total)]
+        loader = DataLoader(
+            samples,
+            batch_sampler=indices,
+            num_workers=self.settings.workers,
+            pin_memory=self.fabric.device.type == "cuda",
+        )
+        source = iter(loader)
+        for _ in indices:
+            begin = time.monotonic()
+            batch = next(source)
+            self.wait += time.monotonic() - begin
+            yield {name: value.to(self.fabric.device, non_blocking=True) for name, value in batch.items()}
+
+    def step(self, batch: dict[str, torch.Tensor]) -> None:
+        """One step: every loss the objective yields drives its optimiser."""
+        self.state.step += 1
+        step = self.state.step
+        torch.manual_seed(integer(self.settings.seed, "step", step, self.fabric.global_rank))
+        self.objective.prepare(step)
+        finite = True
+        with self.fabric.autocast():
+            for name, loss in self.objective.losses(batch, step):
+                finite &= self.update(name, loss)
+        if finite:
+            self.state.bad_in_a_row = 0
+            self.follow()
+            for name, value in self.objective.logs().items():
+                self.state.window.setdefault(name, []).append(value)
+            return
+        self.state.skipped += 1
+        self.state.bad_in_a_row += 1
+        if self.state.bad_in_a_row >= self.settings.max_bad_steps:
+            raise SatsrError(
+                f"the loss was not finite {self.state.bad_in_a_row} steps in a row, up to step {step}; the last "
+                f"checkpoint is kept. Lower train.lr, set train.clip_norm, or use train.precision=32-true."
+            )
+
+    def update(self, name: str, loss: torch.Tensor) -> bool:
+        """One optimiser step, unless the loss or its gradient is not finite; whether it was made."""
+        optimizer = self.objective.optimizers[name]
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        optimizer.zero_grad(set_to_none=True)
+        if loss.requires_grad:
+            torch.autograd.backward(loss)
+        if self.fabric.world_size > 1:
+            loss = self.share(parameters, loss)
+        limit = self.settings.clip_norm or float("inf")
+        norm = float(nn.utils.clip_grad_norm_([p for p in parameters if p.grad is not None], limit))
+        value = float(loss.detach())
+        if not (norm == norm and norm != float("inf") and value == value and abs(value) != float("inf")):
+            optimizer.zero_grad(set_to_none=True)
+            return False
+        optimizer.step()
+        self.state.window.setdefault("loss" if name == "network" else f"loss_{name}", []).append(value)
+        return True
+
+    def share(self, parameters: list[nn.Parameter], loss: torch.Tensor) -> torch.Tensor:
+        """Averages gradients and the loss over the processes in one message; returns the loss."""
+        used = [p for p in parameters if p.requires_grad]
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in used]
+        flat: Any = self.fabric.all_reduce(torch.cat([g.flatten() for g in gradients] + [loss.detach().reshape(1)]))
+        for parameter, part in zip(used, flat[:-1].split([p.numel() for p in used]), strict=True):
+            parameter.grad = part.view_as(parameter)
+        return flat[-1]  # type: ignore[no-any-return]
+
+    def follow(self) -> None:
+        """Moves the exponential moving average of the parameters."""
+        with torch.no_grad():
+            for name, value in self.objective.networks["network"].named_parameters():
+                self.ema[name].lerp_(value.detach(), 1 - self.settings.ema)
+
+    def record(self) -> None:
+        """Puts the means since the last record on the curves."""
+        row = {name: sum(values) / len(values) for name, values in self.state.window.items() if values}
+        self.state.window.clear()
+        self.append({**row, "lr": float(next(iter(self.objective.optimizers.values())).param_groups[0]["lr"])})
+
+    def append(self, row: dict[str, float]) -> None:
+        """One row of the curves."""
+        self.state.curves.append({"step": float(self.state.step), **row})
+        if self.fabric.is_global_zero:
+            self.log(row, self.state.step)
+
+    def validated(self, validate: Validate) -> None:
+        """Runs the validation on the raw and the averaged weights, and tells the objective."""
+        network = self.objective.networks["network"]
+        network.eval()
+        raw = {name: value.detach().clone() for name, value in network.named_parameters()}
+        with torch.no_grad():
+            metrics = {f"val_{name}": value for name, value in validate({"network": network}).items()}
+            _assign(network, self.ema)
+            metrics |= {f"val_ema_{name}": value for name, value in validate({"network": network}).items()}
+            _assign(network, raw)
+        network.train()
+        self.append(metrics)
+        self.objective.validated(metrics, self.state.step)
+
+    def note(self, begin: float) -> str:
+        """Loss, latest validation, speed and data wait, for the bar."""
+        latest: dict[str, float] = {}
+        for row in self.state.curves[-50:]:
+            latest |= row
+        seconds = max(time.monotonic() - begin, 1e-9)
+        words = [f"{name}={latest[name]:.4g}" for name in latest if name == "loss" or "psnr" in name]
+        return " ".join([*words, f"wait={self.wait / seconds:.0%}"])
+
+    def save(self) -> None:
+        """Writes a checkpoint (on the first process)."""
+        if not self.fabric.is_global_zero:
+            return
+        self.checkpoints.save(
+            self.state.step,
+            {
+                "progress": vars(self.state),
+                "networks": {role: module.state_dict() for role, module in self.objective.networks.items()},
+                "ema": self.ema,
+                "optimizers": {name: o.state_dict() for name, o in self.objective.optimizers.items()},
+                "objective": self.objective.state(),
+            },
+        )
+
+    def resume(self) -> None:
+        """Goes back to the newest readable checkpoint."""
+        saved = self.checkpoints.newest(self.fabric.device)
+        if saved is None:
+            return
+        self.state = Progress(**saved["progress"])
+        for role, module in self.objective.networks.items():
+            module.load_state_dict(saved["networks"][role])
+        _copy(self.ema, saved["ema"])
+        for name, optimizer in self.objective.optimizers.items():
+            optimizer.load_state_dict(saved["optimizers"][name])
+        self.objective.restore(saved["objective"])
+        print(f"train: going on from step {self.state.step}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def stopping() -> Iterator[list[int]]:
+    """A list that receives SIGINT and SIGTERM instead of the process dying; a second signal kills as usual."""
+    received: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        signal.signal(number, previous[number])
+
+    previous: dict[int, Any] = {}
+    try:
+        for caught in (signal.SIGINT, signal.SIGTERM):
+            previous[caught] = signal.signal(caught, note)
+    except ValueError:  # not the main thread: signals go to whoever runs us
+        yield received
+        return
+    try:
+        yield received
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def deterministic(threads: int | None) -> Iterator[None]:
+    """Deterministic kernels and, if given, a fixed number of threads; as before afterwards."""
+    before = torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    if threads:
+        torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0])
+        torch.set_num_threads(before[1])
+
+
+def _assign(network: nn.Module, values: Mapping[str, torch.Tensor]) -> None:
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            parameter.copy_(values[name])
+
+
+def _copy(target: dict[str, torch.Tensor], source: Mapping[str, Any]) -> None:
+    for name, value in target.items():
+        value.copy_(source[name])
+
+
+def _cpu(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: value.detach().cpu().contiguous() for name, value in state.items()}

@@ -1,0 +1,1 @@
+"""Super-resolving scenes, clips and series of one's own, of any size."""

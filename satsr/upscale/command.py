@@ -1,0 +1,142 @@
+"""``satsr upscale``: words for the command line; what is done is decided by the model's kind and the input."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from satsr.errors import SatsrError
+
+EXAMPLES = """examples:
+  satsr upscale S2A_MSIL2A_20230723T101601_N0509_R065_T32TNR_20230723T120000.SAFE sharp.tif --model srgan-sisr7@champion
+  satsr upscale frames/ sharp/ --model rasvsr@champion --preview
+  satsr upscale clip.mp4 sharp.mp4 --model rasvsr/3
+  satsr upscale dates/ sharp.tif --model breizhsr-highresnet_ltae@champion --date 2018-07-01
+  satsr upscale imgset0597/ sharp.png --model qanet@champion
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of ``satsr upscale``."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = EXAMPLES
+    add = parser.add_argument
+    add("input", type=Path, help="GeoTIFF, Sentinel-2 .SAFE or zip, frames, video, dates, or image sets")
+    add("output", type=Path, help="GeoTIFF; for frames a folder, a video, a .tif of pages, or a .png")
+    add("--model", required=True, help="name@alias, name/version, name, or an .onnx or .safetensors file")
+    add("--backend", choices=("onnx", "torch"), default="onnx")
+    add("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    add("--bands", type=_names, default=(), metavar="B04,B03,B02", help="for the model, in its order")
+    add("--extra", choices=("drop", "bicubic"), default="drop", help="what becomes of a scene's other bands")
+    add("--gain", type=_gain, help="the model's numbers are gain * number + offset")
+    add("--offset", type=float, help="-1000 for Sentinel-2 numbers that still hold the offset of baseline 04.00")
+    add("--nodata", type=float, help='value that stands for "missing", where the file does not say')
+    add("--window", type=_at_least(2), metavar="PX", help="side of a window (default: what the free memory bears)")
+    add("--overlap", type=_at_least(0), default=32, metavar="PX", help="of neighbouring windows (default: 32)")
+    add("--margin", type=_at_least(0), default=8, metavar="PX", help="thrown away at windows' edges (default: 8)")
+    add("--batch", type=_at_least(1), default=1, help="windows of a scene that are computed at once (default: 1)")
+    add("--segment", type=_at_least(1), metavar="FRAMES", help="of a video (default: what the free memory bears)")
+    add("--burn-in", type=_at_least(0), metavar="FRAMES", help="more on both sides of a segment (default: 8)")
+    add("--fps", dest="per_second", type=float, help="frame rate of a video (default: the input's)")
+    add("--date", metavar="YYYY-MM-DD", help="wanted day of a series (default: the middle one)")
+    add("--seed", type=_at_least(0), help="of the noise that a diffusion model starts from (default: 0)")
+    eight = "eight turns and mirrors of the input (a diffusion model: eight seeds)"
+    add("--ensemble", action="store_true", help=f"the mean over {eight}")
+    maps = f"the result made small again minus the input; the spread over {eight}"
+    add("--uncertainty", type=_names, default=(), metavar="consistency,spread", help=f"also write maps: {maps}")
+    add("--preview", action="store_true", help="also write a before/after PNG and an HTML page")
+    add("--force", action="store_true", help="go on although the input looks wrong")
+    add("--overwrite", action="store_true", help="replace an existing result")
+
+
+def run(arguments: argparse.Namespace) -> int | None:
+    """Super-resolves what the arguments name.
+
+    Raises:
+        SatsrError: whatever a user can get wrong, in a sentence.
+    """
+    try:
+        _run(arguments)
+        return None
+    except KeyboardInterrupt:
+        _say("interrupted: the same command goes on with what is finished")
+        raise
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    from satsr.exported.model import load
+    from satsr.imagery import sentinel2 as safe
+    from satsr.upscale import frames, scene, video
+    from satsr.upscale.plan import Options as ClipOptions
+    from satsr.upscale.work import Options as SceneOptions
+
+    unknown = set(arguments.uncertainty) - {"consistency", "spread"}
+    if unknown:
+        raise SatsrError(f"--uncertainty knows consistency and spread, not {', '.join(sorted(unknown))}.")
+    source, output = arguments.input, arguments.output
+    if not source.exists():
+        raise SatsrError(f"{source} does not exist: check the path.")
+    model = load(arguments.model, backend=arguments.backend, device=arguments.device)
+    _say(f"{model.name}: {model.facts.paper}, {model.kind}, x{model.scale}, on {model.runner.device}")
+    product = safe.is_product(source)
+    clip = model.kind in ("video", "window") or (
+        model.kind == "image" and not product and (frames.is_sequence(source) or output.suffix.lower() == ".png")
+    )
+    if clip and product:
+        raise SatsrError(
+            f"{source} is one scene, but {model.name} takes a {model.kind} of frames: use a model of the kind image or "
+            "series."
+        )
+    refused = {"imageset": {"consistency", "spread"}, "clip": {"spread"}}.get("clip" if clip else model.kind, set())
+    if refused & set(arguments.uncertainty):
+        raise SatsrError(
+            f"--uncertainty {','.join(sorted(refused & set(arguments.uncertainty)))} is not made of "
+            f"{'frames' if clip else 'image sets'}: scenes and series have both maps, frames have consistency."
+        )
+    if clip:
+        made = [video.upscale(model, source, output, _options(ClipOptions, arguments), _say).output]
+    else:
+        action = scene.upscale
+        if model.kind != "image":
+            from satsr.upscale import sets  # imports torch, which graphs do not need
+
+            action = {"series": sets.upscale_series, "imageset": sets.upscale_imagesets}[model.kind]
+        made = action(model, source, output, _options(SceneOptions, arguments), _say)
+    _say(f"written: {', '.join(map(str, made))}")
+
+
+def _options(kind: type[Any], arguments: argparse.Namespace) -> Any:
+    """The arguments that this kind of work knows, its defaults where the user said nothing."""
+    given = {name: value for name, value in vars(arguments).items() if value is not None}
+    given |= {"extra": arguments.extra == "bicubic"}
+    given |= {name: name in arguments.uncertainty for name in ("consistency", "spread")}
+    return kind(**{field.name: given[field.name] for field in fields(kind) if field.name in given})
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"a whole number of at least {least} is expected, not {text}")
+        return int(text)
+
+    return number
+
+
+def _gain(text: str) -> float:
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not found > 0 or found == float("inf"):
+        raise argparse.ArgumentTypeError(f"a number above 0 is expected, not {text}")
+    return found
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,133 @@
+"""Before and after, as a picture and as a page with a slider."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+from rasterio.windows import Window
+
+from satsr.degrade import imresize
+from satsr.files import write_text
+from satsr.imagery.bands import canonical
+from satsr.imagery.geotiff import Scene, ungeoreferenced
+from satsr.pages import page
+from satsr.pages.report import Panel, before_after_png, panel_context
+from satsr.upscale import frames
+from satsr.upscale.tiles import Strip, filled
+
+OURS, BASELINE = "super-resolved", "bicubic"
+COUNT = 3
+SIDE = 128
+
+
+def of_scene(scene: Scene, result: Path, scale: int, tags: dict[str, str]) -> list[Path]:
+    """Writes both for a scene: its liveliest places of those that were sampled.
+
+    Args:
+        scene: the input, open.
+        result: the super-resolved GeoTIFF.
+        scale: SR px per LR px.
+        tags: what made it.
+
+    Returns:
+        The PNG and the HTML, beside the result.
+    """
+    shown = colours([layer.name for layer in scene.layers])
+    places = sorted(scene.samples(), key=lambda place: -_liveliness(place[1], shown))[:COUNT]
+    pairs = []
+    with ungeoreferenced(), rasterio.open(result) as fine:
+        for window, strip in places:
+            part = Window(*(scale * side for side in window.flatten()))
+            after = Strip(fine.read([band + 1 for band in shown], window=part))
+            before = Strip(strip.values[shown], None if strip.valid is None else strip.valid[shown])
+            pairs.append((f"row {window.row_off}, column {window.col_off}", before, after))
+    return _written(pairs, result, scale, tags)
+
+
+def of_clip(clip: frames.Clip, result: Path, scale: int, tags: dict[str, str]) -> list[Path]:
+    """Writes both for a sequence: the liveliest part of some of its frames."""
+    first = clip.load(0)
+    bands = len(first.values)
+    after = frames.open_clip(result, (), bands)
+    shown = colours([layer.name for layer in clip.scenes[0].layers] if clip.scenes else [""] * bands)
+    height, width = (min(SIDE, side) for side in first.values.shape[1:])
+    pairs = []
+    for index in sorted({len(clip) // 4, len(clip) // 2, 3 * len(clip) // 4}):
+        strip = clip.load(index)
+        top, left = _liveliest(strip, shown, (height, width))
+        low = strip.values[shown, top : top + height, left : left + width]
+        rows, columns = (slice(scale * start, scale * (start + side)) for start, side in ((top, height), (left, width)))
+        fine = after.load(index).values[shown, rows, columns]
+        pairs.append((f"frame {clip.names[index]}", Strip(low), Strip(fine)))
+    return _written(pairs, result, scale, tags)
+
+
+def of_views(view: npt.NDArray[np.generic], after: npt.NDArray[np.generic], result: Path, tags: dict[str, str]) -> None:
+    """Writes both for an image set: its clearest view (H, W) and what was made of all (sH, sW)."""
+    pair = ("the clearest view", Strip(np.asarray(view)[None]), Strip(np.asarray(after)[None]))
+    _written([pair], result, after.shape[0] // view.shape[0], tags)
+
+
+def colours(names: Sequence[str | None]) -> list[int]:
+    """The bands that are shown: red, green and blue if they have these names, else the first three, or the first."""
+    known = [canonical(name) for name in names]
+    if {"B04", "B03", "B02"} <= set(known):
+        return [known.index(name) for name in ("B04", "B03", "B02")]
+    return [0, 1, 2] if len(names) >= 3 else [0]
+
+
+def _written(pairs: list[tuple[str, Strip, Strip]], result: Path, scale: int, tags: dict[str, str]) -> list[Path]:
+    panels = [Panel(title, _pictures(before, after, scale)) for title, before, after in pairs]
+    context, heat_top, kept = panel_context(panels, OURS, BASELINE)
+    picture = result.with_name(f"{result.stem}_preview.png")
+    before_after_png(picture, panels[0].images)
+    facts = [(name.removeprefix("SATSR_").lower().replace("_", " "), text) for name, text in tags.items() if text]
+    html = page.render(
+        "preview.html.j2",
+        title=f"{result.name}: before and after",
+        lede=f"{tags.get('SATSR_INPUT', '')}, {scale} times finer by {tags.get('SATSR_MODEL', 'a model')}",
+        panels=context,
+        heat_top=heat_top,
+        picture_format=kept,
+        baseline=BASELINE,
+        ours=OURS,
+        facts=facts,
+    )
+    write_text(picture.with_suffix(".html"), html)
+    return [picture, picture.with_suffix(".html")]
+
+
+def _pictures(before: Strip, after: Strip, scale: int) -> dict[str, page.Image]:
+    """LR, bicubic and ours in one stretch: the 1st to the 99th percentile of the input."""
+    values = filled(before)
+    present = values if before.valid is None or not before.valid.any() else values[:, before.valid.all(axis=0)]
+    low, high = (float(level) for level in np.percentile(present if present.size else values, (1, 99)))
+    bicubic = np.moveaxis(imresize(np.moveaxis(values, 0, -1), scale), -1, 0)
+
+    def shown(planes: npt.NDArray[np.generic]) -> page.Image:
+        levels = np.nan_to_num((np.asarray(planes, np.float32) - low) / max(high - low, 1e-6))
+        return page.as_rgb(np.moveaxis((np.clip(levels, 0, 1) * 255).round().astype(np.uint8), 0, -1))
+
+    return {"LR": shown(values), BASELINE: shown(bicubic), OURS: shown(after.values)}
+
+
+def _liveliness(strip: Strip, shown: list[int]) -> float:
+    """Standard deviation of what is shown, less where much of it is missing."""
+    share = 1.0 if strip.valid is None else float(strip.valid.mean())
+    return float(filled(strip)[shown].std()) * share**4
+
+
+def _liveliest(strip: Strip, shown: list[int], size: tuple[int, int]) -> tuple[int, int]:
+    """Top and left of the part of a frame with the largest standard deviation."""
+    height, width = strip.values.shape[1:]
+    corners = [
+        (int(top), int(left))
+        for top in np.linspace(0, height - size[0], 4).round()
+        for left in np.linspace(0, width - size[1], 4).round()
+    ]
+    return max(
+        corners,
+        key=lambda corner: strip.values[shown, corner[0] : corner[0] + size[0], corner[1] : corner[1] + size[1]].std(),
+    )

@@ -1,0 +1,28 @@
+"""What made a result, from what: tags that travel with it."""
+
+from collections.abc import Sequence
+from hashlib import sha256 as new_hash
+from pathlib import Path
+
+import satsr
+from satsr.exported.model import Model
+from satsr.files import sha256
+from satsr.upscale import checks
+
+
+def provenance(model: Model, files: Sequence[Path]) -> dict[str, str]:
+    """The tags that name what made a result from what."""
+    digest = new_hash()
+    for file in files:
+        digest.update(sha256(file).encode())
+    several = f"{files[0].name} and {len(files) - 1} more" if len(files) > 1 else files[0].name
+    return {
+        checks.MADE_BY: model.name,
+        "SATSR_MODEL_SHA256": model.digest,
+        "SATSR_VERSION": satsr.__version__,
+        "SATSR_SCALE": str(model.scale),
+        "SATSR_INPUT": several,
+        "SATSR_INPUT_SHA256": sha256(files[0]) if len(files) == 1 else digest.hexdigest(),
+        "SATSR_CITATION": model.facts.citation,
+        "TIFFTAG_SOFTWARE": f"satsr {satsr.__version__}",
+    }

@@ -1,0 +1,187 @@
+"""From a scene on disk to a super-resolved, geo-referenced one, whatever its size."""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+
+from satsr.errors import SatsrError
+from satsr.exported import memory
+from satsr.exported.model import Model
+from satsr.files import disk_errors, require_space
+from satsr.imagery import geotiff as raster
+from satsr.imagery import sentinel2 as safe
+from satsr.imagery.geotiff import Scene
+from satsr.progress import Bar
+from satsr.upscale import checks, preview, tiles, uncertainty
+from satsr.upscale.blend import Seams, windows
+from satsr.upscale.checks import Say, silent
+from satsr.upscale.cog import Profile, RowWriter, to_cog, usable
+from satsr.upscale.partial import Partial, unfinished
+from satsr.upscale.provenance import provenance
+from satsr.upscale.work import Options, Work
+
+LATER = ("consistency", "preview", "force", "overwrite")
+"""Options that do not change the result itself."""
+
+
+def upscale(model: Model, source: Path, output: Path, options: Options | None = None, say: Say = silent) -> list[Path]:
+    """Super-resolves a GeoTIFF, or a Sentinel-2 product, into a Cloud-Optimised GeoTIFF.
+
+    The result has the CRS, type, nodata value and band names of the input, ``scale`` times its pixels over the same
+    ground, and tags that name model, version and hashes. Its numbers mean what the input's mean: a product's offset
+    stays in them, and a scale and offset that the file declares are kept.
+
+    Args:
+        model: of the kind ``image``.
+        source: what to make sharper.
+        output: the GeoTIFF to write; other maps are written beside it.
+        options: what the user chose.
+        say: takes lines for the user.
+
+    Returns:
+        The files that were written, the result first.
+
+    Raises:
+        SatsrError: the input does not fit the model or does not look like its training data, or the disk is too small.
+    """
+    options = options or Options()
+    with find(model, source, options) as scene:
+        work = Work(model, scene, options)
+        check(work, say)
+        return run(work, output, say)
+
+
+def find(model: Model, source: Path, options: Options, *, clouds: bool = False) -> Scene:
+    """The bands of a scene that a model takes, not opened yet.
+
+    Raises:
+        SatsrError: nothing is there, or its bands do not fit the model.
+    """
+    if not source.exists():
+        raise SatsrError(f"{source} does not exist: name a GeoTIFF, or a .SAFE folder or zip.")
+    if safe.is_product(source):
+        return safe.scene(source, model.bands, given=options.bands, clouds=clouds)
+    if source.is_dir():
+        raise SatsrError(f"{source} is a folder but no Sentinel-2 product: name the image, or the .SAFE folder itself.")
+    scene = raster.geotiff(source, model.bands, model.channels, given=options.bands, extra=options.extra)
+    return scene if options.nodata is None else replace(scene, nodata=options.nodata)
+
+
+def check(work: Work, say: Say) -> None:
+    """Looks at samples of the scene.
+
+    Raises:
+        SatsrError: it does not look like what the model was trained on, and the user does not insist.
+    """
+    scene, own = work.scene, len(work.own)
+    samples = [strip for _, strip in scene.samples()]
+    values = []
+    for strip in samples:
+        present = np.isfinite(strip.values[:own]) & (True if strip.valid is None else strip.valid[:own])
+        values.append(np.where(present, strip.values[:own] * work.gains + work.offsets, np.nan).reshape(own, -1))
+    flat = np.concatenate(values, axis=1)
+    flat = flat.reshape(-1, work.model.channels, flat.shape[1]).swapaxes(0, 1).reshape(work.model.channels, -1)
+    gain = float(work.gains[0, 0, 0])
+    found = checks.problems(work.model.facts, flat, native=scene.dtype, gain=gain, tags=scene.tags)
+    checks.settle(found, work.options.force, say)
+    zeros = None
+    if scene.nodata is None and not scene.masked:
+        zeros = float(np.mean([(strip.values == 0).all(axis=0).mean() for strip in samples]))
+    for note in checks.notes(work.model.facts, flat, zeros):
+        say(f"note: {note}")
+
+
+def run(work: Work, output: Path, say: Say) -> list[Path]:
+    """Enlarges, or goes on where an earlier run of the same stopped, and writes the maps that were asked for."""
+    scene, model, options = work.reference, work.model, work.options
+    profile = described(work)
+    spread = replace(
+        profile, bands=1, dtype=np.dtype(np.float32), nodata=float("nan"), names=["spread"], colours=(), gains=()
+    )
+    outputs = {output: profile} | ({output.with_name(f"{output.stem}_spread.tif"): spread} if options.spread else {})
+    need = 3 * sum(item.bytes for item in outputs.values())  # rows, the COG with its overviews, and GDAL's own
+    require_space(output.parent, need, f"the result ({profile.width} x {profile.height} px)")
+    say(
+        f"{scene.width} x {scene.height} px, {len(scene.layers)} bands of {scene.dtype} -> {profile.width} x "
+        f"{profile.height} px; windows of {work.seams.window} px; about {work.bytes(work.seams) / 1e9:.1f} GB of memory"
+        f" (free: {memory.available(model.runner.device) / 1e9:.1f} GB) and at most {need / 1e9:.1f} GB of disk"
+    )
+    chosen = {key: value for key, value in asdict(options).items() if key not in LATER}
+    with (
+        disk_errors(f"writing {output}"),
+        unfinished(output, {**profile.tags, "options": chosen}, options.overwrite) as partial,
+    ):
+        files = [partial.folder / f"rows-{index}.tif" for index in range(len(outputs))]
+        write_rows(work, partial, files, list(outputs.values()), say)
+        say("writing the Cloud-Optimised GeoTIFF")
+        for file, target in zip(files, outputs, strict=True):
+            to_cog(file, target)
+        made = list(outputs)
+        if options.consistency:
+            made.append(output.with_name(f"{output.stem}_consistency.tif"))
+            rows = partial.folder / "consistency.tif"
+            found = uncertainty.consistency(scene, output, model.scale, rows, made[-1])
+            say(f"made small again it differs from the input by {found['mean_abs']:.4g} (mean of absolutes)")
+        if options.preview:
+            made += preview.of_scene(scene, output, model.scale, dict(profile.tags))
+    return made
+
+
+def write_rows(work: Work, partial: Partial, files: list[Path], profiles: list[Profile], say: Say) -> None:
+    """The enlarged rows, in files that survive an interruption."""
+    scene, scale = work.scene, work.model.scale
+    done = int(partial.state.get("rows", 0))
+    done = done if all(usable(file, done) for file in files) else 0
+    if done:
+        work.seams = Seams(**partial.state["seams"])  # the free memory may have changed since then
+        say(f"going on at row {done} of {profiles[0].height}")
+    partial.save(seams=asdict(work.seams), rows=done)
+    writers = [RowWriter(file, profile, done) for file, profile in zip(files, profiles, strict=True)]
+    if done == profiles[0].height:
+        return
+    begin = tiles.restart(scene.height, work.seams, done // scale) if done else 0
+    job = tiles.Job(
+        shape=(scene.height, scene.width),
+        bands=len(work.layers) + work.options.spread,
+        scale=scale,
+        seams=work.seams,
+        read=scene.read,
+        enlarge=work.enlarge,
+        dtype=np.float32 if work.options.spread else scene.dtype,
+        batch=work.options.batch,
+    )
+    columns = len(windows(scene.width, work.seams.window, work.seams.overlap))
+    starts = windows(scene.height, work.seams.window, work.seams.overlap)
+    with Bar("upscale", len(starts) * columns, sum(start < begin for start in starts) * columns) as bar:
+        for rows in tiles.stitched(job, begin, bar):
+            for block, writer in zip(work.finished(rows), writers, strict=True):
+                first = max(done - rows.top, 0)
+                if first < block.shape[1]:
+                    writer.write(block[:, first:])
+            partial.save(rows=min(writer.done for writer in writers))
+
+
+def described(work: Work) -> Profile:
+    """What the result says about itself."""
+    scene, model, layers = work.reference, work.model, work.layers
+    names = [
+        f"{layer.name or f'band {layer.index}'} (bicubic)" if place >= model.channels else layer.name
+        for place, layer in enumerate(layers)
+    ]
+    declared = any((layer.gain, layer.offset) != (1.0, 0.0) for layer in layers)
+    kept = {name: text for name, text in scene.tags.items() if name != "AREA_OR_POINT"}
+    return Profile(
+        height=scene.height * model.scale,
+        width=scene.width * model.scale,
+        bands=len(layers),
+        dtype=scene.dtype,
+        crs=scene.crs,
+        transform=raster.finer(scene.transform, model.scale),
+        nodata=work.nodata,
+        names=names,
+        colours=[layer.colour for layer in layers],
+        gains=[layer.gain / 10000 for layer in layers] if declared else (),
+        offsets=[layer.offset / 10000 for layer in layers] if declared else (),
+        tags=kept | provenance(model, work.scene.files),
+    )

@@ -1,0 +1,300 @@
+"""Several images of one place made into one: Sentinel-2 dates with cloud masks, and Proba-V's image sets."""
+
+import re
+import zlib
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from rasterio.windows import Window
+
+from satsr.convert.layouts.frames import files_below
+from satsr.convert.layouts.series import date_in
+from satsr.errors import SatsrError
+from satsr.exported.model import Model, real
+from satsr.files import disk_errors, write_json
+from satsr.imagery import geotiff as raster
+from satsr.imagery import sentinel2 as safe
+from satsr.imagery.geotiff import Layer, Scene
+from satsr.imagery.images import read_image, write_png
+from satsr.kinds.imageset.paper import SELECTION_SEED
+from satsr.kinds.imageset.views import select_by_coverage
+from satsr.progress import track
+from satsr.upscale import checks, frames, preview, tiles
+from satsr.upscale.checks import Say, silent
+from satsr.upscale.partial import unfinished
+from satsr.upscale.provenance import provenance
+from satsr.upscale.scene import check, find, run
+from satsr.upscale.tiles import Strip
+from satsr.upscale.work import Float32, Options, Work
+
+IMAGES = (".tif", ".tiff", ".jp2", ".safe", ".zip")
+MASK = re.compile(r"[_-](?:clouds?|cloudmask|clm|mask|scl)$", re.IGNORECASE)
+ANY_CLASS = frozenset(range(1, 256))
+CLEAR_ENOUGH = 0.5
+VIEW = re.compile(r"LR(\d+)\.png")
+
+
+@dataclass
+class Dates:
+    """Some dates of one place, opened together: a scene whose layers are dates times bands.
+
+    Attributes:
+        scenes: one for each date.
+        anchor: the place of the date nearest to the wanted one, whose encoding the result has.
+    """
+
+    scenes: Sequence[Scene]
+    anchor: int
+
+    def __enter__(self) -> "Dates":
+        self._stack = ExitStack()
+        for scene in self.scenes:
+            self._stack.enter_context(scene)
+        first = self.scenes[self.anchor]
+        for scene in self.scenes:
+            if (scene.height, scene.width, scene.dtype) != (first.height, first.width, first.dtype) or (
+                scene.transform != first.transform or scene.crs != first.crs
+            ):
+                self._stack.close()
+                raise SatsrError(
+                    f"{scene.files[0]} ({scene.width} x {scene.height} px of {scene.dtype}) does not lie on the grid "
+                    f"of {first.files[0]} ({first.width} x {first.height} px of {first.dtype}): warp the dates to one "
+                    "grid first."
+                )
+        self.height, self.width, self.dtype = first.height, first.width, first.dtype
+        self.nodata, self.masked, self.tags = first.nodata, first.masked, first.tags
+        self.layers: list[Layer] = [layer for scene in self.scenes for layer in scene.layers]
+        self.files = [file for scene in self.scenes for file in scene.files]
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def read(self, top: int, height: int) -> Strip:
+        """Full rows of all dates."""
+        return _joined([scene.read(top, height) for scene in self.scenes])
+
+    def samples(self) -> list[tuple[Window, Strip]]:
+        """Small windows spread over the place."""
+        each = [scene.samples() for scene in self.scenes]
+        return [(same[0][0], _joined([strip for _, strip in same])) for same in zip(*each, strict=True)]
+
+
+class DatesWork(Work):
+    """Dates, open, with the model that makes one image of them."""
+
+    def __init__(self, model: Model, dates: Dates, days: np.ndarray, alphas: np.ndarray, options: Options) -> None:
+        self._anchor = dates.scenes[dates.anchor]
+        self._days, self._alphas = days, alphas
+        super().__init__(model, self._anchor, options)
+        self.scene = dates  # type: ignore[assignment]  # it reads as a scene does
+        self.own = dates.layers
+        self.gains, self.offsets = self._numbers(self.own)
+        self.seams = self._seams()
+
+    def enlarge(self, parts: Sequence[Strip]) -> Float32:
+        """(B, C, s h, s w): what is missing on a date is filled from the others."""
+        planes = np.stack([self._whole(part) for part in parts])
+        corners = [part.corner for part in parts]
+        return self.predicted(planes, days=self._days, alphas=self._alphas, corners=corners)
+
+    def valid(self, rows: tiles.Rows) -> tiles.Mask | None:
+        """A pixel has a source if it is there on any date."""
+        found = rows.source.valid
+        return None if found is None else np.asarray(self._by_date(found).any(axis=0))
+
+    def _whole(self, part: Strip) -> np.ndarray:
+        """(N, h, w) in the model's numbers: the median of the dates, and then the nearest pixel, fill the gaps."""
+        values = (part.values * self.gains + self.offsets).astype(np.float32)
+        if part.valid is None or part.valid.all():
+            return values
+        split, valid = self._by_date(values), self._by_date(part.valid)
+        median = np.ma.median(np.ma.masked_array(split, ~valid), axis=0)  # type: ignore[no-untyped-call]
+        filled = tiles.filled(Strip(np.ma.getdata(median), ~np.ma.getmaskarray(median)))
+        return np.asarray(np.where(valid, split, filled).reshape(values.shape))
+
+    def _by_date(self, planes: np.ndarray) -> np.ndarray:
+        return planes.reshape(-1, self.model.channels, *planes.shape[1:])
+
+
+def upscale_series(
+    model: Model, source: Path, output: Path, options: Options | None = None, say: Say = silent
+) -> list[Path]:
+    """Makes one super-resolved GeoTIFF of several dates.
+
+    Args:
+        model: of the kind ``series``.
+        source: a folder of co-registered rasters or Sentinel-2 products with a date in each name (or with them in
+            ``lr``). Clouds are taken from masks (``cloud/<date>...`` or ``<name>_cloud.tif``, non-zero where hidden)
+            and from a product's own scene classification.
+        output: the GeoTIFF to write.
+        options: what the user chose.
+        say: takes lines for the user.
+
+    Returns:
+        The files that were written, the result first.
+
+    Raises:
+        SatsrError: the dates do not fit each other or the model, or do not look like its training data.
+    """
+    options = options or Options()
+    found = dated(model, source, options)
+    wanted = _wanted(options.date, sorted(found))
+    days = np.array([(day - wanted).days for day in found], np.float32)
+    scenes = list(found.values())
+    clear = np.array([_clear_share(scene) for scene in scenes])
+    usable = [index for index in range(len(scenes)) if clear[index] >= CLEAR_ENOUGH] or list(range(len(scenes)))
+    chosen = [usable[place] for place in model.dates(days[usable])]
+    anchor = int(np.argmin(np.abs(days[chosen])))
+    names = [str(list(found)[index]) for index in dict.fromkeys(chosen)]
+    say(f"{len(found)} dates, for {wanted}: {', '.join(names)}")
+    # One that is repeated needs a scene of its own, because a scene is opened and closed once.
+    with Dates([replace(scenes[index]) for index in chosen], anchor) as dates:
+        work = DatesWork(model, dates, days[chosen], real(chosen), options)
+        check(work, say)
+        return run(work, output, say)
+
+
+def dated(model: Model, source: Path, options: Options) -> dict[date, Scene]:
+    """The dates in a folder, ascending, with their cloud masks, not opened yet.
+
+    Raises:
+        SatsrError: there are none, a name has no date, or a date is there twice.
+    """
+    folder = source / "lr" if (source / "lr").is_dir() else source
+    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in IMAGES) if folder.is_dir() else []
+    images = [file for file in files if not MASK.search(file.stem)]
+    masks = {day: file for file in _masks(source, files) if (day := date_in(file.name))}
+    found: dict[date, Scene] = {}
+    for file in images:
+        day = date_in(file.name)
+        if day is None or day in found:
+            problem = "has no date in its name, such as 2018-05-03" if day is None else f"is a second image of {day}"
+            raise SatsrError(f"{file} {problem}: rename or remove it.")
+        scene = find(model, file, replace(options, extra=False), clouds=True)
+        found[day] = _clouded(scene, masks[day]) if day in masks else scene
+    if not found:
+        raise SatsrError(f"{source} holds no dated rasters ({', '.join(IMAGES)}): name the folder of a series.")
+    return dict(sorted(found.items()))
+
+
+def upscale_imagesets(
+    model: Model, source: Path, output: Path, options: Options | None = None, say: Say = silent
+) -> list[Path]:
+    """Makes one PNG of each of Proba-V's image sets.
+
+    Args:
+        model: of the kind ``imageset``.
+        source: a folder with LR000.png and QM000.png and so on, or a folder of such folders. With the finer grid's
+            SM.png beside them the views are chosen by coverage, as QA-Net does, else the clearest are.
+        output: a PNG for one set, else a folder.
+        options: what the user chose (``force`` and ``overwrite`` count here).
+        say: takes lines for the user.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        SatsrError: there are no image sets, views and masks do not pair up, or their values look wrong.
+    """
+    options = options or Options()
+    folders = sorted({file.parent for file in files_below(source) if VIEW.fullmatch(file.name)})
+    if not folders or (output.suffix and len(folders) > 1):
+        wish = "name a folder for the results" if folders else "name a folder with LR000.png and QM000.png"
+        raise SatsrError(f"{source} holds {len(folders)} image sets: {wish}.")
+    if output.suffix.lower() not in ("", ".png"):
+        raise SatsrError(f"image sets become PNGs of 16 bits, not {output.suffix}: name a .png or a folder.")
+    files = [file for folder in folders for file in sorted(folder.glob("[LQ][RM]*.png"))]
+    tags = provenance(model, files)
+    with disk_errors(f"writing {output}"), unfinished(output, tags, options.overwrite) as partial:
+        made = partial.folder / "frames"
+        made.mkdir(exist_ok=True)
+        names = ["_".join(folder.relative_to(source).parts) or folder.resolve().name for folder in folders]
+        for folder, name in track(list(zip(folders, names, strict=True)), "upscale", len(folders)):
+            if not frames.finished(made, name):
+                write_png(made / f"{name}.png", _imageset(model, folder, options, say))
+        write_json(made / frames.MADE, tags)
+        first = read_image(made / f"{names[0]}.png")
+        frames.collect(made, names, output, 1.0, tags)
+    if options.preview:
+        views, quality = _views(folders[0])
+        clearest = quality.astype(bool).mean(axis=(1, 2)).argmax()
+        preview.of_views(views[clearest], first, output, tags)
+    return [output]
+
+
+def _imageset(model: Model, folder: Path, options: Options, say: Say) -> np.ndarray:
+    """(3H, 3W) in the native type."""
+    views, quality = _views(folder)
+    sample = np.where(quality != 0, views, np.nan).reshape(1, -1)
+    checks.settle(checks.problems(model.facts, sample, native=views.dtype), options.force, say)
+    finer = folder / "SM.png"
+    if model.views and finer.is_file():  # the same views as in the evaluation
+        index = zlib.crc32(folder.name.encode())
+        chosen = select_by_coverage(quality, read_image(finer), views=model.views, seed=SELECTION_SEED, index=index)
+        views, quality = views[chosen], quality[chosen]
+    return np.asarray(model(views, quality=quality))
+
+
+def _views(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Views and quality maps, (T, H, W) each."""
+    numbers = sorted(found[1] for file in folder.iterdir() if (found := VIEW.fullmatch(file.name)))
+    paired = [(folder / f"LR{number}.png", folder / f"QM{number}.png") for number in numbers]
+    missing = [str(mask) for _, mask in paired if not mask.is_file()]
+    if missing:
+        raise SatsrError(f"views in {folder} have no quality map: {', '.join(missing)}.")
+    images = [(read_image(view), read_image(mask)) for view, mask in paired]
+    shapes = {array.shape for pair in images for array in pair}
+    if len(shapes) > 1 or len(next(iter(shapes))) != 2:
+        raise SatsrError(f"the views and masks in {folder} must be gray and of one size, found {sorted(shapes)}.")
+    views, quality = (np.stack(list(arrays)) for arrays in zip(*images, strict=True))
+    return views, quality
+
+
+def _wanted(text: str | None, days: Sequence[date]) -> date:
+    if text is None:
+        return days[len(days) // 2]
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise SatsrError(f"{text!r} is no date: write it as 2018-07-01.") from None
+
+
+def _masks(source: Path, files: Sequence[Path]) -> list[Path]:
+    beside = [file for file in files if MASK.search(file.stem)]
+    folder = source / "cloud"
+    return beside + (sorted(file for file in folder.iterdir() if date_in(file.name)) if folder.is_dir() else [])
+
+
+def _clouded(scene: Scene, mask: Path) -> Scene:
+    """A scene whose pixels count as missing where a mask, on the same or a coarser grid, is not zero."""
+    classes = safe.CLOUDS if mask.stem.lower().endswith("scl") else ANY_CLASS
+    with raster.ungeoreferenced(), raster.opened(mask) as coarse, raster.opened(scene.layers[0].path) as fine:
+        factor, rest = divmod(fine.width, coarse.width)
+        if rest or coarse.height * factor != fine.height:
+            raise SatsrError(
+                f"the mask {mask} has {coarse.width} x {coarse.height} px, the image {fine.width} x {fine.height}: "
+                "one must be a whole multiple of the other."
+            )
+    return replace(scene, cloud=(str(mask), classes, factor))
+
+
+def _clear_share(scene: Scene) -> float:
+    with replace(scene) as opened:
+        masks = [strip.valid for _, strip in opened.samples()]
+    return float(np.mean([1.0 if mask is None else mask.mean() for mask in masks]))
+
+
+def _joined(strips: Sequence[Strip]) -> Strip:
+    values = np.concatenate([strip.values for strip in strips])
+    if all(strip.valid is None for strip in strips):
+        return Strip(values)
+    masks = [np.ones(strip.values.shape, np.bool_) if strip.valid is None else strip.valid for strip in strips]
+    return Strip(values, np.concatenate(masks))

@@ -1,0 +1,268 @@
+"""Clips of any length: in segments with frames to warm up on both sides, so that memory does not grow with length.
+
+A recurrent network carries features along a clip. A segment begins some frames early and ends some frames late (the
+burn-in), and these are thrown away: what is kept has seen enough of its past and future. How much a seam still differs
+is measured on the way, on frames that two segments have computed.
+"""
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from satsr.degrade import imresize
+from satsr.errors import SatsrError
+from satsr.exported import memory
+from satsr.exported.arrays import to_native
+from satsr.exported.model import Model
+from satsr.files import disk_errors, replacing, require_space
+from satsr.progress import Bar, track
+from satsr.upscale import checks, frames, preview, tiles, uncertainty
+from satsr.upscale.blend import Seams, windows
+from satsr.upscale.checks import Say, silent
+from satsr.upscale.partial import Partial, unfinished
+from satsr.upscale.plan import Footage, Options, Plan, planned
+from satsr.upscale.provenance import provenance
+from satsr.upscale.tiles import Strip
+
+VISIBLE = 1 / 512
+"""Mean difference where segments meet, of the range of values, that is worth a line."""
+LATER = ("per_second", "consistency", "preview", "force", "overwrite")
+"""Options that do not change the frames themselves."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was made.
+
+    Attributes:
+        output: the result.
+        seam_mean, seam_max: differences in native values where two segments meet; None where nothing was compared.
+    """
+
+    output: Path
+    seam_mean: float | None
+    seam_max: float | None
+
+
+def upscale(model: Model, source: Path, output: Path, options: Options | None = None, say: Say = silent) -> Outcome:
+    """Super-resolves a sequence of frames.
+
+    Args:
+        model: of the kind ``video``, ``window``, or ``image`` (frame by frame).
+        source: a folder of images, an image, a video file, or a TIFF of several pages.
+        output: a folder, a video, a TIFF of several pages, or a PNG for one image.
+        options: what the user chose.
+        say: takes lines for the user.
+
+    Raises:
+        SatsrError: the input does not fit the model or does not look like its training data, the output cannot hold
+            the frames, or the disk is too small.
+    """
+    options = options or Options()
+    clip = frames.open_clip(source, model.bands, model.channels, options.bands)
+    first = clip.load(0)
+    frames.require_kind(output, clip, first.values.dtype, model.channels)
+    check(model, clip, options, say)
+    height, width = first.values.shape[1:]
+    footage = Footage(len(clip), height, width, first.values.itemsize)
+    plan = planned(model, footage, options, memory.budget(model))
+    need = 2 * first.values.nbytes * model.scale**2 * len(clip)
+    require_space(
+        output.parent, need, f"the result ({len(clip)} frames of {width * model.scale} x {height * model.scale} px)"
+    )
+    pieces = len(plan.starts) - 1
+    cut = f"{pieces} segments of {plan.starts[1]} frames and {plan.reach} more on either side"
+    frames_at_once = {"video": cut if pieces > 1 else "the whole clip at once"}.get(model.kind, "frame by frame")
+    windowed = f"windows of {plan.seams.window} px" if plan.seams.window < max(height, width) else "whole frames"
+    free = memory.available(model.runner.device)
+    say(
+        f"{len(clip)} frames of {width} x {height} px: {frames_at_once}, {windowed}; about {plan.bytes / 1e9:.1f} GB "
+        f"of memory (free: {free / 1e9:.1f} GB) and at most {need / 1e9:.1f} GB of disk"
+    )
+    tags = provenance(model, clip.files)
+    chosen = {key: value for key, value in asdict(options).items() if key not in LATER}
+    with disk_errors(f"writing {output}"), unfinished(output, tags | {"options": chosen}, options.overwrite) as partial:
+        if "plan" in partial.state:
+            kept = partial.state["plan"]
+            plan = Plan(tuple(kept["starts"]), kept["reach"], Seams(**kept["seams"]), kept["bytes"])
+        partial.save(plan=asdict(plan))
+        worst = Run(model, clip, plan, options, partial).finish(say)
+        if options.consistency:
+            target = output.with_name(f"{output.stem}_consistency")
+            mean = consistency(clip, partial.folder / "frames", model.scale, target)
+            say(f"made small again the frames differ from the input by {mean:.4g} (mean of absolutes); see {target}")
+        per_second = options.per_second or clip.per_second or frames.FRAMES_PER_SECOND
+        frames.collect(partial.folder / "frames", clip.names, output, per_second, tags)
+    if options.preview:
+        preview.of_clip(clip, output, model.scale, tags)
+    return Outcome(output, *worst)
+
+
+def consistency(clip: frames.Clip, folder: Path, scale: int, target: Path) -> float:
+    """Writes the frames in ``folder``, made small again, minus the clip's, as a folder of float32 TIFFs.
+
+    Returns:
+        The mean absolute difference, in native values.
+    """
+    total, count = 0.0, 0
+    with replacing(target) as temporary:
+        temporary.mkdir()
+        for index in track(range(len(clip)), "consistency", len(clip)):
+            low, name = clip.load(index), clip.names[index]
+            fine = frames.open_clip(frames.finished(folder, name) or folder, (), len(low.values)).load(0)
+            small = np.moveaxis(imresize(np.moveaxis(tiles.filled(fine), 0, -1), 1 / scale), -1, 0)
+            difference = (small - low.values).astype(np.float32)
+            if low.valid is not None:
+                difference[~low.valid] = np.nan
+            total, count = total + float(np.nansum(np.abs(difference))), count + int(np.isfinite(difference).sum())
+            with clip.scenes[index] if clip.scenes else nullcontext() as scene:
+                frames.write_frame(temporary / name, difference, scene, 1, float("nan"))
+    return total / max(count, 1)
+
+
+def check(model: Model, clip: frames.Clip, options: Options, say: Say) -> None:
+    """Looks at three frames, or one of a video file, which is read from its beginning.
+
+    Raises:
+        SatsrError: they do not look like what the model was trained on, and the user does not insist.
+    """
+    places = {0} if clip.per_second else {0, len(clip) // 2, len(clip) - 1}
+    samples = []
+    for strip in map(clip.load, sorted(places)):
+        values = strip.values.astype(np.float32) * options.gain + options.offset
+        missing = ~np.isfinite(values) if strip.valid is None else ~strip.valid
+        samples.append(np.where(missing, np.nan, values).reshape(len(values), -1)[:, ::7])
+    native = clip.load(0).values.dtype
+    found = checks.problems(
+        model.facts, np.concatenate(samples, axis=1), native=native, gain=options.gain, tags=clip.tags
+    )
+    checks.settle(found, options.force, say)
+
+
+class Run:
+    """A clip going through a model."""
+
+    def __init__(self, model: Model, clip: frames.Clip, plan: Plan, options: Options, partial: Partial) -> None:
+        self.model, self.clip, self.plan, self.options = model, clip, plan, options
+        self.folder = partial.folder / "frames"
+        self.folder.mkdir(exist_ok=True)
+        self._held: dict[int, Strip] = {}
+        self.shape = clip.load(0).values.shape[1:]
+
+    def finish(self, say: Say) -> tuple[float | None, float | None]:
+        """Makes all frames that are not there yet; mean and largest difference where segments meet."""
+        means: list[float] = []
+        largest: list[float] = []
+        ahead: tuple[int, npt.NDArray[Any]] | None = None
+        seams = self.plan.seams
+        rows, columns = (windows(side, seams.window, seams.overlap) for side in self.shape)
+        each = len(rows) * len(columns)
+        with Bar("upscale", each * self._runs(0, len(self.clip))) as bar:
+            for begin, end in self.plan.segments:
+                if all(frames.finished(self.folder, name) for name in self.clip.names[begin:end]):
+                    bar.advance(each * self._runs(begin, end))
+                    continue
+                for index, values in self.segment(begin, end, bar):
+                    if ahead is not None and ahead[0] == index:
+                        difference = np.abs(values.astype(np.float64) - ahead[1])
+                        means.append(float(difference.mean()))
+                        largest.append(float(difference.max()))
+                    if index < end:
+                        self.keep(index, values)
+                    else:
+                        ahead = index, values
+        if not means:
+            return None, None
+        mean, most = float(np.mean(means)), max(largest)
+        say(f"where segments meet they differ by {mean:.3g} (mean) and at most {most:.3g}, in the frames' own numbers")
+        if mean > VISIBLE * self.model.facts.normalisation.native[1]:
+            say("note: that may be seen: a longer --burn-in makes it smaller")
+        return mean, most
+
+    def segment(self, begin: int, end: int, bar: Bar) -> Iterator[tuple[int, npt.NDArray[Any]]]:
+        """The frames ``begin`` to ``end`` (exclusive) as (C, sH, sW), and the one behind them where it was computed."""
+        first, last = max(begin - self.plan.reach, 0), min(end + self.plan.reach, len(self.clip))
+        strips = self._load(first, last)
+        if self.model.kind == "video":
+            kept = range(begin, min(end + 1, last))
+            yield from zip(kept, self._stitched(strips, [index - first for index in kept], bar), strict=True)
+            return
+        from satsr.kinds.sampling import window
+
+        for index in range(begin, end):
+            places = [index - first]
+            if self.model.kind == "window":
+                places = [place - first for place in window(index, len(self.clip), 2 * self.plan.reach + 1)]
+            yield index, self._stitched([strips[place] for place in places], [0], bar)[0]
+
+    def keep(self, index: int, values: npt.NDArray[Any]) -> None:
+        """Writes a frame, with nodata where its source has it."""
+        scene = self.clip.scenes[index] if self.clip.scenes else None
+        path, scale = self.folder / self.clip.names[index], self.model.scale
+        if scene is None:
+            frames.write_frame(path, values, None, scale)
+            return
+        with scene:
+            if scene.gap is not None:
+                tiles.mark(values, self._held[index].valid, scene.gap, scale)
+            frames.write_frame(path, values, scene, scale, scene.gap)
+
+    def _runs(self, begin: int, end: int) -> int:
+        """How many times the network goes over the windows of a frame for these kept frames."""
+        if self.model.kind != "video":
+            return end - begin
+        return sum(begin <= first < end for first, _ in self.plan.segments)
+
+    def _load(self, first: int, last: int) -> list[Strip]:
+        """Frames, of which those that the segment before had are not read again."""
+        self._held = {index: strip for index, strip in self._held.items() if first <= index < last}
+        for index in range(first, last):
+            if index not in self._held:
+                self._held[index] = self._checked(index)
+        return [self._held[index] for index in range(first, last)]
+
+    def _checked(self, index: int) -> Strip:
+        strip = self.clip.load(index)
+        if strip.values.shape[1:] != self.shape:
+            raise SatsrError(
+                f"frame {self.clip.names[index]} is (H, W) = {strip.values.shape[1:]}, the first one {self.shape}: a "
+                "clip has frames of one size."
+            )
+        return strip
+
+    def _stitched(self, strips: list[Strip], kept: list[int], bar: Bar) -> list[npt.NDArray[Any]]:
+        """Frames through the network, window by window; ``kept`` are the ones of its output that are wanted."""
+        channels, scale, native = self.model.channels, self.model.scale, strips[0].values.dtype
+        height, width = self.shape
+        result = np.empty((len(kept) * channels, scale * height, scale * width), native)
+
+        def read(top: int, rows: int) -> Strip:
+            parts = [tiles.filled(Strip(*_rows(strip, top, rows))) for strip in strips]
+            return Strip(np.concatenate(parts) * self.options.gain + self.options.offset)
+
+        def enlarge(parts: Any) -> npt.NDArray[np.float32]:
+            planes = np.stack([part.values for part in parts]).astype(np.float32, copy=False)
+            more: dict[str, Any] = {"corners": [part.corner for part in parts], "seed": self.options.seed}
+            if self.options.ensemble:
+                output = uncertainty.moments(uncertainty.outputs(self.model, planes, **more))[0]
+            else:
+                output = self.model.predict(planes, **more)
+            if self.model.kind == "video":
+                chosen = [index * channels + band for index in kept for band in range(channels)]
+                output = output[:, chosen]
+            return ((output - self.options.offset) / self.options.gain).astype(np.float32, copy=False)
+
+        job = tiles.Job((height, width), len(result), scale, self.plan.seams, read, enlarge, native)
+        for rows in tiles.stitched(job, bar=bar):
+            result[:, rows.top : rows.top + rows.values.shape[1]] = to_native(rows.values, native)
+        return list(result.reshape(len(kept), channels, *result.shape[1:]))
+
+
+def _rows(strip: Strip, top: int, rows: int) -> tuple[npt.NDArray[Any], tiles.Mask | None]:
+    where = slice(top, top + rows)
+    return strip.values[:, where], None if strip.valid is None else strip.valid[:, where]

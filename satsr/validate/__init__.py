@@ -1,0 +1,1 @@
+"""Stage 3: the store is checked before anything is trained on it."""

@@ -1,0 +1,139 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from satsr.convert.guess import guess_imagery
+from satsr.convert.layouts.frames import SceneSource
+from satsr.convert.layouts.sentinel2 import sentinel2
+from satsr.convert.tiles import split_blocks
+from satsr.degrade import downscale_frame
+from satsr.errors import SatsrError
+from satsr.seeds import generator
+from tests.convert.layouts.test_series import write_tiff
+
+
+def windows(scenes: list[SceneSource], split: str) -> list[tuple[int, ...]]:
+    return [tuple(scene.meta["window"]) for scene in scenes if scene.split == split]
+
+
+def overlap(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
+    return abs(a[0] - b[0]) < a[2] and abs(a[1] - b[1]) < a[3]
+
+
+def test_a_geotiff_is_cut_into_tiles_and_their_surrogates(tmp_path: Path) -> None:
+    image = np.random.default_rng(0).integers(300, 3000, (200, 270, 4), dtype=np.uint16)
+    write_tiff(tmp_path / "scene.tif", image, ("B02", "B03", "B04", "B08"))
+    found = sentinel2(tmp_path / "scene.tif", tile_px=64, blur_sigma=1.0, noise_sigma=0.0)
+    assert len(found) == 3 * 4
+    assert guess_imagery(tmp_path) == guess_imagery(tmp_path / "scene.tif") == "sentinel2"
+    scene = next(scene for scene in found if scene.id == "scene/r001-c002")
+    high, low = scene.roles["hr"][0].load(), scene.roles["lr"][0].load()
+    np.testing.assert_array_equal(high, image[64:128, 128:192, [2, 1, 0]])
+    assert (low.dtype, low.shape) == (np.uint16, (16, 16, 3))
+    np.testing.assert_array_equal(low, downscale_frame(high, 4, blur_sigma=1.0))
+    assert scene.meta["degradation"]["blur_sigma"] == 1.0
+    assert scene.meta["origin"] == {"hr": ["scene.tif"]}
+
+
+def test_training_and_validation_tiles_lie_in_different_blocks(tmp_path: Path) -> None:
+    write_tiff(tmp_path / "scene.tif", np.full((512, 512, 3), 900, np.uint16))
+    found = sentinel2(tmp_path, tile_px=64)
+    train, val = windows(found, "train"), windows(found, "val")
+    assert len(train) + len(val) == 64 and len(val) == 4 * round(0.2 * 16)
+    everything = train + val
+    assert not any(overlap(a, b) for n, a in enumerate(everything) for b in everything[:n])
+    # A block is 2 x 2 tiles, so validation tiles come in fours.
+    assert len({(top // 128, left // 128) for top, left, *_ in val}) * 4 == len(val)
+    assert windows(sentinel2(tmp_path, tile_px=64, seed=1), "val") != val
+
+
+@pytest.mark.parametrize("grid", [(1, 2), (3, 3), (4, 5), (9, 4)])
+def test_every_grid_is_divided_with_something_on_both_sides(grid: tuple[int, int]) -> None:
+    held_out = split_blocks(grid, 0.2, generator(0, "test"))
+    assert held_out.shape == grid
+    assert 0 < held_out.sum() < held_out.size
+
+
+def test_the_noise_of_a_tile_is_always_the_same(tmp_path: Path) -> None:
+    write_tiff(tmp_path / "scene.tif", np.full((160, 160, 3), 900, np.uint16))
+    first, again = ([scene.roles["lr"][0].load() for scene in sentinel2(tmp_path, noise_sigma=30.0)] for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    assert 25 < np.std(first) < 35
+    assert (first[0] != first[1]).any()
+
+
+def test_tiles_without_data_are_left_out(tmp_path: Path) -> None:
+    image = np.full((256, 256, 3), 900, np.uint16)
+    image[:90, :100] = 0
+    write_tiff(tmp_path / "scene.tif", image)
+    places = {tuple(scene.meta["window"][:2]) for scene in sentinel2(tmp_path, tile_px=64)}
+    assert {(0, 0), (0, 64), (64, 0), (64, 64)}.isdisjoint(places) and len(places) == 12
+
+
+def test_bands_that_are_not_red_green_and_blue_are_refused(tmp_path: Path, samples: Callable[[str], Path]) -> None:
+    (scene, *_) = sentinel2(samples("s2/s2_20m_T18SVG_20160112_west.tif"))
+    with pytest.raises(SatsrError, match="B12, B8A, B05, B11"):
+        scene.roles["hr"][0].load()
+
+
+def test_dsen2s_archive_gives_pairs(samples: Callable[[str], Path]) -> None:
+    path = samples("s2/dsen2_S2A_MSIL1C_20170527_T33UUB.npz")
+    found = sentinel2(path)
+    assert len(found) == 16
+    high = found[5].roles["hr"][0].load()
+    top, left, height, width = found[5].meta["window"]
+    with np.load(path) as archive:
+        truth = archive["im10"][:3, top : top + height, left : left + width]
+    np.testing.assert_array_equal(high, np.moveaxis(truth, 0, 2))
+    low = found[5].roles["lr"][0].load()
+    assert low.shape == (32, 32, 3)
+    assert abs(low.mean() - high.mean()) < 2
+
+
+def test_eolearns_series_gives_pairs_per_date_with_a_place_in_one_split(samples: Callable[[str], Path]) -> None:
+    found = sentinel2(samples("s2/eolearn_timeseries_x0-50.npz"))
+    assert len(found) == 2 * 5
+    assert set(windows(found, "train")).isdisjoint(windows(found, "val"))
+    assert {scene.id[-4:] for scene in found} == {f"t{moment:03d}" for moment in range(5)}
+    high = found[0].roles["hr"][0].load()
+    assert (high.dtype, high.shape) == (np.uint16, (48, 48, 3))
+    assert 200 < np.median(high) < 10000
+
+
+def test_what_cannot_be_cut_is_told(tmp_path: Path) -> None:
+    write_tiff(tmp_path / "small.tif", np.full((40, 20, 3), 9, np.uint16))
+    with pytest.raises(SatsrError, match="too small"):
+        sentinel2(tmp_path)
+    (tmp_path / "small.tif").unlink()
+    np.savez(tmp_path / "two.npz", a=np.zeros((64, 64, 3)), b=np.zeros((64, 64, 3)))
+    with pytest.raises(SatsrError, match="expected one array of imagery"):
+        sentinel2(tmp_path)
+    (tmp_path / "two.npz").write_bytes(b"PK\3\4 not an archive")
+    with pytest.raises(SatsrError, match="NumPy archive"):
+        sentinel2(tmp_path)
+    with pytest.raises(SatsrError, match=r"options of a surrogate are tile_px.*blur: Extra inputs"):
+        sentinel2(tmp_path, blur=3)
+
+
+def test_the_offset_of_baseline_4_is_taken_off_before_anything_is_made(tmp_path: Path) -> None:
+    image = np.random.default_rng(0).integers(1300, 3000, (128, 192, 3), dtype=np.uint16)
+    path = tmp_path / "S2A_MSIL2A_20220603T105631_N0400_R094_T30UVU.tif"
+    write_tiff(path, image)
+    for root in (tmp_path, path):
+        scene = sentinel2(root, tile_px=64, blur_sigma=0.0, noise_sigma=0.0)[0]
+        high = scene.roles["hr"][0].load()
+        np.testing.assert_array_equal(high, image[:64, :64] - 1000)
+        np.testing.assert_array_equal(scene.roles["lr"][0].load(), downscale_frame(high, 4))
+        assert scene.meta["add_offset"] == -1000
+    as_it_is = sentinel2(tmp_path, tile_px=64, offset=0)[0]
+    np.testing.assert_array_equal(as_it_is.roles["hr"][0].load(), image[:64, :64])
+    path.rename(tmp_path / "renamed.tif")
+    assert "add_offset" not in sentinel2(tmp_path, tile_px=64)[0].meta
+
+
+def test_options_of_the_wrong_type_are_named(tmp_path: Path) -> None:
+    write_tiff(tmp_path / "scene.tif", np.full((160, 160, 3), 900, np.uint16))
+    with pytest.raises(SatsrError, match=r"tile_px: Input should be a valid integer.*val_share: Input should be less"):
+        sentinel2(tmp_path, tile_px="large", val_share=1.5)

@@ -1,0 +1,75 @@
+from pathlib import Path
+
+import pytest
+
+from satsr.convert.layouts.frames import LAYOUTS
+from satsr.download.card import Card, Source, load_card
+from satsr.download.download import SCENES
+from satsr.errors import SatsrError
+
+CATALOG = Path(__file__).resolve().parents[2] / "data" / "catalog"
+GOOD = "name: a\nsource:\n  files: {path: frames}\n"
+
+
+def card(tmp_path: Path, text: str) -> Card:
+    (tmp_path / "a.yaml").write_text(text)
+    return load_card("a.yaml", tmp_path)
+
+
+@pytest.mark.parametrize("path", sorted(CATALOG.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_card_of_the_catalogue_is_valid_and_names_what_exists(path: Path) -> None:
+    found = load_card(path)
+    assert found.name == path.stem
+    assert found.layout in LAYOUTS
+    assert found.licence
+    if found.source.embedded:
+        assert found.source.embedded.kind in SCENES
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (GOOD + "licens: MIT\n", "unknown key licens"),
+        ("name: a\nsource:\n  files: {path: b, paht: c}\n", "unknown key source.files.paht"),
+        ("source:\n  files: {path: b}\n", "name is missing"),
+        (GOOD + "scale: many\n", r"scale: input should be a valid integer.*\(found 'many'\)"),
+        ("name: a\nsource: {}\n", "a source is exactly one of embedded, files, urls, zenodo, manual, found none"),
+        (
+            "name: a\nsource:\n  files: {path: b}\n  zenodo: {record: 1}\n",
+            r"exactly one .* found \['files', 'zenodo'\]",
+        ),
+        ("name: a\nsource:\n  urls: [{name: x, urls: ['ftp://b/x']}]\n", "begins with https:// or http://"),
+        ("name: a\nsource:\n  urls: [{name: ../x, urls: ['https://b/x']}]\n", "source.urls.0.name"),
+        ("name: a\nsource:\n  urls: [{name: x, urls: ['https://b/x'], checksum: abc}]\n", "source.urls.0.checksum"),
+        ("- a\n- b\n", "holds list, not keys and values"),
+        ("name: [", "not valid YAML"),
+        ("", "is not a dataset card"),
+    ],
+)
+def test_a_wrong_card_is_a_sentence_that_names_the_key(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(SatsrError, match=says) as caught:
+        card(tmp_path, text)
+    assert "a.yaml" in str(caught.value)
+
+
+def test_a_folder_or_a_video_of_ones_own_is_an_implicit_card(tmp_path: Path) -> None:
+    (tmp_path / "my frames").mkdir()
+    (tmp_path / "clip.mp4").touch()
+    folder, video = load_card("my frames", tmp_path), load_card(tmp_path / "clip.mp4")
+    assert (folder.name, folder.layout) == ("my frames", "auto")
+    assert folder.source.files is not None
+    assert folder.source.files.path == "my frames"
+    assert video.name == "clip"
+
+
+def test_data_that_do_not_exist_are_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(SatsrError, match="'nowhere' do not exist: name a card"):
+        load_card("nowhere", tmp_path)
+
+
+def test_what_a_card_says_has_a_digest_that_does_not_depend_on_where_the_files_lie() -> None:
+    first, second, third = (
+        Card(name="a", source=Source.model_validate({"files": {"path": path}})) for path in ("/x/f", "/y/f", "/y/g")
+    )
+    assert first.sha256 == second.sha256 != third.sha256
+    assert first.plain()["source"] == {"files": {"path": "f"}}

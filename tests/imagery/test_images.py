@@ -1,0 +1,153 @@
+import struct
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from satsr.errors import SatsrError
+from satsr.imagery.images import decode, encode_png, read_header, read_image, read_rgb, write_png
+
+RGB = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+
+
+def encoded(kind: str, image: np.ndarray) -> bytes:
+    """By OpenCV, which wants BGR."""
+    if image.ndim == 3:
+        image = image[..., [2, 1, 0, 3][: image.shape[2]]]
+    done, data = cv2.imencode(kind, np.ascontiguousarray(image))
+    assert done
+    return data.tobytes()
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(width: int, height: int, colour: int, *more: bytes, pixels: bytes = b"") -> bytes:
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + b"".join(more) + chunk(b"IDAT", zlib.compress(pixels)) + chunk(b"IEND", b"")
+
+
+PALETTE = png(2, 1, 3, chunk(b"PLTE", bytes(range(9))), pixels=b"\0\0\1")
+CMYK = (
+    b"\xff\xd8\xff\xc0" + struct.pack(">HBHHB", 20, 8, 4, 4, 4) + bytes(12) + b"\xff\xd9"
+)  # the header is all that is looked at
+
+
+@pytest.mark.parametrize("kind", [".png", ".tif"])
+@pytest.mark.parametrize(
+    "image",
+    [RGB, RGB[..., 0], RGB.astype(np.uint16) * 257, RGB[..., 1].astype(np.uint16) * 200],
+    ids=["RGB", "gray", "RGB 16", "gray 16"],
+)
+def test_lossless_files_come_back_as_they_were(tmp_path: Path, kind: str, image: np.ndarray) -> None:
+    path = tmp_path / f"a{kind}"
+    path.write_bytes(encoded(kind, image))
+    found = read_image(path)
+    assert found.dtype == image.dtype
+    np.testing.assert_array_equal(found, image)
+
+
+def test_paths_may_hold_spaces_and_any_letters(tmp_path: Path) -> None:
+    path = tmp_path / "Käse brot 日本" / "bild 1.png"
+    write_png(path, RGB)
+    np.testing.assert_array_equal(read_rgb(path), RGB)
+    assert [file.name for file in path.parent.iterdir()] == ["bild 1.png"]
+
+
+def test_a_jpeg_is_read_in_rgb_order(tmp_path: Path) -> None:
+    red = np.zeros((16, 16, 3), np.uint8)
+    red[..., 0] = 200
+    path = tmp_path / "a.jpg"
+    path.write_bytes(encoded(".jpg", red))
+    assert abs(read_rgb(path).astype(int) - red).max() < 6
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (encoded(".png", RGB[..., 0]), "8-bit gray"),
+        (encoded(".png", RGB.astype(np.uint16)), "16-bit RGB"),
+        (encoded(".png", np.dstack([RGB, RGB[..., :1]])), "8-bit RGB with alpha"),
+        (png(2, 1, 2, chunk(b"tRNS", bytes(6)), pixels=bytes(7)), "8-bit RGB with alpha"),
+        (PALETTE, "8-bit palette"),
+        (CMYK, "8-bit CMYK"),
+        (encoded(".tif", RGB.astype(np.uint16)), "16-bit RGB"),
+        (encoded(".jpg", RGB[..., 0]), "8-bit gray"),
+    ],
+    ids=["gray", "16 bits", "alpha", "transparent colour", "palette", "CMYK", "16-bit TIFF", "gray JPEG"],
+)
+def test_what_is_not_8_bit_rgb_is_named(tmp_path: Path, data: bytes, kind: str) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(data)
+    with pytest.raises(SatsrError, match=rf"a.png is {kind}, but 8-bit RGB is expected"):
+        read_rgb(path)
+
+
+@pytest.mark.parametrize("kind", [".png", ".jpg", ".tif"])
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.99])
+def test_a_cut_off_file_is_a_sentence(tmp_path: Path, kind: str, share: float) -> None:
+    data = encoded(kind, RGB)
+    path = tmp_path / f"a{kind}"
+    path.write_bytes(data[: max(9, int(len(data) * share))])
+    with pytest.raises(SatsrError, match=r"a\.\w+ (is cut off|has a cut off|is corrupt)"):
+        read_image(path)
+
+
+def test_one_wrong_bit_in_a_png_is_found(capfd: pytest.CaptureFixture[str]) -> None:
+    data = bytearray(encoded(".png", RGB))
+    data[len(data) // 2] ^= 1
+    with pytest.raises(SatsrError, match=r"b.png is corrupt \(wrong checksum"):
+        decode(bytes(data), "b.png")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_missing_empty_and_foreign_files_are_sentences(tmp_path: Path) -> None:
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "text.png").write_text("hello")
+    for name, says in (
+        ("none.png", "does not exist"),
+        ("empty.png", r"is empty \(0 bytes\)"),
+        ("text.png", "is not a PNG, JPEG or TIFF"),
+        (".", "cannot be read as an image: Is a directory"),
+    ):
+        with pytest.raises(SatsrError, match=says):
+            read_image(tmp_path / name)
+
+
+def test_a_decompression_bomb_is_refused_by_its_header() -> None:
+    with pytest.raises(SatsrError, match="60000 x 60000 pixels, more than the limit of 100000000"):
+        decode(png(60000, 60000, 2), "bomb.png")
+    with pytest.raises(SatsrError, match="more than the limit of 100:"):
+        decode(encoded(".tif", RGB), "small.tif", max_pixels=100)
+
+
+def test_a_header_that_promises_more_rows_than_there_are_is_refused() -> None:
+    with pytest.raises(SatsrError, match="corrupt"):
+        decode(png(30, 4000, 2, pixels=bytes(91)), "lies.png")
+
+
+def test_bands_of_a_geotiff_are_not_dropped_silently(samples) -> None:
+    with pytest.raises(SatsrError, match="4-band TIFF"):
+        read_image(samples("s2/l1b_bgrn/00.tif"))
+
+
+def test_real_images_have_the_headers_they_decode_to(samples) -> None:
+    for name in (
+        "hr/OSBS_029.tif",
+        "hr/SOAP_031.png",
+        "hr/spacenet6_rotterdam/pan1_0.5m.tif",
+        "hr/landsat7_RGB.byte.tif",
+    ):
+        path = samples(name)
+        header, image = read_header(path.read_bytes(), name), read_image(path)
+        assert image.shape[:2] == (header.height, header.width)
+        assert image.dtype.itemsize * 8 == header.bits
+
+
+@pytest.mark.parametrize("image", [RGB.astype(np.float32), np.zeros((2, 2, 4), np.uint8)])
+def test_only_8_and_16_bit_gray_and_rgb_are_written(image: np.ndarray) -> None:
+    with pytest.raises(SatsrError, match="a PNG holds uint8 or uint16"):
+        encode_png(image)

@@ -1,0 +1,257 @@
+"""BreizhSR's recipe: variants, samples, the protocol of series, and the stages from download to export."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import steps.convert
+import steps.download
+import steps.evaluate
+import steps.export
+import steps.train
+import steps.validate
+from models.weights import save_weights
+from pipelines.breizhsr import PAPER, RECIPES, DiffusionObjective
+from satsr.config import Config, resolve
+from satsr.errors import SatsrError
+from satsr.export.onnx import export, parity
+from satsr.files import sha256
+from satsr.kinds.series.samples import Inputs, Sampling, SeriesCrops, nearest, offsets
+from satsr.project import Layout
+from satsr.radiometry import histogram_match, normalisation
+from satsr.seeds import generator
+from satsr.store.store import Store, StoreWriter
+from satsr.validate import suites
+from satsr.validate.checks import judge
+from satsr.validate.inspection import inspect
+from steps.recipes import Job
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY: dict[str, Any] = {
+    "network": {"channels": 8, "d_model": 16, "heads": 2, "num_blocks": 3, "nf": 8, "gc": 4, "dates": 4},
+    "train": {"iterations": 4, "batch": 2, "crop_px": 8, "validate_every": 4, "checkpoint_every": 2, "ema": 0.5},
+    "evaluate": {"panels": 1},
+}
+DIFFUSION = {"timesteps": 10, "sampling_steps": 3, "unet_channels": 8, "unet_multipliers": [1, 1]}
+SERIES = Inputs(("x", "days", "alphas", "up"), dates=4, single=False, scale=4)
+
+
+def tiny(root: Path, variant: str = "highresnet_ltae", **network: Any) -> Config:
+    """The quick profile, reduced."""
+    changes = {**TINY, "network": {**TINY["network"], "variant": variant, **network}, "train": dict(TINY["train"])}
+    if variant.startswith("srdiff"):
+        changes["network"] |= DIFFUSION
+        changes["train"]["backbone_iterations"] = 0 if "backbone_weights" in network else 2
+    return resolve(PAPER.config, "breizhsr", root, changes)
+
+
+def write(path: Path, counts: tuple[int, ...] = (5, 3), meta: dict[str, Any] | None = None) -> Store:
+    """Series of random images, so many dates each, trained and validated on."""
+    with StoreWriter(path, {"name": "test"}) as writer:
+        for split in ("train", "val"):
+            for number, count in enumerate(counts):
+                random, name = generator(0, split, number), f"scene{number}"
+                for index in range(count):
+                    writer.put(split, name, "lr", index, random.integers(200, 2500, (16, 20, 3)).astype(np.uint16))
+                writer.put(split, name, "hr", 0, random.integers(0, 256, (64, 80, 3)).astype(np.uint8))
+                days = [10 * index - 20 for index in range(count)]
+                dates = [f"2018-05-{day + 22:02d}" for day in days]
+                facts = {"days": days, "dates": dates, "target_date": "2018-05-22", **(meta or {})}
+                writer.describe(split, name, facts)
+    return Store(path)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return write(tmp_path_factory.mktemp("series") / "store")
+
+
+def job(root: Path) -> Job:
+    """A project with this recipe and four small drawn series."""
+    shutil.copytree(ROOT / "pipelines", root / "pipelines", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "models", root / "models", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "satsr", root / "satsr", ignore=shutil.ignore_patterns("__pycache__"))
+    card = (ROOT / "data/catalog/embedded-series.yaml").read_text()
+    card = card.replace("train: 24, val: 6, frames: 8, size: [160, 160]", "train: 3, val: 1, frames: 4, size: [96, 96]")
+    (root / "data/catalog").mkdir(parents=True)
+    (root / "data/catalog/embedded-series.yaml").write_text(card)
+    return Job(PAPER, tiny(root), Layout(root, "breizhsr"))
+
+
+def test_the_stages_run_from_the_card_to_a_graph_that_equals_the_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    work = job(tmp_path)
+    for stage in (steps.download, steps.convert, steps.validate, steps.train, steps.evaluate, steps.export):
+        stage.run(work)
+    metrics = json.loads(work.layout.metrics.read_text())
+    assert {"psnr_u8", "ssim_skimage_u8", "shift_mae_u8", "psnr_reflectance"} <= set(metrics["methods"]["ema"])
+    assert metrics["verdict"]["word"] == "no published figure"
+    assert json.loads((work.layout.export / "parity.json").read_text())["max_abs"] < 1e-4
+    page = (work.layout.evaluation / "report.html").read_text()
+    assert "No published figure" in page and "not known" in page
+
+
+@pytest.mark.parametrize("variant", RECIPES)
+def test_every_variant_trains_and_runs(variant: str, store: Store) -> None:
+    torch.manual_seed(0)
+    config = tiny(ROOT, variant)
+    network = PAPER.network(config)
+    assert PAPER.registered_name(config) == f"breizhsr-{variant}"
+    objective, samples = PAPER.objective(config, network), PAPER.samples(config, store)
+    batch = torch.utils.data.default_collate([samples[0], samples[1]])
+    for step in range(1, 5):
+        objective.prepare(step)
+        for name, loss in objective.losses(batch, step):
+            objective.optimizers[name].zero_grad()
+            loss.backward()
+            objective.optimizers[name].step()
+    network.eval()
+    for scene in store.scenes("val"):
+        output = PAPER.run(network, PAPER.inputs(config, scene))
+        assert output.shape == PAPER.baseline(config, scene).shape == (3, 64, 80)
+        assert PAPER.decides[0] in PAPER.score(config, scene, output)[0]
+    for case in PAPER.parity_cases(config):
+        with torch.no_grad():
+            output = network(**{name: torch.from_numpy(value) for name, value in case.items()})
+        assert output.shape[2:] == tuple(4 * side for side in case["x"].shape[-2:])
+
+
+def test_sampling_is_exported_as_one_graph_for_any_dates_and_sizes(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    config = tiny(ROOT, "srdiff_highresnet_ltae")
+    network = PAPER.network(config).eval()
+    example, axes = PAPER.example(config)
+    export(PAPER.graph(network), example, axes, tmp_path / "model.onnx", PAPER.describe(config))
+    assert parity(network, tmp_path / "model.onnx", PAPER.parity_cases(config))["max_abs"] < 1e-4
+
+
+def test_the_authors_configuration_fills_up_what_is_not_said() -> None:
+    for variant, recipe in RECIPES.items():
+        config = resolve(PAPER.config, "breizhsr", ROOT, {"profile": "paper", "network": {"variant": variant}})
+        assert config.train.model_dump().items() >= recipe.items()
+        assert config.train.iterations == (800_000 if variant.startswith("srdiff") else 400_000)
+    reduced = resolve(PAPER.config, "breizhsr", ROOT, {"profile": "quick_srdiff_rrdb"})
+    assert (reduced.network.variant, reduced.train.batch) == ("srdiff_rrdb", 4)
+
+
+def test_diffusion_trains_its_backbone_first_and_then_leaves_it(store: Store) -> None:
+    config = tiny(ROOT, "srdiff_highresnet_ltae")
+    network: Any = PAPER.network(config)
+    objective = PAPER.objective(config, network)
+    assert isinstance(objective, DiffusionObjective)
+    samples = PAPER.samples(config, store)
+    batch = torch.utils.data.default_collate([samples[0], samples[1]])
+    trained = []
+    for step in range(1, 5):
+        objective.prepare(step)
+        (drive,) = objective.losses(batch, step)
+        trained.append(drive[0])
+        assert objective.backbone.training is (step <= 2)
+        assert all(parameter.requires_grad is (step <= 2) for parameter in objective.backbone.parameters())
+    assert trained == ["backbone", "backbone", "network", "network"]
+    scene = store.scenes("val")[0]
+    first, second = (PAPER.run(network.eval(), PAPER.inputs(config, scene)) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_a_backbone_from_a_file_is_the_one_that_its_hash_names(tmp_path: Path) -> None:
+    source = PAPER.network(tiny(ROOT, anchor="median"))
+    path = tmp_path / "backbone.safetensors"
+    save_weights(source.state_dict(), path)
+    right = {"backbone_weights": str(path), "backbone_sha256": sha256(path)}
+    network: Any = PAPER.network(tiny(ROOT, "srdiff_highresnet_ltae", **right))
+    for name, value in source.state_dict().items():
+        torch.testing.assert_close(network.network.rrdb.state_dict()[name], value)
+    with pytest.raises(SatsrError, match="has the SHA-256"):
+        PAPER.network(tiny(ROOT, "srdiff_highresnet_ltae", backbone_weights=str(path), backbone_sha256="0"))
+    with pytest.raises(SatsrError, match="needs a trained backbone"):
+        resolve(
+            PAPER.config, "breizhsr", ROOT, {"network": {"variant": "srdiff_rrdb"}, "train": {"backbone_iterations": 0}}
+        )
+
+
+def test_a_sample_is_a_crop_made_by_hand(store: Store) -> None:
+    samples = SeriesCrops(store, SERIES, Sampling(crop_px=8, seed=3))
+    for index in range(6):
+        scene = samples.scenes[samples.order[index]]
+        crop, made = samples.crop(scene, index), samples[index]
+        days = offsets(scene)
+        chosen = nearest(days, 4)
+        padded = chosen + [chosen[-1]] * (4 - len(chosen))
+        stretch = normalisation("breizh_s2").forward
+
+        def cut(image: np.ndarray, factor: int, crop: Any = crop) -> np.ndarray:
+            top, left, side = crop.top * factor, crop.left * factor, 8 * factor
+            part = image[top : top + side, left : left + side]
+            part = part[:, ::-1] if crop.hflip else part
+            part = part[::-1] if crop.vflip else part
+            return (part.swapaxes(0, 1) if crop.transpose else part).transpose(2, 0, 1)
+
+        for place, date in enumerate(padded):
+            np.testing.assert_array_equal(made["x"][place], cut(stretch(scene.read("lr", date)), 1))
+        closest = stretch(scene.read("lr", int(np.argmin(np.abs(days)))))
+        matched = histogram_match(normalisation("signed_u8").forward(scene.read("hr", 0)), closest)
+        np.testing.assert_allclose(made["target"], cut(matched, 4), atol=1e-6)
+        np.testing.assert_array_equal(made["days"], days[padded])
+        assert made["alphas"].tolist() == [1.0] * len(chosen) + [0.0] * (4 - len(chosen))
+        assert made["up"].shape == (3, 32, 32)
+
+
+def test_samples_depend_on_seed_and_index_alone(store: Store) -> None:
+    first, second = (SeriesCrops(store, SERIES, Sampling(crop_px=8, seed=1)) for _ in range(2))
+    later = [second[index] for index in (5, 2)]
+    torch.testing.assert_close(first[2], later[1], rtol=0, atol=0)
+    torch.testing.assert_close(first[5], later[0], rtol=0, atol=0)
+    assert not torch.equal(first[2]["target"], SeriesCrops(store, SERIES, Sampling(crop_px=8, seed=2))[2]["target"])
+
+
+def test_the_baseline_is_the_nearest_date_and_a_perfect_output_scores_perfectly(store: Store) -> None:
+    config, scene = tiny(ROOT), store.scenes("val")[0]
+    closest = normalisation("breizh_s2").forward(scene.read("lr", 2))
+    baseline = PAPER.baseline(config, scene)
+    assert offsets(scene)[2] == 0 and baseline.min() >= -1 and baseline.max() <= 1
+    shrunk = baseline.reshape(3, 16, 4, 20, 4).mean((2, 4)).transpose(1, 2, 0)
+    assert np.corrcoef(shrunk.ravel(), closest.ravel())[0, 1] > 0.95
+    (perfect,) = PAPER.score(config, scene, PAPER.target(config, scene))
+    assert perfect["psnr_u8"] == np.inf and perfect["ssim_skimage_u8"] == pytest.approx(1)
+    assert perfect["shift_mae_u8"] == perfect["mae_reflectance"] == 0
+    (row,) = PAPER.score(config, scene, baseline)
+    assert row["shift_mae_u8"] <= row["mae_u8"] * 1.5 and row["psnr_reflectance"] > row["psnr_u8"]
+
+
+def test_a_target_of_the_images_own_kind_is_stretched_and_not_matched(tmp_path: Path) -> None:
+    random = generator(0, "own kind")
+    with StoreWriter(tmp_path / "store", {"name": "test"}) as writer:
+        hr = random.integers(200, 2500, (64, 64, 3)).astype(np.uint16)
+        writer.put("val", "a", "hr", 0, hr)
+        writer.put("val", "a", "lr", 0, hr[::4, ::4].copy())
+        writer.describe("val", "a", {})
+    (scene,) = Store(tmp_path / "store").scenes("val")
+    target = PAPER.target(tiny(ROOT), scene)
+    np.testing.assert_array_equal(target, normalisation("breizh_s2").forward(hr).transpose(2, 0, 1))
+    assert PAPER.inputs(tiny(ROOT), scene)["days"].tolist() == [[0.0]]
+
+
+@pytest.mark.parametrize(
+    ("meta", "rule"),
+    [
+        ({"dates": ["2018-05-02", "2018-05-12"]}, "dates"),
+        ({"dates": ["2018-05-22", "2018-05-12", "2018-05-02"], "days": [0, -10, -20]}, "sorted"),
+        ({"days": [20, 10, 0]}, "days"),
+        ({"dates": [], "days": []}, "dates"),
+    ],
+)
+def test_dates_that_do_not_fit_fail_validation(meta: dict[str, Any], rule: str, tmp_path: Path) -> None:
+    rules = suites.suite("series", max_shift_px=100.0)
+    good, bad = (
+        judge(inspect(write(tmp_path / name, (3,), facts)), rules) for name, facts in (("a", None), ("b", meta))
+    )
+    assert not {check.name for check in good.failed}
+    assert rule in {check.name for check in bad.failed}

@@ -1,0 +1,264 @@
+"""QA-Net's recipe on a few small image sets: what it trains on, what it is measured by, and its stages end to end."""
+
+from copy import copy
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from satsr.config import resolve
+from satsr.convert.layouts.probav import published_split
+from satsr.errors import SatsrError
+from satsr.files import read_json
+from satsr.kinds.imageset.paper import read_views
+from satsr.kinds.imageset.samples import ViewCrops
+from satsr.metrics import cpsnr, cssim, probav_score
+from satsr.project import Layout
+from satsr.seeds import generator
+from satsr.store.store import Scene, Store, StoreWriter
+from satsr.validate.suites import suite
+from steps import convert, download, evaluate, export, train, validate
+from steps.recipes import Job, recipe
+
+ROOT = Path(__file__).resolve().parents[2]
+CARD = """name: tiny-probav
+title: A few drawn image sets
+licence: Apache-2.0
+source:
+  embedded: {kind: probav, train: 3, val: 2, frames: 10, size: [72, 72], seed: 1}
+layout: probav
+scale: 3
+"""
+TINY = {
+    "network": {"n_modules": 1, "n_resblocks": 1, "n_feats": 8},
+    "train": {"iterations": 4, "batch": 2, "crop_px": 12, "validate_every": 2, "checkpoint_every": 4},
+    "evaluate": {"panels": 1},
+}
+PAPER = recipe("qanet")
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
+    """A project with a tiny card, downloaded, converted and validated."""
+    root = tmp_path_factory.mktemp("project")
+    (root / "pipelines").symlink_to(ROOT / "pipelines")
+    for name in ("models", "satsr"):
+        (root / name).symlink_to(ROOT / name)
+    (root / "tiny.yaml").write_text(CARD)
+    config = resolve(PAPER.config, "qanet", root, {"data": "tiny.yaml", **TINY})
+    made = Job(PAPER, config, Layout(root, "qanet"))
+    for stage in (download, convert, validate):
+        stage.run(made)
+    return made
+
+
+@pytest.fixture
+def store(job: Job) -> Store:
+    return Store(job.layout.store)
+
+
+@pytest.fixture
+def scene(store: Store) -> Scene:
+    return store.scenes("val")[0]
+
+
+def test_the_paper_profile_is_the_published_recipe() -> None:
+    card = ROOT / "data/catalog/proba-v.yaml"
+    config = resolve(PAPER.config, "qanet", ROOT, {"profile": "paper", "data": str(card)})
+    settings = config.train
+    assert (settings.lr, settings.weight_decay, settings.clip_norm) == (1e-4, 1e-5, 15)
+    assert (settings.batch, settings.seed, settings.crop_px, settings.ema) == (10, 216, 32, 0)
+    assert sum(p.numel() for p in PAPER.network(config).parameters()) == 2_818_389
+    epoch = settings.iterations // 520
+    assert settings.milestone_steps == [epoch * number for number in (120, 220, 300, 360, 400, 440, 480)]
+    objective = PAPER.objective(config, torch.nn.Linear(1, 1))
+    rates = []
+    for step in (1, 120 * epoch, 120 * epoch + 1, settings.iterations):
+        objective.prepare(step)
+        rates.append(objective.optimizers["network"].param_groups[0]["lr"])
+    assert rates == pytest.approx([1e-4, 1e-4, 0.8e-4, 0.8**7 * 1e-4])
+
+
+def test_a_training_sample_is_a_crop_of_nine_different_views_with_its_reference(store: Store) -> None:
+    samples = ViewCrops(store, 9, 12, 3, seed=5)
+    for index in range(4):
+        sample = samples[index]
+        assert {name: tuple(value.shape) for name, value in sample.items()} == {
+            "x": (9, 12, 12),
+            "quality": (9, 12, 12),
+            "target": (1, 36, 36),
+            "mask": (1, 36, 36),
+        }
+        scene = store.scenes("train")[samples.order[index]]
+        lr, qm = read_views(scene)
+        hr, sm = scene.read("hr", 0), scene.read("sm", 0)
+        top, left = place(hr, np.rint(sample["target"][0].numpy() * 65535))
+        assert top % 3 == 0 and left % 3 == 0
+        assert torch.equal(sample["mask"][0].bool(), torch.from_numpy(sm[top : top + 36, left : left + 36] > 0))
+        rows, columns = slice(top // 3, top // 3 + 12), slice(left // 3, left // 3 + 12)
+        views = np.rint(sample["x"].numpy() * 65535)
+        matches = [[n for n, image in enumerate(lr) if (image[rows, columns] == view).all()] for view in views]
+        assert sorted({found[0] for found in matches}) == sorted(found[0] for found in matches)
+        for (view,), clear in zip(matches, sample["quality"].numpy(), strict=True):
+            np.testing.assert_array_equal(clear, qm[view, rows, columns] > 0)
+
+
+def place(image: np.ndarray, part: np.ndarray) -> tuple[int, int]:
+    """Where ``part`` lies in ``image``."""
+    windows = np.lib.stride_tricks.sliding_window_view(image, part.shape)
+    ((top, left),) = np.argwhere((windows == part).all(axis=(2, 3)))
+    return int(top), int(left)
+
+
+def test_samples_depend_on_seed_and_index_alone_and_flips_turn_all_images_alike(store: Store) -> None:
+    samples, again = ViewCrops(store, 9, 12, 3, seed=5), ViewCrops(store, 9, 12, 3, seed=5)
+    again[7]
+    assert all(torch.equal(samples[2][name], again[2][name]) for name in samples[2])
+    assert not torch.equal(samples[2]["x"], ViewCrops(store, 9, 12, 3, seed=6)[2]["x"])
+    plain, turned = ViewCrops(store, 9, 12, 3, seed=5), ViewCrops(store, 9, 12, 3, seed=5, flips=True)
+    moves = set()
+    for index in range(12):
+        before, after = plain[index], turned[index]
+        move = next(move for move in TURNS if torch.equal(TURNS[move](before["target"]), after["target"]))
+        assert all(torch.equal(TURNS[move](before[name]), after[name]) for name in before)
+        moves.add(move)
+    assert len(moves) > 3
+
+
+def turn(image: torch.Tensor, hflip: bool, vflip: bool, transpose: bool) -> torch.Tensor:
+    image = image.flip(-1) if hflip else image
+    image = image.flip(-2) if vflip else image
+    return image.transpose(-1, -2) if transpose else image
+
+
+TURNS = {
+    (h, v, t): lambda image, h=h, v=v, t=t: turn(image, h, v, t)
+    for h in (False, True)
+    for v in (False, True)
+    for t in (False, True)
+}
+
+
+def test_cloudy_crops_are_drawn_again(tmp_path: Path) -> None:
+    qm = np.zeros((9, 32, 32), np.uint8)
+    qm[:, :16] = 255
+    with StoreWriter(tmp_path / "store", {"name": "half"}) as writer:
+        for index in range(9):
+            writer.put("train", "a", "lr", index, generator(0, "lr", index).integers(0, 9, (32, 32)).astype(np.uint16))
+            writer.put("train", "a", "qm", index, qm[index])
+        writer.put("train", "a", "hr", 0, np.zeros((96, 96), np.uint16))
+        writer.put("train", "a", "sm", 0, np.full((96, 96), 255, np.uint8))
+        writer.describe("train", "a", {})
+    half = Store(tmp_path / "store")
+    clear = [ViewCrops(half, 9, 8, 3, 0)[index]["quality"].mean() for index in range(20)]
+    anywhere = [ViewCrops(half, 9, 8, 3, 0, min_clear=0.0)[index]["quality"].mean() for index in range(20)]
+    assert min(clear) >= 0.85 > np.mean(anywhere)
+
+
+def test_inputs_are_nine_views_over_65535_and_always_the_same_ones(job: Job, scene: Scene) -> None:
+    inputs = PAPER.inputs(job.config, scene)
+    lr, qm = read_views(scene)
+    assert inputs["x"].shape == inputs["quality"].shape == (1, 9, 24, 24)
+    assert inputs["x"].dtype == inputs["quality"].dtype == np.float32
+    numbers = np.rint(inputs["x"][0] * 65535)
+    chosen = [next(n for n, image in enumerate(lr) if (image == view).all()) for view in numbers]
+    assert len(set(chosen)) == 9 and chosen == sorted(chosen)
+    np.testing.assert_array_equal(inputs["quality"][0], qm[chosen] > 0)
+    other = replace(
+        job, config=job.config.model_copy(update={"train": job.config.train.model_copy(update={"seed": 9})})
+    )
+    np.testing.assert_array_equal(PAPER.inputs(other.config, scene)["x"], inputs["x"])
+
+
+def test_the_baseline_has_the_score_one_and_the_metrics_of_the_library(job: Job, store: Store) -> None:
+    for scene in store.scenes("val"):
+        baseline = PAPER.baseline(job.config, scene)
+        (row,) = PAPER.score(job.config, scene, baseline)
+        hr, mask = scene.read("hr", 0) / np.float32(65535), scene.read("sm", 0) > 0
+        assert row["cpsnr"] == cpsnr(baseline[0], hr, mask) == row[f"cpsnr_{scene.meta['band'].lower()}"]
+        assert row["cssim"] == cssim(baseline[0], hr, mask)
+        assert row["probav_score"] == probav_score(baseline[0], hr, mask, scene.meta["norm"])
+        assert row["probav_score"] == pytest.approx(1, abs=1e-6)
+
+
+def test_sets_without_norm_csv_are_scored_against_the_baseline_itself(job: Job, scene: Scene) -> None:
+    bare = copy(scene)
+    bare.meta = {}
+    for image in (PAPER.baseline(job.config, scene), np.roll(PAPER.baseline(job.config, scene), 1, axis=1) * 1.01):
+        (ours,), (theirs,) = (PAPER.score(job.config, one, image) for one in (bare, scene))
+        assert ours["probav_score"] == pytest.approx(theirs["probav_score"], abs=1e-6)
+
+
+def test_pictures_of_all_methods_share_one_stretch(job: Job, scene: Scene) -> None:
+    truth = PAPER.pictures(job.config, scene, None, "hr")
+    same = PAPER.pictures(job.config, scene, scene.read("hr", 0)[None] / np.float32(65535), "ema")
+    small = PAPER.pictures(job.config, scene, None, "lr")
+    assert truth.shape == (1, 72, 72, 3) and small.shape == (1, 24, 24, 3) and truth.dtype == small.dtype == np.uint8
+    assert np.abs(truth.astype(int) - same).max() <= 1 and truth.std() > 20
+    assert abs(float(truth.mean()) - float(small.mean())) < 40
+
+
+def test_the_published_split_has_the_published_numbers(golden) -> None:
+    for band, first, last, counts in (("RED", 0, 594, (415, 179)), ("NIR", 594, 1160, (396, 170))):
+        train_names, val_names = published_split([f"imgset{number:04d}" for number in range(first, last)])
+        assert (len(train_names), len(val_names)) == counts
+        assert val_names == sorted(golden(f"qanet/val_{band}_split.txt").read_text().split())
+
+
+def test_the_suite_looks_at_counts_sizes_values_quality_and_splits() -> None:
+    columns = {rule.column for rule in suite("probav").rules}
+    assert {"n_lr", "n_hr", "ratio", "max", "dtype", "saturated_share", "also_in"} <= columns
+    limits = PAPER.limits(resolve(PAPER.config, "qanet", ROOT, {"network": {"n_views": 5}}))
+    views = next(rule for rule in suite("probav", **limits).rules if rule.name == "views")
+    assert views.arguments["min_value"] == 5
+
+
+def test_data_with_troubles_fail_their_checks(tmp_path: Path) -> None:
+    from satsr.validate.checks import judge
+    from satsr.validate.inspection import inspect
+
+    with StoreWriter(tmp_path / "store", {"name": "bad"}) as writer:
+        for split in ("train", "val"):
+            for index in range(4):
+                image = generator(0, "bad", index).integers(0, 40000, (24, 24)).astype(np.uint16)
+                writer.put(split, "a", "lr", index, image)
+                writer.put(split, "a", "qm", index, np.full((24, 24), 255 * (index > 0), np.uint8))
+            writer.put(split, "a", "hr", 0, generator(0, "hr").integers(0, 9000, (48, 48)).astype(np.uint16))
+            writer.put(split, "a", "sm", 0, np.zeros((48, 48), np.uint8))
+            writer.describe(split, "a", {})
+    failed = {check.name for check in judge(inspect(Store(tmp_path / "store")), suite("probav")).failed}
+    assert {"views", "scale", "maximum", "clear", "status", "disjoint"} <= failed
+
+
+def test_maps_of_another_size_are_refused(tmp_path: Path) -> None:
+    with StoreWriter(tmp_path / "store", {"name": "sizes"}) as writer:
+        writer.put("val", "a", "lr", 0, np.zeros((24, 24), np.uint16))
+        writer.put("val", "a", "qm", 0, np.zeros((24, 12), np.uint8))
+        writer.describe("val", "a", {})
+    with pytest.raises(SatsrError, match="expected as many maps as views, all of one size"):
+        read_views(Store(tmp_path / "store").scenes("val")[0])
+
+
+def test_the_stages_lead_from_a_card_to_a_measured_graph(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    for stage in (train, evaluate, export):
+        stage.run(job)
+    layout = job.layout
+    assert read_json(layout.validation / "validation.json")["success"]
+    metrics = read_json(layout.metrics)
+    assert metrics["decides"] == ["cpsnr", "cssim"]
+    assert metrics["verdict"]["word"] == "not comparable" and "imgset0658" in metrics["verdict"]["sentence"]
+    for method in ("bicubic", "network", "ema"):
+        assert {"cpsnr", "cssim", "probav_score"} <= metrics["methods"][method].keys()
+    assert metrics["methods"]["bicubic"]["probav_score"] == pytest.approx(1, abs=1e-6)
+    assert read_json(layout.export / "parity.json")["max_abs"] < 1e-5
+    assert (layout.evaluation / "report.html").stat().st_size > 10_000
+
+
+def test_the_exported_graph_says_how_to_apply_it(job: Job) -> None:
+    from satsr.exported.facts import parse
+
+    facts = parse(PAPER.describe(job.config), "here")
+    assert (facts.kind, facts.scale, facts.channels, facts.normalisation.high) == ("imageset", 3, 1, (65535.0,))

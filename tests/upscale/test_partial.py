@@ -1,0 +1,55 @@
+"""Unfinished results: gone on with by the same command, thrown away by another, never in each other's way."""
+
+import pytest
+
+from satsr.errors import SatsrError
+from satsr.upscale.partial import unfinished
+
+
+def stopped(output, key, **state):
+    """A run that noted ``state`` and was interrupted."""
+    with pytest.raises(KeyboardInterrupt), unfinished(output, key) as partial:
+        (partial.folder / "work").write_text("half")
+        partial.save(**state)
+        raise KeyboardInterrupt
+
+
+def test_the_same_key_finds_what_was_done(tmp_path):
+    output = tmp_path / "out.tif"
+    stopped(output, {"model": "a"}, rows=5)
+    with unfinished(output, {"model": "a"}) as partial:
+        assert partial.state == {"rows": 5} and (partial.folder / "work").read_text() == "half"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_key_begins_anew(tmp_path):
+    output = tmp_path / "out.tif"
+    stopped(output, {"model": "a"}, rows=5)
+    with unfinished(output, {"model": "b"}) as partial:
+        assert partial.state == {} and not (partial.folder / "work").exists()
+
+
+def test_a_damaged_manifest_begins_anew(tmp_path):
+    output = tmp_path / "out.tif"
+    stopped(output, {"model": "a"}, rows=5)
+    (tmp_path / ".out.tif.partial" / "manifest.json").write_text("{")
+    with unfinished(output, {"model": "a"}) as partial:
+        assert partial.state == {}
+
+
+def test_a_result_is_kept_unless_it_is_this_runs_own(tmp_path):
+    output = tmp_path / "out.tif"
+    stopped(output, {"model": "a"})
+    output.write_text("made by the run that was stopped after this")
+    with pytest.raises(SatsrError, match="--overwrite"), unfinished(output, {"model": "b"}):
+        pass
+    with unfinished(output, {"model": "a"}):
+        pass
+    with pytest.raises(SatsrError, match="--overwrite"), unfinished(output, {"model": "a"}):
+        pass
+
+
+def test_two_runs_do_not_make_the_same_result(tmp_path):
+    output = tmp_path / "out.tif"
+    with unfinished(output, {}), pytest.raises(SatsrError, match="another process"), unfinished(output, {}):
+        pass
