@@ -10,11 +10,13 @@ import subprocess
 import sys
 import time
 
-from satsr.config import change, read_yaml
+from satsr.config.resolve import read_yaml
 from satsr.files import read_json
+from satsr.params import change
 from satsr.project import Layout, root
 from steps import STAGES
-from steps.recipes import job, recipe
+from steps.configuration import config_of
+from steps.job import job
 
 HEAD = ["paper", "data", *STAGES, "baseline", "ours", "gain", "parity"]
 
@@ -22,7 +24,7 @@ HEAD = ["paper", "data", *STAGES, "baseline", "ours", "gain", "parity"]
 def row(paper: str, profile: str) -> list[str]:
     """Runs a paper; the cells of its row."""
     if profile:
-        change(paper, {"profile": profile}, root(), recipe(paper).config)
+        change(paper, {"profile": profile}, root(), config_of(paper))
     work = job(paper, root())
     layout = Layout(root(), paper)
     shutil.rmtree(layout.scratch, ignore_errors=True)
@@ -32,7 +34,7 @@ def row(paper: str, profile: str) -> list[str]:
     psnr, ssim = work.paper.decides
     values = [f"{found[psnr]:.2f} / {found[ssim]:.4f}" for found in (baseline, ours)]
     gain = f"{ours[psnr] - baseline[psnr]:+.2f} dB / {ours[ssim] - baseline[ssim]:+.4f}"
-    name = work.paper.registered_name(work.config)
+    name = work.paper.registered_name
     return [name, metrics["dataset"], *times, *values, gain, f"{parity['max_abs']:.0e}"]
 
 

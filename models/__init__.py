@@ -10,7 +10,7 @@ from importlib import import_module
 
 from torch import nn
 
-from models.weights import load_weights
+from models.shared.weights import load_weights
 
 __all__ = ["build", "load_weights", "names"]
 

@@ -7,10 +7,11 @@ from typing import Any
 from zenml import pipeline
 from zenml.pipelines.pipeline_definition import Pipeline
 
-from satsr.config import change
+from satsr.params import change
 from satsr.project import root
 from steps import zen
-from steps.recipes import recipe
+from steps.configuration import config_of
+from steps.job import recipe
 
 
 @cache
@@ -41,5 +42,5 @@ def train(paper: str) -> Pipeline:
 
 def prepare(paper: str, settings: Mapping[str, Any]) -> None:
     """Writes the settings into ``params.yaml`` and says so; refuses a bad configuration before anything runs."""
-    for line in change(paper, settings, root(), recipe(paper).config):
+    for line in change(paper, settings, root(), config_of(paper)):
         print(line)

@@ -9,83 +9,38 @@ Deviations: the network starts in its stable mode, because the authors' start gi
 drawn from the seed; outputs are compared as 8-bit images.
 """
 
-from typing import Any
-
 import numpy as np
 import torch
-from pydantic import Field
 from torch import nn
 from torch.utils.data import Dataset
 
 import models
-from satsr.config import Config, Section, Train
-from satsr.kinds.sampling import WindowCrops, window
-from satsr.kinds.video.paper import VideoProtocol
-from satsr.paper import Arrays, Claim, Paper, Published
+from pipelines.configs.msdtgp import MsdtgpConfig
+from satsr.kinds.sampling import window
+from satsr.kinds.video.paper import VideoPaper
+from satsr.kinds.video.samples import WindowCrops
+from satsr.paper import Arrays
 from satsr.store.store import Scene, Store
 from satsr.train.objectives import Objective, Supervised, cosine, multistep
 
 FRAMES = 5
 
 
-class MsdtgpNetwork(Section):
-    """The defaults are the paper's."""
-
-    base_filter: int = Field(256, ge=8)
-    feat: int = Field(64, ge=8, multiple_of=8)
-    n_resblock: int = Field(5, ge=1)
-    n_extract: int = Field(3, ge=1)
-    init: str = Field("stable", pattern="^(stable|reference)$")
-    bicubic_residual: bool = False
-
-
-class MsdtgpTrain(Train):
-    """The defaults are the paper's, beside the lengths that a profile sets."""
-
-    crop_px: int = Field(32, ge=8)
-    lr: float = Field(8e-5, gt=0)
-    milestones: list[int] = Field(default=[], description="steps after which the rate is divided by 10")
-    validate_frames: int = Field(3, ge=1)
-
-
-class MsdtgpConfig(Config):
-    """Everything that can be set for this paper."""
-
-    network: MsdtgpNetwork
-    train: MsdtgpTrain
-
-
-class Msdtgp(VideoProtocol, Paper):
+class Msdtgp(VideoPaper[MsdtgpConfig]):
     """The recipe."""
 
     name = "msdtgp"
     title = "MSDTGP, satellite video x4"
     kind = "window"
     citation = "Xiao et al.: Satellite video super-resolution via MSDTGP, IEEE TGRS 60 (2022)"
-    config = MsdtgpConfig
-    claim = Claim(
-        dataset="jilin-189",
-        metric="psnr_y_u8",
-        method="MSDTGP",
-        source="the authors' table, average of ten Jilin-1 clips, x4; channel not stated there, probably Y",
-        rows=[
-            Published("bicubic", {"psnr_y_u8": 31.16, "ssim_y_u8": 0.9062}),
-            Published("DUF", {"psnr_y_u8": 34.09, "ssim_y_u8": 0.9461}),
-            Published("TDAN", {"psnr_y_u8": 34.97, "ssim_y_u8": 0.9521}),
-            Published("RBPN", {"psnr_y_u8": 35.40, "ssim_y_u8": 0.9553}),
-            Published("EDVR-L", {"psnr_y_u8": 35.40, "ssim_y_u8": 0.9555}),
-            Published("SOF-VSR", {"psnr_y_u8": 35.52, "ssim_y_u8": 0.9561}),
-            Published("MSDTGP", {"psnr_y_u8": 35.71, "ssim_y_u8": 0.9580}),
-        ],
-    )
 
-    def network(self, config: Config) -> nn.Module:
+    def network(self) -> nn.Module:
         """The network of the paper, for scale 2, 4 or 8."""
-        return models.build("msdtgp", scale=config.convert.scale, **config.network.model_dump())
+        return models.build("msdtgp", scale=self.config.convert.scale, **self.config.network.model_dump())
 
-    def objective(self, config: Config, network: nn.Module) -> Objective:
+    def objective(self, network: nn.Module) -> Objective:
         """L1 with Adam; the rate is divided by ten at the milestones, or without any falls as a cosine."""
-        settings: Any = config.train
+        settings = self.config.train
         adam = torch.optim.Adam(network.parameters(), lr=settings.lr)
 
         def rate(step: int) -> float:
@@ -95,14 +50,14 @@ class Msdtgp(VideoProtocol, Paper):
 
         return Supervised(network, nn.L1Loss(), adam, rate)
 
-    def samples(self, config: Config, store: Store) -> Dataset[dict[str, torch.Tensor]]:
+    def samples(self, store: Store) -> Dataset[dict[str, torch.Tensor]]:
         """Crops of a frame with its neighbours."""
-        settings: Any = config.train
-        return WindowCrops(store, FRAMES, settings.crop_px, config.convert.scale, settings.seed)
+        settings = self.config.train
+        return WindowCrops(store, FRAMES, settings.crop_px, self.config.convert.scale, settings.seed, self.radiometry)
 
-    def inputs(self, config: Config, scene: Scene, limit: int | None = None) -> dict[str, np.ndarray]:
+    def inputs(self, scene: Scene, limit: int | None = None) -> dict[str, np.ndarray]:
         """``x`` (T, 5, 3, H, W): a window around every frame; the missing neighbours at the ends are the frame."""
-        clip = super().inputs(config, scene)["x"][0]
+        clip = super().inputs(scene)["x"][0]
         count = len(clip) if limit is None else min(limit, len(clip))
         return {"x": np.stack([clip[window(frame, len(clip), FRAMES)] for frame in range(count)])}
 
@@ -110,15 +65,15 @@ class Msdtgp(VideoProtocol, Paper):
         """(T, 3, sH, sW), a window at a time so that memory does not grow with the clip."""
         return np.concatenate([super(Msdtgp, self).run(network, {"x": part[None]})[None] for part in inputs["x"]])
 
-    def example(self, config: Config) -> tuple[dict[str, torch.Tensor], dict[str, dict[int, str]]]:
+    def example(self) -> tuple[dict[str, torch.Tensor], dict[str, dict[int, str]]]:
         """Any batch, height and width; five frames."""
         return {"x": torch.zeros(2, FRAMES, 3, 16, 20)}, {"x": {0: "batch", 3: "height", 4: "width"}}
 
-    def parity_cases(self, config: Config) -> list[dict[str, np.ndarray]]:
+    def parity_cases(self) -> list[dict[str, np.ndarray]]:
         """Sizes other than the exported one."""
         random = np.random.default_rng(0)
         shapes = [(1, FRAMES, 3, 16, 16), (3, FRAMES, 3, 17, 23), (1, FRAMES, 3, 40, 32)]
         return [{"x": random.random(shape, dtype=np.float32)} for shape in shapes]
 
 
-PAPER = Msdtgp()
+PAPER = Msdtgp

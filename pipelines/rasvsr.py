@@ -10,50 +10,20 @@ without pretrained SPyNet weights the flow starts at zero.
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch import nn
 from torch.utils.data import Dataset
 
 import models
 from models.rasvsr import load_flow, start_flow_at_zero
 from models.rasvsr.losses import charbonnier
-from satsr.config import Config, Section, Train
-from satsr.kinds.sampling import ClipCrops
-from satsr.kinds.video.paper import VideoProtocol
-from satsr.paper import Claim, Paper, Published
+from pipelines.configs.rasvsr import RasvsrConfig, RasvsrTrain
+from satsr.kinds.video.paper import VideoPaper
+from satsr.kinds.video.samples import ClipCrops
 from satsr.store.store import Store
 from satsr.train.objectives import Batch, Objective, cosine, set_rate
-
-
-class RasvsrNetwork(Section):
-    """The defaults are the paper's (section III; the released configuration)."""
-
-    mid_channels: int = Field(64, ge=16, multiple_of=16)
-    num_blocks: int = Field(7, ge=1)
-    flow_weights: str | None = None
-
-
-class RasvsrTrain(Train):
-    """The defaults are the paper's, beside the lengths that a profile sets."""
-
-    frames: int = Field(60, ge=2)
-    crop_px: int = Field(64, ge=16)
-    lr: float = Field(1e-4, gt=0)
-    lr_floor: float = Field(1e-7, ge=0)
-    flow_lr_factor: float = Field(0.25, ge=0)
-    flow_frozen_until: int = Field(5000, ge=0)
-    validate_frames: int = Field(7, ge=1)
-
-
-class RasvsrConfig(Config):
-    """Everything that can be set for this paper."""
-
-    network: RasvsrNetwork
-    train: RasvsrTrain
 
 
 class RasvsrObjective(Objective):
@@ -84,32 +54,16 @@ class RasvsrObjective(Objective):
         yield "network", charbonnier(self.network(batch["x"]), batch["target"])
 
 
-class Rasvsr(VideoProtocol, Paper):
+class Rasvsr(VideoPaper[RasvsrConfig]):
     """The recipe."""
 
     name = "rasvsr"
     title = "RASVSR, satellite video x4"
     citation = "Wang, Li, Zhao: RASVSR, IEEE JSTARS 17 (2024), 685-695"
-    config = RasvsrConfig
-    claim = Claim(
-        dataset="sat-mtb-vsr",
-        metric="psnr_rgb_u8",
-        method="RASVSR",
-        source="the authors' repository, assets/table.png: x4, SAT-MTB-VSR, RGB, mean over frames, then over 18 clips",
-        rows=[
-            Published("bicubic", {"psnr_rgb_u8": 35.583, "ssim_rgb_u8": 0.9280, "niqe_y_u8": 7.7373}),
-            Published("EDVR", {"psnr_rgb_u8": 37.824, "ssim_rgb_u8": 0.9533, "niqe_y_u8": 7.2666}),
-            Published("MSDTGP", {"psnr_rgb_u8": 37.827, "ssim_rgb_u8": 0.9534, "niqe_y_u8": 7.1752}),
-            Published("BasicVSR", {"psnr_rgb_u8": 38.027, "ssim_rgb_u8": 0.9535, "niqe_y_u8": 7.1126}),
-            Published("IconVSR", {"psnr_rgb_u8": 38.351, "ssim_rgb_u8": 0.9566, "niqe_y_u8": 7.0827}),
-            Published("BasicVSR++", {"psnr_rgb_u8": 38.780, "ssim_rgb_u8": 0.9607, "niqe_y_u8": 6.9408}),
-            Published("RASVSR", {"psnr_rgb_u8": 39.930, "ssim_rgb_u8": 0.9670, "niqe_y_u8": 6.8273}),
-        ],
-    )
 
-    def network(self, config: Config) -> nn.Module:
+    def network(self) -> nn.Module:
         """The network of the paper; without pretrained flow weights the flow starts at zero."""
-        settings: Any = config.network
+        settings = self.config.network
         network = models.build("rasvsr", mid_channels=settings.mid_channels, num_blocks=settings.num_blocks)
         if settings.flow_weights:
             load_flow(network, settings.flow_weights)
@@ -117,25 +71,27 @@ class Rasvsr(VideoProtocol, Paper):
             start_flow_at_zero(network)
         return network
 
-    def objective(self, config: Config, network: nn.Module) -> Objective:
+    def objective(self, network: nn.Module) -> Objective:
         """Charbonnier with the paper's optimiser."""
-        settings: Any = config.train
+        settings = self.config.train
         return RasvsrObjective(network, settings)
 
-    def samples(self, config: Config, store: Store) -> Dataset[dict[str, torch.Tensor]]:
+    def samples(self, store: Store) -> Dataset[dict[str, torch.Tensor]]:
         """Crops of short clips."""
-        settings: Any = config.train
-        return ClipCrops(store, settings.frames, settings.crop_px, config.convert.scale, settings.seed)
+        settings = self.config.train
+        return ClipCrops(
+            store, settings.frames, settings.crop_px, self.config.convert.scale, settings.seed, self.radiometry
+        )
 
-    def example(self, config: Config) -> tuple[dict[str, torch.Tensor], dict[str, dict[int, str]]]:
+    def example(self) -> tuple[dict[str, torch.Tensor], dict[str, dict[int, str]]]:
         """Any batch, number of frames, height and width."""
         return {"x": torch.zeros(2, 3, 3, 64, 72)}, {"x": {0: "batch", 1: "time", 3: "height", 4: "width"}}
 
-    def parity_cases(self, config: Config) -> list[dict[str, np.ndarray]]:
+    def parity_cases(self) -> list[dict[str, np.ndarray]]:
         """Lengths and sizes other than the exported one."""
         random = np.random.default_rng(0)
         shapes = [(1, 1, 3, 64, 64), (1, 2, 3, 72, 64), (3, 5, 3, 64, 68), (1, 7, 3, 76, 96)]
         return [{"x": random.random(shape, dtype=np.float32)} for shape in shapes]
 
 
-PAPER = Rasvsr()
+PAPER = Rasvsr

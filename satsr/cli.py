@@ -103,11 +103,11 @@ def _setup(arguments: argparse.Namespace) -> None:
 
 
 def _set(arguments: argparse.Namespace) -> None:
-    from satsr.config import change
+    from satsr.params import change
     from satsr.project import root
-    from steps.recipes import recipe
+    from steps.configuration import config_of
 
-    lines = change(arguments.paper, dict(map(_setting, arguments.settings)), root(), recipe(arguments.paper).config)
+    lines = change(arguments.paper, dict(map(_setting, arguments.settings)), root(), config_of(arguments.paper))
     print("\n".join(lines) or "params.yaml says so already")
 
 
@@ -132,14 +132,14 @@ def _show(arguments: argparse.Namespace) -> None:
     from ruamel.yaml import YAML
 
     from satsr.project import root
-    from steps.recipes import job
+    from steps.configuration import configuration
 
-    YAML().dump(job(arguments.paper, root()).config.model_dump(), sys.stdout)
+    YAML().dump(configuration(arguments.paper, root()).model_dump(), sys.stdout)
 
 
 def _summary(arguments: argparse.Namespace) -> None:
     from satsr.project import root
-    from satsr.register.summary import summary
+    from satsr.review.summary import summary
 
     print(summary(root(), arguments.paper))
 
@@ -147,11 +147,11 @@ def _summary(arguments: argparse.Namespace) -> None:
 def _review_list(arguments: argparse.Namespace) -> None:
     from satsr import tracking
     from satsr.project import root
-    from satsr.register import review
-    from satsr.register.review_text import listing
+    from satsr.register import decisions
+    from satsr.review.listing import listing
 
     client = tracking.client(root())
-    models = [arguments.model] if arguments.model else review.names(client)
+    models = [arguments.model] if arguments.model else decisions.names(client)
     if not models:
         print("the registry is empty: run a pipeline first, for instance zenml pipeline run train_rasvsr")
     for model in models:
@@ -163,8 +163,8 @@ def _compare(arguments: argparse.Namespace) -> None:
 
     from satsr import tracking
     from satsr.project import root
-    from satsr.register.compare import common, cost_note, differences, named, table, write_comparison
-    from satsr.register.review_text import comparison
+    from satsr.review.compare import common, cost_note, differences, named, table, write_comparison
+    from satsr.review.listing import comparison
 
     client = tracking.client(root())
     versions = named(client, arguments.versions)
@@ -192,21 +192,21 @@ def _say(line: str) -> None:
 def _review_decide(arguments: argparse.Namespace) -> None:
     from satsr import tracking
     from satsr.project import root
-    from satsr.register import review
+    from satsr.register import decisions
 
     client, lock = tracking.client(root()), root() / "scratch" / "registry.lock"
     if arguments.action == "rollback":
-        decision = review.rollback(client, arguments.version, arguments.why, lock)
+        decision = decisions.rollback(client, arguments.version, arguments.why, lock)
         name = arguments.version
     else:
-        found = review.find(client, arguments.version)
+        found = decisions.find(client, arguments.version)
         name = found.name
         if arguments.action == "approve":
-            decision = review.approve(
+            decision = decisions.approve(
                 client, name, found.number, arguments.why, lock, arguments.seen, other_data=arguments.other_data
             )
         else:
-            decision = review.reject(client, name, found.number, arguments.why, lock)
+            decision = decisions.reject(client, name, found.number, arguments.why, lock)
     print(f"{decision.action}: {name} version {decision.version}; the champion is version {decision.after}")
 
 

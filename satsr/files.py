@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -107,3 +108,24 @@ def disk_errors(purpose: str) -> Iterator[None]:
         with suppress(AttributeError):
             purpose = f"{purpose} ({error.filename})" if error.filename else purpose
         raise SatsrError(f"{purpose} stopped because {reason}; what existed before is unchanged.") from error
+
+
+def files_below(root: Path) -> list[Path]:
+    """All files in ``root`` and its folders, in no order; links are followed, hidden names left out."""
+    found = []
+    seen = set()
+    for folder, folders, names in os.walk(root, followlinks=True):
+        real = Path(folder).resolve()
+        if real in seen:
+            folders.clear()  # a link that leads back
+            continue
+        seen.add(real)
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(folder) / name for name in names if not name.startswith(".")]
+    return found
+
+
+def natural(text: str) -> tuple[list[tuple[bool, int, str]], str]:
+    """A sort key by which ``clip2`` comes before ``clip10``; the text itself decides between 1 and 01."""
+    parts = re.findall(r"[0-9]+|[^0-9]+", text)
+    return [(False, int(part), "") if part.isdigit() else (True, 0, part) for part in parts], text

@@ -1,76 +1,62 @@
-"""What a paper supplies; the stages do the rest.
+"""What a paper supplies; the stages from training on do the rest.
 
-A recipe in ``pipelines/<paper>.py`` is one subclass of :class:`Paper`: its network, how training samples are drawn,
-what is optimised, how a scene is read, run and scored, and what was published. No other file branches on a paper's
-name.
+A recipe in ``pipelines/<paper>.py`` is a subclass of the :class:`Paper` of its kind (:mod:`satsr.kinds`), bound to its
+configuration: its network, how training samples are drawn, what is optimised, how a scene is read, run and scored. What
+can be set stands apart (``pipelines/configs/<paper>.py``), and so do the published figures
+(``pipelines/<paper>.published.yaml``). No other file branches on a paper's name.
 """
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar, Generic
 
 import numpy as np
 import torch
 from torch import nn
 from torch.utils.data import Dataset
 
-from satsr.config import Config
+from satsr.config.recipe import ConfigOf
+from satsr.radiometry import Normalisation
+from satsr.scores import Scores
 from satsr.store.store import Scene, Store
 from satsr.train.objectives import Objective
 
 Arrays = Mapping[str, np.ndarray]
-Scores = dict[str, float]
 
 
-@dataclass(frozen=True)
-class Published:
-    """One row of a paper's table of results."""
+class Paper(ABC, Generic[ConfigOf]):
+    """A published method with one configuration: everything that is its own, nothing that the stages share.
 
-    method: str
-    values: Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class Claim:
-    """What a paper published: a data set, a metric that decides, and the rows of its table.
-
-    No rows: its figures are not known, and ``source`` says why. Not ``repeatable``: nobody else has its data.
-    """
-
-    dataset: str
-    metric: str
-    method: str
-    rows: Sequence[Published]
-    source: str
-    repeatable: bool = True
-
-
-class Paper(ABC):
-    """A published method as code: everything that is its own, nothing that the stages share.
+    Args:
+        config: its resolved configuration.
 
     Attributes:
         name: as in ``pipelines/<name>.py``.
         title, citation: for people.
-        config: its configuration model.
-        suite: the validation suite its data must pass (:mod:`satsr.validate.suites`).
         kind: what the network takes, for applying it: ``image`` (one), ``video`` (a clip), ``window`` (a frame with
             neighbours), ``series`` (dates), ``imageset`` (views with quality maps).
-        normalisation: name of the radiometry (:mod:`satsr.radiometry`) between native values and ``value_range``.
-        value_range: of the network's input and output.
-        claim: what was published.
+        bands: of one image that the network takes, in its order; none where any single band will do.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     citation: ClassVar[str]
-    config: ClassVar[type[Config]]
-    suite: ClassVar[str]
-    claim: ClassVar[Claim]
     kind: ClassVar[str]
-    normalisation: ClassVar[str]
-    value_range: ClassVar[tuple[float, float]]
+    bands: ClassVar[tuple[str, ...]]
+
+    def __init__(self, config: ConfigOf) -> None:
+        self.config = config
+
+    @property
+    @abstractmethod
+    def radiometry(self) -> Normalisation:
+        """Between native values and what the network sees: of training, measuring, and of the exported model."""
+
+    @property
+    def seen(self) -> str:
+        """Role of the images whose values the network sees in training; they describe the data to the model's users."""
+        return "lr"
 
     @property
     def decides(self) -> tuple[str, str]:
@@ -88,32 +74,25 @@ class Paper(ABC):
         text = (sys.modules[type(self).__module__].__doc__ or "").partition("Deviations: ")[2]
         return " ".join(text.split("\n\n")[0].split())
 
-    def limits(self, config: Config) -> dict[str, Any]:
-        """The limits of the validation suite."""
-        return {
-            "scale": config.convert.scale,
-            "max_shift_px": config.checks.max_shift_px,
-            "max_duplicate_share": config.checks.max_duplicate_share,
-            "min_lr_px": config.convert.min_lr_px,
-        }
-
-    def registered_name(self, config: Config) -> str:
+    @property
+    def registered_name(self) -> str:
         """The name in the model registry: the paper's, followed by the variant where it has variants."""
         return self.name
 
-    def published_as(self, config: Config) -> str:
-        """What the published table calls this configuration."""
-        return self.claim.method
+    @property
+    def published_as(self) -> str | None:
+        """What the published table calls this configuration; None: as the table itself says."""
+        return None
 
     @abstractmethod
-    def network(self, config: Config) -> nn.Module:
+    def network(self) -> nn.Module:
         """The network, freshly initialised."""
 
     @abstractmethod
-    def objective(self, config: Config, network: nn.Module) -> Objective:
+    def objective(self, network: nn.Module) -> Objective:
         """What training optimises."""
 
-    def start(self, config: Config, objective: Objective) -> dict[str, str]:
+    def start(self, objective: Objective) -> dict[str, str]:
         """Puts the weights of earlier trainings in place before the first step; the tags that say which (``start.*``).
 
         Raises:
@@ -122,31 +101,31 @@ class Paper(ABC):
         return {}
 
     @abstractmethod
-    def samples(self, config: Config, store: Store) -> Dataset[dict[str, torch.Tensor]]:
+    def samples(self, store: Store) -> Dataset[dict[str, torch.Tensor]]:
         """Training samples: item i is a pure function of (seed, i), for any i >= 0."""
 
     @abstractmethod
-    def inputs(self, config: Config, scene: Scene) -> dict[str, np.ndarray]:
+    def inputs(self, scene: Scene) -> dict[str, np.ndarray]:
         """The network's inputs for one scene, batch size 1, float32 in the network's value range."""
 
     @abstractmethod
-    def baseline(self, config: Config, scene: Scene) -> np.ndarray:
+    def baseline(self, scene: Scene) -> np.ndarray:
         """What needs no training (bicubic), in the same form as the network's output without the batch axis."""
 
     @abstractmethod
-    def score(self, config: Config, scene: Scene, output: np.ndarray) -> list[Scores]:
+    def score(self, scene: Scene, output: np.ndarray) -> list[Scores]:
         """The protocol of the paper: one dictionary of named metrics per frame of the output."""
 
     @abstractmethod
-    def pictures(self, config: Config, scene: Scene, output: np.ndarray | None, role: str) -> np.ndarray:
+    def pictures(self, scene: Scene, output: np.ndarray | None, role: str) -> np.ndarray:
         """(T, H, W, 3) uint8 for the eye: the output, or with ``output=None`` the scene's ``lr`` or ``hr`` frames."""
 
     @abstractmethod
-    def example(self, config: Config) -> tuple[dict[str, torch.Tensor], dict[str, dict[int, str]]]:
+    def example(self) -> tuple[dict[str, torch.Tensor], dict[str, dict[int, str]]]:
         """Inputs to export with, and the names of their free axes."""
 
     @abstractmethod
-    def parity_cases(self, config: Config) -> list[dict[str, np.ndarray]]:
+    def parity_cases(self) -> list[dict[str, np.ndarray]]:
         """Inputs of several sizes on which the exported graph must equal the network."""
 
     def graph(self, network: nn.Module) -> nn.Module:
@@ -161,21 +140,25 @@ class Paper(ABC):
         result: np.ndarray = output[0].float().cpu().numpy()
         return result
 
-    def glimpse(self, network: nn.Module, config: Config, scene: Scene) -> list[Scores]:
+    def glimpse(self, network: nn.Module, scene: Scene) -> list[Scores]:
         """A quick measurement during training; the whole scene unless the paper shortens it."""
-        return self.score(config, scene, self.run(network, self.inputs(config, scene)))
+        return self.score(scene, self.run(network, self.inputs(scene)))
 
-    def glimpses(self, config: Config) -> int:
+    @property
+    def glimpses(self) -> int:
         """How many validation scenes are measured during training."""
         return 1
 
-    def describe(self, config: Config) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         """What travels with the exported model so that it can be applied without this project's code."""
         return {
             "paper": self.name,
             "kind": self.kind,
-            "normalisation": self.normalisation,
-            "value_range": list(self.value_range),
-            "scale": config.convert.scale,
+            "normalisation": self.radiometry.name,
+            "value_range": list(self.radiometry.range),
+            "scale": self.config.convert.scale,
+            "bands": list(self.bands),
+            "channels": len(self.bands) or 1,
+            "smallest": self.config.convert.min_lr_px,
             "citation": self.citation,
         }

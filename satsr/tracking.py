@@ -23,6 +23,8 @@ from satsr.locks import locked
 from satsr.redact import redact
 
 LINEAGE = "satsr.lineage"
+SAMPLES = "report/samples"
+"""Folder of a run's artifacts that holds the pictures of the evaluation."""
 DATABASE = "mlflow.db"
 NOTE = "mlflow.note.content"
 """Tag that MLflow shows as the description of a run or of a logged model."""

@@ -11,10 +11,9 @@ quiet.apply()
 
 def main() -> int:
     """Runs the stage; a user's mistake is one sentence and exit code 1."""
-    from satsr.errors import SatsrError
+    from satsr.errors import Interrupted, SatsrError
     from satsr.files import disk_errors
     from satsr.project import root
-    from satsr.train.loop import Interrupted
     from steps import STAGES
 
     parser = argparse.ArgumentParser(prog="python -m steps", description=__doc__, epilog="example: train rasvsr")
@@ -22,10 +21,8 @@ def main() -> int:
     parser.add_argument("paper")
     arguments = parser.parse_args()
     try:
-        from steps.recipes import job
-
         with disk_errors(f"{arguments.stage} of {arguments.paper}"):
-            import_module(f"steps.{arguments.stage}").run(job(arguments.paper, root()))
+            import_module(f"steps.{arguments.stage}").run(arguments.paper, root())
     except SatsrError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -1,15 +1,18 @@
 """Stage 2, convert: raw files become the LMDB frame store ``data/lmdb/<paper>``."""
 
-from satsr.convert.convert import Recipe, convert
-from steps.recipes import Job
+from pathlib import Path
+
+from satsr.config.data import Convert
+from satsr.config.resolve import section
+from satsr.convert.convert import convert
+from satsr.project import Layout
 
 
-def run(job: Job) -> None:
+def run(paper: str, root: Path) -> None:
     """Decodes, cuts, shrinks and divides the frames.
 
     Raises:
-        SatsrError: frames that cannot be used, all of them named, or a full disk.
+        SatsrError: a bad section ``convert``, frames that cannot be used, all of them named, or a full disk.
     """
-    layout = job.layout
-    settings = job.config.convert.model_dump(exclude={"workers"})
-    convert(layout.raw, layout.store, Recipe(**settings), workers=job.config.convert.workers, base=layout.root)
+    layout = Layout(root, paper)
+    convert(layout.raw, layout.store, section(Convert, "convert", paper, root), base=root)

@@ -1,22 +1,27 @@
 """Stage 3, validate: every frame of the store is checked before anything is trained on it."""
 
+from pathlib import Path
+
+from satsr.config.data import Checks, Convert
+from satsr.config.resolve import section
 from satsr.files import replacing
+from satsr.project import Layout
 from satsr.store.store import Store
 from satsr.validate.checks import require, validate
-from satsr.validate.suites import suite
-from steps.recipes import Job
+from satsr.validate.suites import chosen
 
 
-def run(job: Job) -> None:
+def run(paper: str, root: Path) -> None:
     """Leaves ``validation.html`` and ``validation.json``, also when the data fail.
 
     Raises:
-        SatsrError: the data fail; the message lists the offending frames with their files.
+        SatsrError: a bad section ``checks``, or the data fail; the message lists the offending frames with their files.
     """
-    paper, config, layout = job.paper, job.config, job.layout
+    layout = Layout(root, paper)
+    suite = chosen(section(Checks, "checks", paper, root), section(Convert, "convert", paper, root))
     store = Store(layout.store)
     store.verify()
     with replacing(layout.validation) as folder:
         folder.mkdir()
-        result = validate(store, suite(paper.suite, **paper.limits(config)), folder)
+        result = validate(store, suite, folder)
     require(result, layout.validation / "validation.html")

@@ -9,17 +9,15 @@ from zenml.types import HTMLString
 from satsr.files import disk_errors, read_json
 from satsr.project import Layout, root
 from steps.cache import reuse_or_run
-from steps.recipes import job
 from steps.refs import Ref
 
 
 def _stage(name: str, paper: str) -> Ref:
     where = root()
-    work = job(paper, where)
 
     def run() -> None:
         with disk_errors(f"{name} of {paper}"):
-            import_module(f"steps.{name}").run(work)
+            import_module(f"steps.{name}").run(paper, where)
 
     reference = reuse_or_run(name, paper, where, run)
     if reference.reused:
@@ -73,7 +71,7 @@ def export(paper: str, weights: Ref) -> Ref:
 @step(enable_cache=False)
 def register(paper: str, measured: Ref, graph: Ref, checked: Ref) -> Ref:
     """The graph becomes a version in the model registry."""
-    from satsr.register.summary import summary
+    from satsr.review.summary import summary
 
     reference = _stage("register", paper)
     print(summary(root(), paper))

@@ -2,8 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from satsr.config import Config, Section, Train, change, load
+from satsr.config.data import Section
+from satsr.config.recipe import Config, Train, load
 from satsr.errors import SatsrError
+from satsr.params import change
 
 
 class Network(Section):
@@ -22,8 +24,9 @@ papers:
     train: {iterations: null}  # and so does this one
 """
 RECIPE = """
-quick: {data: quick.yaml, network: {width: 4}, train: {iterations: 10, validate_every: 5, checkpoint_every: 5}}
-paper: {data: paper.yaml, train: {iterations: 1000, validate_every: 5, checkpoint_every: 5}}
+quick: {data: quick.yaml, checks: &data {suite: video}, network: {width: 4}, train: &short
+    {iterations: 10, validate_every: 5, checkpoint_every: 5}}
+paper: {data: paper.yaml, checks: *data, train: {<<: *short, iterations: 1000}}
 """
 
 

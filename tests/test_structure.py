@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from satsr.config import load, read_yaml
-from steps.recipes import recipe
+from satsr.config.recipe import load
+from satsr.config.resolve import read_yaml
+from steps.configuration import config_of
+from steps.job import recipe
 
 ROOT = Path(__file__).resolve().parents[1]
 CODE = sorted(path for folder in ("satsr", "models", "steps", "pipelines") for path in (ROOT / folder).rglob("*.py"))
@@ -54,9 +56,9 @@ def test_every_profile_of_every_paper_is_a_valid_configuration(paper: str, profi
     (tmp_path / "pipelines").symlink_to(ROOT / "pipelines")
     (tmp_path / "data").symlink_to(ROOT / "data")
     (tmp_path / "params.yaml").write_text(f"papers: {{{paper}: {{profile: {profile}}}}}")
-    config = load(recipe(paper).config, paper, tmp_path)
+    config = load(config_of(paper), paper, tmp_path)
     assert config.profile == profile
-    assert recipe(paper).network(config) is not None or profile == "paper"
+    assert recipe(paper)(config).network() is not None or profile == "paper"
 
 
 @pytest.mark.parametrize("paper", PAPERS)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.operators.deform import modulated_deform_conv
+from models.shared.deform import modulated_deform_conv
 
 TAPS = 9
 

@@ -8,7 +8,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from models.operators.deform import modulated_deform_conv
+from models.shared.deform import modulated_deform_conv
 
 OFFSET_GROUPS = 16
 TAPS = 9

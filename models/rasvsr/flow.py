@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.rasvsr.warp import flow_warp
-from models.weights import Source, load_weights, read_weights
+from models.shared.weights import Source, load_weights, read_weights
 
 LEVELS = 6
 
@@ -99,7 +99,7 @@ def load_flow(network: nn.Module, source: Source) -> None:
     """Loads published SPyNet weights (60 tensors, without mean and std) into ``network.spynet``.
 
     Raises:
-        ValueError: as :func:`models.weights.load_weights`; the network is unchanged.
+        ValueError: as :func:`models.shared.weights.load_weights`; the network is unchanged.
     """
     spynet = network.get_submodule("spynet")
     load_weights(spynet, {**dict(spynet.named_buffers()), **read_weights(source)})

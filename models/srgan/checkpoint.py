@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from models.weights import Source, read_weights
+from models.shared.weights import Source, read_weights
 
 PREFIXES = {"generator": "generator.", "discriminator": "discriminator.", "fusion": "fusion.model."}
 

@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.utils import skip_init
 
-from models.weights import load_weights, read_weights
+from models.shared.weights import load_weights, read_weights
 
 LAYERS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))  # channels and convolutions before each pooling of VGG19
 VGG_KEY = re.compile(r"(?:.*\.)?(?:features|truncated_vgg19)\.(\d+)\.(weight|bias)")

@@ -10,52 +10,26 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from satsr.convert.layouts.frames import SceneSource, listed, read_scenes
+from satsr.config.data import Convert
+from satsr.convert.guess import guess
+from satsr.convert.layouts import read_scenes
+from satsr.convert.layouts.source import SceneSource
 from satsr.convert.splits import Piece, divide
 from satsr.degrade import downscale_frame
-from satsr.download.download import Raw, raw_root, read_raw
-from satsr.errors import SatsrError
+from satsr.errors import SatsrError, listed
 from satsr.files import disk_errors, require_space
 from satsr.locks import locked, remove_stale
 from satsr.progress import Bar
+from satsr.raw import Raw, raw_root, read_raw
 from satsr.store.store import Store, StoreWriter
 
 Size = tuple[int, int]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What decides the content of a store besides the files.
-
-    Attributes:
-        scale: high-resolution side over low-resolution side.
-        split: "auto", "clips" or "frames", see :func:`satsr.convert.splits.divide`.
-        val_share: share of the clips or frames that is held out.
-        border: of the cubic that makes low-resolution frames, "mirror" or "replicate".
-        clip_frames: longer clips are cut into scenes of at most this many frames.
-        multiple: sides of high-resolution video frames are cut to multiples of this; 4 * scale by default (the fusion
-            pyramid of RASVSR halves the low-resolution frame twice).
-        min_lr_px: smallest low-resolution side that the network takes.
-    """
-
-    scale: int = 4
-    split: str = "auto"
-    val_share: float = 0.2
-    border: str = "mirror"
-    clip_frames: int = 100
-    multiple: int | None = None
-    min_lr_px: int = 16
-
-    @property
-    def cut(self) -> int:
-        """The multiple in pixels."""
-        return self.multiple or 4 * self.scale
 
 
 @dataclass(frozen=True)
@@ -79,16 +53,13 @@ class _Done:
     size: tuple[int, ...]
 
 
-def convert(
-    raw: Path, store: Path, recipe: Recipe | None = None, *, workers: int = 2, base: Path | None = None
-) -> Store:
+def convert(raw: Path, store: Path, settings: Convert | None = None, *, base: Path | None = None) -> Store:
     """Makes the frame store of a finished download.
 
     Args:
         raw: folder of the download stage.
         store: the folder to make; what was there stays until the new one is complete.
-        recipe: what decides the content.
-        workers: threads that decode and shrink; 0 works in this one. The bytes do not depend on it.
+        settings: the section ``convert``; the bytes do not depend on the number of workers.
         base: what a relative path of the user's own files counts from; the working directory by default.
 
     Returns:
@@ -98,22 +69,23 @@ def convert(
         SatsrError: frames that cannot be read, do not fit together or are too small (all are listed), clips too short
             to be divided, a full disk, or files that changed since the download. Nothing is left half-written.
     """
-    recipe = recipe or Recipe()
-    if recipe.cut % recipe.scale:
-        raise SatsrError(f"frames are cut to multiples of the scale {recipe.scale}: {recipe.cut} is none.")
+    settings = settings or Convert()
+    if settings.cut_px % settings.scale:
+        raise SatsrError(f"frames are cut to multiples of the scale {settings.scale}: {settings.cut_px} is none.")
     content = read_raw(raw)
     root = raw_root(raw, content, base)
     with disk_errors(f"converting {raw}"), locked(store):
         remove_stale(store)
-        sources = read_scenes(content.reader, root, content.card.get("options"))
-        pieces = divide(sources, recipe.split, recipe.val_share, recipe.clip_frames)
-        _require_room(store, pieces, recipe)
-        with StoreWriter(store, content.card, _provenance(content, recipe)) as writer:
-            _write(writer, pieces, recipe, workers)
+        layout = content.card["layout"] if content.card["layout"] != "auto" else guess(root)
+        sources = read_scenes(layout, root, content.card.get("options"))
+        pieces = divide(sources, settings.split, settings.val_share, settings.clip_frames)
+        _require_room(store, pieces, settings)
+        with StoreWriter(store, content.card, _provenance(content, layout, settings)) as writer:
+            _write(writer, pieces, settings)
     return Store(store)
 
 
-def _write(writer: StoreWriter, pieces: list[Piece], recipe: Recipe, workers: int) -> None:
+def _write(writer: StoreWriter, pieces: list[Piece], settings: Convert) -> None:
     """Puts every frame in order; after the first bad one only looks for more of them.
 
     Raises:
@@ -123,7 +95,7 @@ def _write(writer: StoreWriter, pieces: list[Piece], recipe: Recipe, workers: in
     sizes: dict[tuple[str | None, str, str], tuple[tuple[int, ...], str]] = {}
     problems: list[str] = []
     with Bar("converting", len(jobs)) as bar:
-        for job, done in _in_order(jobs, lambda job: _attempt(job, recipe), workers):
+        for job, done in _in_order(jobs, lambda job: _attempt(job, settings), settings.workers):
             bar.advance()
             if isinstance(done, str):
                 problems.append(done)
@@ -138,7 +110,7 @@ def _write(writer: StoreWriter, pieces: list[Piece], recipe: Recipe, workers: in
     if problems:
         raise SatsrError(listed("the frames cannot be converted", problems) + "\nRepair or remove them.")
     for piece in pieces:
-        writer.describe(piece.split, piece.id, _meta(piece, recipe, sizes))
+        writer.describe(piece.split, piece.id, _meta(piece, settings, sizes))
 
 
 def _jobs(piece: Piece) -> Iterator[_Job]:
@@ -151,38 +123,38 @@ def _jobs(piece: Piece) -> Iterator[_Job]:
             yield _Job(piece, role, index)
 
 
-def _attempt(job: _Job, recipe: Recipe) -> _Done | str:
+def _attempt(job: _Job, settings: Convert) -> _Done | str:
     """The arrays of a job, or the sentence that says what is wrong with it."""
     try:
         if job.piece.source.kind == "video":
-            return _video_frame(job, recipe)
+            return _video_frame(job, settings)
         array = job.piece.source.roles[job.role][job.index].load()
         return _Done({job.role: array}, array.shape)
     except SatsrError as error:
         return str(error)
 
 
-def _video_frame(job: _Job, recipe: Recipe) -> _Done:
+def _video_frame(job: _Job, settings: Convert) -> _Done:
     """A high-resolution frame cut to the multiple, with its low-resolution partner cut likewise, or made."""
     roles = job.piece.source.roles
     high = roles["hr"][job.index].load()
     height, width = high.shape[:2]
-    kept = (height - height % recipe.cut, width - width % recipe.cut)
-    small = (kept[0] // recipe.scale, kept[1] // recipe.scale)
-    if min(small) < recipe.min_lr_px:
+    kept = (height - height % settings.cut_px, width - width % settings.cut_px)
+    small = (kept[0] // settings.scale, kept[1] // settings.scale)
+    if min(small) < settings.min_lr_px:
         raise SatsrError(
-            f"{job.origin} is {_by(high.shape)}, which gives {_by(small)} at scale {recipe.scale}; "
-            f"the network needs at least {recipe.min_lr_px} x {recipe.min_lr_px}"
+            f"{job.origin} is {_by(high.shape)}, which gives {_by(small)} at scale {settings.scale}; "
+            f"the network needs at least {settings.min_lr_px} x {settings.min_lr_px}"
         )
     cut = np.ascontiguousarray(high[: kept[0], : kept[1]])
     if "lr" not in roles:
-        return _Done({"hr": cut, "lr": downscale_frame(cut, recipe.scale, recipe.border)}, high.shape)
+        return _Done({"hr": cut, "lr": downscale_frame(cut, settings.scale, settings.border)}, high.shape)
     low = roles["lr"][job.index].load()
     for side, full, needed in zip(low.shape, (height, width), small, strict=False):
-        if side not in (needed, full // recipe.scale, -(-full // recipe.scale)):
+        if side not in (needed, full // settings.scale, -(-full // settings.scale)):
             raise SatsrError(
                 f"{roles['lr'][job.index].origin} is {_by(low.shape)}, but {job.origin} is {_by(high.shape)}: "
-                f"at scale {recipe.scale} the sides do not belong together"
+                f"at scale {settings.scale} the sides do not belong together"
             )
     return _Done({"hr": cut, "lr": np.ascontiguousarray(low[: small[0], : small[1]])}, high.shape)
 
@@ -206,7 +178,7 @@ def _in_order(
             yield first, future.result()
 
 
-def _require_room(store: Path, pieces: list[Piece], recipe: Recipe) -> None:
+def _require_room(store: Path, pieces: list[Piece], settings: Convert) -> None:
     """Refuses to start when the store cannot fit, judging each role by the first scene's first frame of it."""
     source = pieces[0].source
     try:
@@ -214,7 +186,7 @@ def _require_room(store: Path, pieces: list[Piece], recipe: Recipe) -> None:
     except SatsrError:
         return  # the conversion will list it with the others
     if source.kind == "video":
-        needed = max(sizes.values()) * (1 + 1 / recipe.scale**2) * sum(len(piece.frames) for piece in pieces)
+        needed = max(sizes.values()) * (1 + 1 / settings.scale**2) * sum(len(piece.frames) for piece in pieces)
     else:
         roles = [item for piece in pieces for item in piece.source.roles.items()]
         needed = sum(sizes.get(role, max(sizes.values())) * len(frames) for role, frames in roles)
@@ -222,23 +194,23 @@ def _require_room(store: Path, pieces: list[Piece], recipe: Recipe) -> None:
     require_space(store.parent, int(1.02 * needed) + (1 << 20), "the frame store")
 
 
-def _provenance(content: Raw, recipe: Recipe) -> dict[str, Any]:
+def _provenance(content: Raw, layout: str, settings: Convert) -> dict[str, Any]:
     files = json.dumps(content.files, sort_keys=True).encode()
-    return asdict(recipe) | {
-        "multiple": recipe.cut,
-        "reader": content.reader,
+    return settings.model_dump(exclude={"workers"}) | {
+        "multiple": settings.cut_px,
+        "reader": layout,
         "card_sha256": content.card_sha256,
         "files_sha256": hashlib.sha256(files).hexdigest(),
     }
 
 
-def _meta(piece: Piece, recipe: Recipe, sizes: dict[Any, tuple[tuple[int, ...], str]]) -> dict[str, Any]:
+def _meta(piece: Piece, settings: Convert, sizes: dict[Any, tuple[tuple[int, ...], str]]) -> dict[str, Any]:
     source: SceneSource = piece.source
     meta = {**source.meta, "source": source.id}
     if source.kind == "video":
         size = sizes[source.split, source.id, "hr"][0]
         meta["frames"] = [piece.frames.start, piece.frames.stop - 1]
-        meta["lr"] = "given" if "lr" in source.roles else f"cubic, {recipe.border} border"
+        meta["lr"] = "given" if "lr" in source.roles else f"cubic, {settings.border} border"
         meta["original_size"] = list(size[:2])
     return meta
 

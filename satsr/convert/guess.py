@@ -1,17 +1,38 @@
-"""Which of the layouts of satellite imagery a folder looks like; :mod:`satsr.convert.layouts.frames` knows video."""
+"""Which layout a folder of files looks like."""
 
 from pathlib import Path
 
-from satsr.convert.layouts.frames import files_below
 from satsr.convert.layouts.probav import IMGSET
 from satsr.convert.layouts.series import date_in
+from satsr.convert.layouts.source import TARGETS
+from satsr.errors import SatsrError
+from satsr.files import files_below
+from satsr.imagery import images
 from satsr.imagery.rasters import SUFFIXES
 
 TABLES = {"breizhsr": "dataset_train", "pairs": "dataset_stratified"}
 SINGLE = (".tif", ".tiff", ".jp2", ".npz")
 
 
-def guess_imagery(root: Path) -> str | None:
+def guess(root: Path) -> str:
+    """The layout that the files in ``root`` look like.
+
+    Raises:
+        SatsrError: the folder does not exist.
+    """
+    if not root.exists():
+        raise SatsrError(f"the data {root} do not exist: name a folder of frames or a video file.")
+    folders = {file.parent for file in files_below(root)}
+    if any((folder / "meta_info.txt").is_file() and (folder / "data.mdb").is_file() for folder in folders):
+        return "basicsr_lmdb"
+    imagery = _imagery(root)
+    if imagery is not None and not (imagery == "sentinel2" and _is_clip(root)):
+        return imagery
+    names = {part.lower() for folder in folders for part in folder.relative_to(root).parts}
+    return "gt_lr" if names & set(TARGETS) else "frames"
+
+
+def _imagery(root: Path) -> str | None:
     """The layout ``breizhsr``, ``pairs``, ``probav``, ``series`` or ``sentinel2``, or None for anything else.
 
     A folder of TIFF files in a scene's ``lr`` and ``hr`` with dates in their names is a series; TIFF files and NumPy
@@ -25,8 +46,8 @@ def guess_imagery(root: Path) -> str | None:
             return layout
     if any(IMGSET.fullmatch(file.parent.name) for file in files):
         return "probav"
-    images = [file for file in files if file.suffix.lower() in SUFFIXES]
-    dated = {file.parent for file in images if file.parent.name in ("lr", "hr") and date_in(file.name)}
+    rasters = [file for file in files if file.suffix.lower() in SUFFIXES]
+    dated = {file.parent for file in rasters if file.parent.name in ("lr", "hr") and date_in(file.name)}
     if any(folder.parent / "hr" in dated for folder in dated if folder.name == "lr"):
         return "series"
     singles = [file for file in files if file.suffix.lower() in SINGLE]
@@ -37,3 +58,13 @@ def _frames(files: list[Path]) -> bool:
     return any(
         file.suffix.lower() in (".png", ".jpg", ".jpeg", ".mp4", ".avi", ".mov", ".mkv", ".m4v") for file in files
     )
+
+
+def _is_clip(root: Path) -> bool:
+    """Whether several 8-bit RGB images lie in a folder: frames of a video, even as TIFF."""
+    found = [file for file in root.iterdir() if file.suffix.lower() in images.SUFFIXES] if root.is_dir() else []
+    try:
+        header = images.read_header(images.read_bytes(min(found)), str(root)) if len(found) > 1 else None
+    except SatsrError:
+        return False
+    return header is not None and (header.colour, header.bits) == ("RGB", 8)

@@ -17,12 +17,11 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 from pydantic import Field
 
-from satsr.convert.layouts.frames import files_below
 from satsr.convert.layouts.series import date_in, load_mask
 from satsr.convert.tiles import Tile, Tiles, imagery
-from satsr.degrade import add_noise, blur
-from satsr.download.drawn.land import expose
+from satsr.degrade import add_noise, blur, expose
 from satsr.errors import SatsrError
+from satsr.files import files_below
 from satsr.imagery.rasters import SUFFIXES
 
 MAX_COVER = 0.4

@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from satsr.convert.layouts.frames import SceneSource, listed
-from satsr.errors import SatsrError
+from satsr.convert.layouts.source import SceneSource
+from satsr.errors import SatsrError, listed
 
 SPLITS = ("auto", "clips", "frames")
 MIN_CLIPS = 5

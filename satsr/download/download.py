@@ -1,59 +1,32 @@
 """The download stage: whatever a card's source is, it ends as a folder with ``raw.json``, or not at all.
 
-``raw.json`` says which reader the files are for, where they lie, and every file's size and SHA-256; files of the
-user's own are listed there, not copied.
+``raw.json`` says where the files lie, and every file's size and SHA-256; files of the user's own are listed there, not
+copied.
 """
 
 import fnmatch
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from importlib import import_module
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from satsr.convert.layouts.frames import files_below, guess
 from satsr.download.archive import extract, is_archive
 from satsr.download.card import Card, Embedded, Manual, RemoteFile, Zenodo
+from satsr.download.drawn import probav, series, video
 from satsr.download.fetch import Patience, fetch
 from satsr.errors import SatsrError
 from satsr.files import disk_errors, read_json, replacing, sha256, write_json
 from satsr.locks import locked, remove_stale
 from satsr.progress import track
+from satsr.raw import RAW, Raw, walked
 
-RAW = "raw.json"
 ZENODO = "https://zenodo.org/api/records"
-IGNORED = ("lock.mdb", "Thumbs.db", "desktop.ini", RAW)
-# kind of embedded scenes -> "module:function"; function(folder, source) writes the files
-SCENES = {
-    "video": "satsr.download.drawn.video:write_scenes",
-    "series": "satsr.download.drawn.series:write_scenes",
-    "probav": "satsr.download.drawn.probav:write_scenes",
+SCENES: dict[str, Callable[[Path, Embedded], None]] = {
+    "video": video.write_scenes,
+    "series": series.write_scenes,
+    "probav": probav.write_scenes,
 }
-Painter = Callable[[Path, Embedded], None]
-
-
-@dataclass(frozen=True)
-class Raw:
-    """What ``raw.json`` says.
-
-    Attributes:
-        reader: the layout, a key of :data:`satsr.convert.layouts.frames.LAYOUTS`.
-        root: "." for files inside the folder itself, else the user's path as given.
-        card: the dataset card as plain values.
-        card_sha256: its digest.
-        files: path (relative to the root), bytes and sha256 of each file, sorted.
-    """
-
-    reader: str
-    root: str
-    card: dict[str, Any]
-    card_sha256: str
-    files: list[dict[str, Any]]
-
-    @property
-    def bytes(self) -> int:
-        """Total size of the files."""
-        return sum(entry["bytes"] for entry in self.files)
+"""Kind of embedded scenes -> what writes their files."""
 
 
 def download(
@@ -74,7 +47,7 @@ def download(
         What ``raw.json`` says.
 
     Raises:
-        SatsrError: a source that is missing, refused, damaged or empty, or files that no reader understands.
+        SatsrError: a source that is missing, refused, damaged or empty.
     """
     source = card.source
     base = base or Path()
@@ -91,53 +64,19 @@ def download(
             folder.mkdir()
             root = "."
             if source.embedded is not None:
-                _painter(source.embedded.kind)(folder, source.embedded)
+                _draw(folder, source.embedded)
             elif files:
                 _unpack(files, waiting, folder, card)
             else:
                 root = source.files.path if source.files is not None else _manual(source.manual, base)
             found = folder if root == "." else base / Path(root).expanduser()
-            layout = guess(found) if card.layout == "auto" else card.layout
-            result = Raw(layout, root, card.plain(), card.sha256, _listing(found))
+            result = Raw(root, card.plain(), card.sha256, _listing(found))
             write_json(folder / RAW, asdict(result))
         for file in files:
             (waiting / file.name).unlink(missing_ok=True)
         if waiting.is_dir() and not any(waiting.iterdir()):
             waiting.rmdir()
     return result
-
-
-def read_raw(raw: Path) -> Raw:
-    """What ``raw.json`` of a finished download says.
-
-    Raises:
-        SatsrError: the folder is missing or incomplete.
-    """
-    if not (raw / RAW).is_file():
-        raise SatsrError(f"{raw} holds no finished download (no {RAW}): run the download stage.")
-    content = read_json(raw / RAW)
-    try:
-        return Raw(**content)
-    except TypeError:
-        raise SatsrError(f"{raw / RAW} was written by another version: run the download stage again.") from None
-
-
-def raw_root(raw: Path, content: Raw, base: Path | None = None) -> Path:
-    """Where the files of a download lie, after a look whether they are all there with the sizes listed.
-
-    Raises:
-        SatsrError: files were removed, added or changed since the download; the message names them.
-    """
-    root = raw if content.root == "." else (base or Path()) / Path(content.root).expanduser()
-    now = {path: size for path, size, _ in _walk(root)} if root.exists() else {}
-    listed = {entry["path"]: entry["bytes"] for entry in content.files}
-    changed = sorted(path for path in now.keys() | listed.keys() if now.get(path) != listed.get(path))
-    if changed:
-        raise SatsrError(
-            f"{len(changed)} files in {root} were added, removed or changed since the download stage, for instance "
-            f"{', '.join(changed[:5])}: run it again."
-        )
-    return root
 
 
 def zenodo_files(source: Zenodo, folder: Path, patience: Patience | None, api: str = ZENODO) -> tuple[RemoteFile, ...]:
@@ -189,29 +128,19 @@ def _manual(source: Manual | None, base: Path) -> str:
     return source.where
 
 
-def _painter(kind: str) -> Painter:
-    if kind not in SCENES:
-        raise SatsrError(f"no embedded scenes are called {kind!r}: there are {', '.join(sorted(SCENES))}.")
-    module, name = SCENES[kind].split(":")
-    painter: Painter = getattr(import_module(module), name)
-    return painter
+def _draw(folder: Path, source: Embedded) -> None:
+    if source.kind not in SCENES:
+        raise SatsrError(f"no embedded scenes are called {source.kind!r}: there are {', '.join(sorted(SCENES))}.")
+    SCENES[source.kind](folder, source)
 
 
 def _listing(root: Path) -> list[dict[str, Any]]:
     if not root.exists():
         raise SatsrError(f"the data folder {root} does not exist: look at the path in params.yaml or in the card.")
-    files = _walk(root)
+    files = walked(root)
     if not files:
         raise SatsrError(f"the data folder {root} is empty: put frames or videos into it, or name another one.")
     return [
         {"path": path, "bytes": size, "sha256": sha256(file)}
         for path, size, file in track(files, "hashing files", len(files))
     ]
-
-
-def _walk(root: Path) -> list[tuple[str, int, Path]]:
-    """Path relative to the root, size and the file itself, sorted."""
-    if root.is_file():
-        return [(root.name, root.stat().st_size, root)]
-    files = [file for file in files_below(root) if file.name not in IGNORED]
-    return sorted((file.relative_to(root).as_posix(), file.stat().st_size, file) for file in files)

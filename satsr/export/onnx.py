@@ -17,8 +17,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.operators import deform
-from models.rasvsr import warp
 from satsr import quiet
 from satsr.errors import SatsrError
 from satsr.exported.runners import OnnxRunner
@@ -145,8 +143,9 @@ def _translations() -> dict[Any, Any]:
             strides=[stride] * 2,
         )
 
-    translations = {warp.EXPORT_OPERATOR: sample, deform.EXPORT_OPERATOR: deform_conv}
-    return {getattr(torch.ops.satsr, name.split("::")[1]).default: function for name, function in translations.items()}
+    translations = {"sample": sample, "modulated_deform_conv": deform_conv}
+    known = {name: function for name, function in translations.items() if hasattr(torch.ops.satsr, name)}
+    return {getattr(torch.ops.satsr, name).default: function for name, function in known.items()}
 
 
 def _tidy(model: Any, name: str, axes: Mapping[str, Mapping[int, str]]) -> None:

@@ -3,10 +3,12 @@
 import contextlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from satsr.exported.model import Model
+if TYPE_CHECKING:
+    from satsr.exported.model import Model
 
 FIXED = 500 << 20  # Python with its libraries
 PROBE_PX = 64
@@ -28,7 +30,7 @@ class Budget:
     per_pixel: float
 
 
-def budget(model: Model) -> Budget:
+def budget(model: "Model") -> Budget:
     """Measures both."""
     return Budget(available(model.runner.device), per_pixel(model))
 
@@ -44,7 +46,7 @@ def available(device: str = "cpu") -> int:
     return min((value for value in found if value), default=4 << 30)
 
 
-def per_pixel(model: Model) -> float:
+def per_pixel(model: "Model") -> float:
     """Bytes that the network takes for one pixel of one frame (or date) at low resolution, measured on a small input.
 
     The measurement is the growth of this process's peak, or on a GPU what its libraries keep afterwards; where the

@@ -7,8 +7,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from satsr.convert.layouts.frames import Frame
 from satsr.errors import SatsrError
+from satsr.imagery.frame import Frame
+
+VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".m4v")
 
 
 def video_frames(path: Path) -> list[Frame]:

@@ -1,12 +1,10 @@
-"""Training samples drawn from the store: sample i is a pure function of (seed, i)."""
+"""What the samples of all kinds share: an endless order, crops, the dates nearest to a target. No torch here."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import torch
-from torch.utils.data import Dataset
 
 from satsr.errors import SatsrError
 from satsr.seeds import generator
@@ -81,78 +79,21 @@ def crop_size(scenes: Sequence[Scene], crop_px: int) -> tuple[int, int]:
     return min(crop_px, *(shape[0] for shape in shapes)), min(crop_px, *(shape[1] for shape in shapes))
 
 
-class ClipCrops(Dataset[dict[str, torch.Tensor]]):
-    """Random crops of short clips for recurrent video networks.
+@dataclass(frozen=True)
+class Sampling:
+    """How training samples are drawn.
 
-    Every (clip, frame) is one item of an epoch; the frame is where the clip starts, or, where too few frames follow,
-    the start is drawn (RASVSR's recurrent dataset, with its frame 0 allowed). A clip shorter than ``frames`` is
-    continued by its mirror image in time.
-
-    Args:
-        store: the frame store with roles ``lr`` and ``hr``.
-        frames: T, the number of consecutive frames.
-        crop_px: side of the LR crop; smaller when a clip is smaller.
-        scale: HR side over LR side.
+    Attributes:
+        crop_px: side of the crop of the images; smaller where a scene is smaller.
+        match: how another sensor's target gets the radiometry of the images; a name that the kind knows.
+        augment: whether crops are mirrored and turned.
         seed: the run's seed.
-
-    Items:
-        ``x`` (T, 3, h, w) and ``target`` (T, 3, scale h, scale w), float32 in 0..1.
     """
 
-    def __init__(self, store: Store, frames: int, crop_px: int, scale: int, seed: int) -> None:
-        self.frames, self.scale, self.seed = frames, scale, seed
-        self.scenes = training_scenes(store)
-        self.size = crop_size(self.scenes, crop_px)
-        self.items = _frames(self.scenes)
-        self.order = Shuffled(len(self.items), seed)
-
-    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
-        scene, frame = self.items[self.order[index]]
-        random = generator(self.seed, "sample", index)
-        indices = self._clip(scene.count("lr"), frame, random)
-        crop = Crop.draw(random, scene.shape("lr")[:2], self.size, turns=True)
-        return {
-            "x": to_tensor(crop.read(scene, "lr", indices, 1)),
-            "target": to_tensor(crop.read(scene, "hr", indices, self.scale)),
-        }
-
-    def _clip(self, count: int, frame: int, random: np.random.Generator) -> list[int]:
-        if count < self.frames:
-            bounce = [*range(count), *range(count - 2, 0, -1)]
-            return [bounce[item % len(bounce)] for item in range(self.frames)]
-        start = frame if frame <= count - self.frames else int(random.integers(count - self.frames + 1))
-        return list(range(start, start + self.frames))
-
-
-class WindowCrops(Dataset[dict[str, torch.Tensor]]):
-    """Random crops of a frame with its neighbours, for networks that restore the centre frame (MSDTGP, section 2).
-
-    Args:
-        store: the frame store with roles ``lr`` and ``hr``.
-        frames: window length, odd.
-        crop_px: side of the LR crop; smaller when a clip is smaller.
-        scale: HR side over LR side.
-        seed: the run's seed.
-
-    Items:
-        ``x`` (frames, 3, h, w) in time order and ``target`` (3, scale h, scale w), float32 in 0..1.
-    """
-
-    def __init__(self, store: Store, frames: int, crop_px: int, scale: int, seed: int) -> None:
-        self.frames, self.scale, self.seed = frames, scale, seed
-        self.scenes = training_scenes(store)
-        self.size = crop_size(self.scenes, crop_px)
-        self.items = _frames(self.scenes)
-        self.order = Shuffled(len(self.items), seed)
-
-    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
-        scene, frame = self.items[self.order[index]]
-        random = generator(self.seed, "sample", index)
-        crop = Crop.draw(random, scene.shape("lr")[:2], self.size, turns=False)
-        return {
-            "x": to_tensor(crop.read(scene, "lr", window(frame, scene.count("lr"), self.frames), 1)),
-            "target": to_tensor(crop.read(scene, "hr", [frame], self.scale))[0],
-        }
+    crop_px: int
+    match: str = "histogram"
+    augment: bool = True
+    seed: int = 0
 
 
 def window(centre: int, count: int, frames: int) -> list[int]:
@@ -161,10 +102,26 @@ def window(centre: int, count: int, frames: int) -> list[int]:
     return [index if 0 <= index < count else centre for index in range(centre - half, centre + half + 1)]
 
 
-def to_tensor(frames: np.ndarray) -> torch.Tensor:
-    """(T, H, W, C) uint8 to (T, C, H, W) float32 in 0..1."""
-    return torch.from_numpy(np.ascontiguousarray(frames.transpose(0, 3, 1, 2))).float().div_(255)
+def offsets(scene: Scene) -> np.ndarray:
+    """(T,) float32: signed days from the target to each image; a single image without a date is of the target's.
+
+    Raises:
+        SatsrError: the scene has no dates, or not one for each image.
+    """
+    days = scene.meta.get("days") or ([0] if scene.count("lr") == 1 else None)
+    if days is None or len(days) != scene.count("lr"):
+        raise SatsrError(
+            f"the series {scene.split}/{scene.id} has {scene.count('lr')} images and {len(days or [])} dates: every "
+            "image of a series needs the date it was taken on."
+        )
+    return np.array(days, dtype=np.float32)
 
 
-def _frames(scenes: Sequence[Scene]) -> list[tuple[Scene, int]]:
-    return [(scene, frame) for scene in scenes for frame in range(scene.count("lr"))]
+def nearest(days: np.ndarray, count: int) -> list[int]:
+    """The ``count`` dates nearest to the target, or all if there are fewer, in the order of the series."""
+    return sorted(int(index) for index in np.argsort(np.abs(days), kind="stable")[:count])
+
+
+def planes(image: np.ndarray) -> np.ndarray:
+    """(H, W, C) to (C, H, W), contiguous."""
+    return np.ascontiguousarray(image.transpose(2, 0, 1))

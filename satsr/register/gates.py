@@ -1,12 +1,12 @@
 """The gates between a new model version and its use: each a name, whether it passed, and a sentence."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import isfinite
 from typing import Any
 
-from satsr.config import Gates
-from satsr.paper import Scores
+from satsr.config.recipe import Gates
+from satsr.scores import Scores
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def _gain(name: str, other: str, metric: str, before: Scores, after: Scores, lim
     return Gate(f"{name}_{metric}", gain >= limit, f"{metric} gains {gain:+.4f} over {other}, needs {limit:+.4f}")
 
 
-def passed(gates: list[Gate]) -> bool:
+def passed(gates: Sequence[Gate]) -> bool:
     """Whether all did."""
     return all(gate.passed for gate in gates)
 

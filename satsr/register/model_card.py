@@ -1,13 +1,17 @@
 """The model card: what a version is, how good, on which data, at what cost, and what it must not be used for."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from satsr.pages.page import metric
 from satsr.paper import Paper
 from satsr.register.cost import Cost
 from satsr.register.gates import Gate, passed
 from satsr.register.registry import About
+from satsr.scores import BASELINE
+
+if TYPE_CHECKING:
+    from satsr.register.facts import Facts
 
 TAKES = {
     "image": "one image",
@@ -24,7 +28,7 @@ USE = (
 )
 
 
-def about(paper: Paper, name: str, described: Mapping[str, Any]) -> About:
+def about(paper: Paper[Any], name: str, described: Mapping[str, Any]) -> About:
     """What the registered model ``name`` says on the registry's first pages, above its versions.
 
     Args:
@@ -47,9 +51,9 @@ def about(paper: Paper, name: str, described: Mapping[str, Any]) -> About:
     return About("\n".join(lines), {"paper": paper.name, "task": paper.title.partition(", ")[2] or paper.title})
 
 
-def model_card(paper: Paper, facts: dict[str, Any], outcome: list[Gate]) -> str:
+def model_card(paper: Paper[Any], facts: "Facts", outcome: Sequence[Gate]) -> str:
     """Markdown for the registry's description; the first line stands for itself, since lists show no more."""
-    metrics, manifest, parity = facts["metrics"], facts["manifest"], facts["parity"]
+    metrics, manifest, parity = facts.metrics, facts.manifest, facts.parity
     lines = [
         f"{headline(paper, metrics)}. {'All gates passed' if passed(outcome) else 'Gates FAILED'}.",
         "",
@@ -66,14 +70,14 @@ def model_card(paper: Paper, facts: dict[str, Any], outcome: list[Gate]) -> str:
         "",
         "**Cost**",
         "",
-        *_cost(facts["cost"], parity),
+        *_cost(facts.cost, parity),
         "",
         "**Where it comes from**",
         "",
-        f"- references `{facts['data.hr_sha256'][:16]}`, inputs `{facts['data.lr_sha256'][:16]}` ({facts['data.lr']}), "
+        f"- references `{facts.references_sha256[:16]}`, inputs `{facts.inputs_sha256[:16]}` ({facts.degradation}), "
         f"whole store `{manifest['store_sha256'][:16]}`",
         f"- code `{str(manifest['git']['commit'])[:12]}`{' with local changes' if manifest['git']['dirty'] else ''}, "
-        f"seed {manifest['seed']}, weights `{facts['lineage'][:16]}`, ONNX `{parity['sha256'][:16]}`",
+        f"seed {manifest['seed']}, weights `{facts.lineage[:16]}`, ONNX `{parity['sha256'][:16]}`",
         "- the run's artifacts: `report/report.html`, `report/samples`, `report/validation.html`, `manifest.json`",
         "",
         f"**Use.** {USE}",
@@ -81,10 +85,10 @@ def model_card(paper: Paper, facts: dict[str, Any], outcome: list[Gate]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def headline(paper: Paper, metrics: dict[str, Any]) -> str:
+def headline(paper: Paper[Any], metrics: dict[str, Any]) -> str:
     """The gain that decides, in some words: ``+1.08 dB PSNR over bicubic on embedded-video (quick profile)``."""
     name = paper.decides[0]
-    ours, baseline = (metrics["methods"][method].get(name) for method in (metrics["exported"], "bicubic"))
+    ours, baseline = (metrics["methods"][method].get(name) for method in (metrics["exported"], BASELINE))
     where = f"on {metrics['dataset']} ({metrics['profile']} profile)"
     if ours is None or baseline is None:
         return f"No {metric(name).label} {where}"
@@ -99,10 +103,10 @@ def gain(name: str, ours: float, baseline: float) -> str:
 
 def _quality(metrics: dict[str, Any], role: str) -> list[str]:
     methods = metrics["methods"]
-    others = [method for method in methods if method not in ("bicubic", role)]
-    columns = ["bicubic", f"this model ({ROLES[role]})", "gain", *(ROLES[other] for other in others)]
+    others = [method for method in methods if method not in (BASELINE, role)]
+    columns = [BASELINE, f"this model ({ROLES[role]})", "gain", *(ROLES[other] for other in others)]
     lines = [_row(["metric", *columns]), "|---" + "|---:" * len(columns) + "|"]
-    for name, baseline in methods["bicubic"].items():
+    for name, baseline in methods[BASELINE].items():
         shown, ours = metric(name), methods[role].get(name)
         cells = [f"{shown.label}{f', {shown.unit}' if shown.unit else ''} (`{name}`)", shown.text(baseline)]
         cells += [shown.text(ours), "–" if None in (ours, baseline) else shown.text(ours - baseline, sign=True)]

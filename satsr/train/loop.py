@@ -20,8 +20,8 @@ from lightning_fabric import Fabric
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from satsr.config import Train
-from satsr.errors import SatsrError
+from satsr.config.recipe import Train
+from satsr.errors import Interrupted, SatsrError
 from satsr.progress import Bar
 from satsr.seeds import integer
 from satsr.train.checkpoint import Checkpoints
@@ -30,14 +30,6 @@ from satsr.train.objectives import Objective
 LOG_EVERY = 10
 Validate = Callable[[Mapping[str, nn.Module]], dict[str, float]]
 Log = Callable[[dict[str, float], int], None]
-
-
-class Interrupted(Exception):
-    """Training stopped on a signal after saving; ``code`` is the exit code that shells expect."""
-
-    def __init__(self, number: int, step: int) -> None:
-        super().__init__(f"stopped by {signal.Signals(number).name} at step {step}; the same command goes on from here")
-        self.code = 128 + number
 
 
 @dataclass

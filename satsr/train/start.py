@@ -15,7 +15,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from models.weights import read_weights
+from models.shared.weights import read_weights
 from satsr.errors import SatsrError
 from satsr.files import sha256
 from satsr.project import root

@@ -10,12 +10,11 @@ import cv2
 import numpy as np
 from rasterio.enums import ColorInterp
 
-from satsr.convert.layouts.frames import VIDEOS, natural
 from satsr.errors import SatsrError
-from satsr.files import read_json, replacing
+from satsr.files import natural, read_json, replacing
 from satsr.imagery import geotiff as raster
 from satsr.imagery.images import read_image, write_png
-from satsr.imagery.video_file import video_frames
+from satsr.imagery.video_file import VIDEOS, video_frames
 from satsr.upscale.cog import Profile, create, require_whole
 from satsr.upscale.tiles import Strip
 

@@ -12,11 +12,10 @@ from types import TracebackType
 import numpy as np
 from rasterio.windows import Window
 
-from satsr.convert.layouts.frames import files_below
 from satsr.convert.layouts.series import date_in
 from satsr.errors import SatsrError
 from satsr.exported.model import Model, real
-from satsr.files import disk_errors, write_json
+from satsr.files import disk_errors, files_below, write_json
 from satsr.imagery import geotiff as raster
 from satsr.imagery import sentinel2 as safe
 from satsr.imagery.geotiff import Layer, Scene

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from satsr.convert.layouts.frames import files_below, listed
-from satsr.errors import SatsrError
+from satsr.errors import SatsrError, listed
 from satsr.exported.model import Model
-from satsr.files import disk_errors, replacing
+from satsr.files import disk_errors, files_below, replacing
 from satsr.imagery.images import encode_png, read_image
 from satsr.upscale.checks import Say, silent
 

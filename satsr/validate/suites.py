@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
+from satsr.config.data import Checks, Convert
 from satsr.errors import SatsrError
 
 
@@ -330,7 +332,12 @@ def date_rules(splits: tuple[str, ...]) -> list[Rule]:
     ]
 
 
-SUITES: dict[str, Callable[..., Suite]] = {"video": video, "probav": probav, "series": series}
+SUITES: dict[str, Callable[..., Suite]] = {
+    "video": video,
+    "probav": probav,
+    "series": series,
+    "photographs": partial(series, photographs=True),
+}
 
 
 def suite(kind: str, **limits: Any) -> Suite:
@@ -342,3 +349,16 @@ def suite(kind: str, **limits: Any) -> Suite:
     if kind not in SUITES:
         raise SatsrError(f"no suite of checks is called {kind!r}: there are {', '.join(sorted(SUITES))}.")
     return SUITES[kind](**limits)
+
+
+def chosen(checks: Checks, convert: Convert) -> Suite:
+    """The suite that a configuration names, with its limits."""
+    limits: dict[str, Any] = {
+        "scale": convert.scale,
+        "max_shift_px": checks.max_shift_px,
+        "max_duplicate_share": checks.max_duplicate_share,
+        "min_lr_px": convert.min_lr_px,
+    }
+    if checks.suite == "probav":
+        limits["min_views"] = checks.min_views
+    return suite(checks.suite, **limits)

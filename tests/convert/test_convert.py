@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from satsr.convert.convert import Recipe, convert
+from satsr.config.data import Convert
+from satsr.convert.convert import convert
 from satsr.degrade import downscale_frame
 from satsr.download.card import Card, Source
 from satsr.download.download import download
@@ -17,14 +18,14 @@ from satsr.errors import SatsrError
 from satsr.files import sha256
 from satsr.store.store import Store
 
-SMALL = Recipe(min_lr_px=4)
+SMALL = Convert(min_lr_px=4)
 
 
-def converted(folder: Path, recipe: Recipe = SMALL, workers: int = 2) -> Store:
+def converted(folder: Path, settings: Convert = SMALL) -> Store:
     """``folder/data`` through download and convert."""
     card = Card(name="test", source=Source.model_validate({"files": {"path": "data"}}))
     download(card, folder / "raw", base=folder)
-    return convert(folder / "raw", folder / "store", recipe, workers=workers, base=folder)
+    return convert(folder / "raw", folder / "store", settings, base=folder)
 
 
 def test_frames_are_cut_and_their_small_partners_made(tmp_path: Path, make_clip) -> None:
@@ -48,7 +49,7 @@ def test_published_partners_are_kept_and_cut_likewise(tmp_path: Path, make_clip)
     low = make_clip(tmp_path / "data/train/LR4x/a", 3, (11, 8))
     make_clip(tmp_path / "data/val/GT/b", 2, (32, 32))
     make_clip(tmp_path / "data/val/LR4x/b", 2, (8, 8))
-    store = converted(tmp_path, Recipe(min_lr_px=4))
+    store = converted(tmp_path, Convert(min_lr_px=4))
     (scene,) = store.scenes("train")
     assert scene.shape("hr") == (32, 32, 3)
     np.testing.assert_array_equal(scene.read("lr", 1), low[1, :8])
@@ -73,7 +74,7 @@ def test_the_bytes_do_not_depend_on_workers_or_place(tmp_path: Path, make_clip) 
         folder = tmp_path / f"place {workers}"
         for clip in range(6):
             make_clip(folder / "data" / f"clip {clip}", 4, seed=clip)
-        converted(folder, workers=workers)
+        converted(folder, Convert(min_lr_px=4, workers=workers))
         hashes.add((sha256(folder / "store/data.mdb"), sha256(folder / "store/manifest.json")))
     assert len(hashes) == 1
 
@@ -85,7 +86,8 @@ def test_a_conversion_killed_anywhere_is_finished_by_the_next_one_to_the_same_by
 import os, signal, sys
 from pathlib import Path
 from satsr.store import store
-from satsr.convert.convert import Recipe, convert
+from satsr.config.data import Convert
+from satsr.convert.convert import convert
 folder, after = Path(sys.argv[1]), int(sys.argv[2])
 put = store.StoreWriter.put
 def put_and_die(self, *arguments):
@@ -94,7 +96,7 @@ def put_and_die(self, *arguments):
     if len(self._owners) == after:
         os.kill(os.getpid(), signal.SIGKILL)
 store.StoreWriter.put = put_and_die
-convert(folder / "raw", folder / "new", Recipe(min_lr_px=4), base=folder)
+convert(folder / "raw", folder / "new", Convert(min_lr_px=4), base=folder)
 """
     for after in (1, 40):
         done = subprocess.run([sys.executable, "-c", code, str(tmp_path), str(after)], capture_output=True)
@@ -143,7 +145,7 @@ def test_frames_below_the_networks_minimum_are_listed(tmp_path: Path, make_clip)
     with pytest.raises(
         SatsrError, match=r"64 x 60 x 3, which gives 16 x 12 at scale 4; the network needs at least 16 x 16"
     ):
-        converted(tmp_path, Recipe())
+        converted(tmp_path, Convert())
 
 
 def test_files_that_changed_since_the_download_are_named(tmp_path: Path, make_clip) -> None:
@@ -156,7 +158,7 @@ def test_files_that_changed_since_the_download_are_named(tmp_path: Path, make_cl
 
 def test_a_multiple_that_is_none_of_the_scale_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SatsrError, match="multiples of the scale 4: 6 is none"):
-        convert(tmp_path, tmp_path / "store", Recipe(multiple=6))
+        convert(tmp_path, tmp_path / "store", Convert(multiple=6))
 
 
 def test_the_manifest_says_what_decided_the_content(tmp_path: Path, make_clip) -> None:
@@ -176,7 +178,7 @@ def test_the_manifest_says_what_decided_the_content(tmp_path: Path, make_clip) -
 
 def test_real_video_becomes_80_frames_to_train_and_20_to_validate(samples, tmp_path: Path) -> None:
     (tmp_path / "data").symlink_to(samples("video"))
-    store = converted(tmp_path, Recipe())
+    store = converted(tmp_path, Convert())
     (train,), (val,) = store.scenes("train"), store.scenes("val")
     assert (train.count("hr"), val.count("hr"), val.meta["frames"]) == (80, 20, [80, 99])
     assert train.shape("lr") == (64, 64, 3)

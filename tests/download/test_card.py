@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from satsr.convert.layouts.frames import LAYOUTS
+from satsr.convert.layouts import LAYOUTS
 from satsr.download.card import Card, Source, load_card
 from satsr.download.download import SCENES
 from satsr.errors import SatsrError

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from satsr.download.card import Card, Source
-from satsr.download.download import Raw, download, raw_root, read_raw, zenodo_files
+from satsr.download.download import download, zenodo_files
 from satsr.errors import SatsrError
 from satsr.files import sha256
+from satsr.raw import Raw, raw_root, read_raw
 
 EMBEDDED = {"kind": "video", "train": 1, "val": 1, "frames": 2, "size": (64, 64)}
 
@@ -45,7 +46,7 @@ def names(folder: Path) -> list[str]:
 def test_embedded_scenes_are_drawn_to_the_same_bytes(tmp_path: Path) -> None:
     first, second = (download(card("gt_lr", embedded=EMBEDDED), tmp_path / name) for name in ("a", "b"))
     assert first == second == read_raw(tmp_path / "a")
-    assert (first.reader, first.root) == ("gt_lr", ".")
+    assert first.root == "."
     assert [entry["path"] for entry in first.files] == [
         f"{split}/GT/000/0000000{frame}.png" for split in ("train", "val") for frame in (0, 1)
     ]
@@ -59,7 +60,7 @@ def test_files_of_ones_own_are_listed_not_copied(tmp_path: Path, make_clip) -> N
     make_clip(tmp_path / "my frames" / "clip", 2)
     (tmp_path / "my frames" / ".hidden").write_text("x")
     found = download(card(files={"path": "my frames"}), tmp_path / "raw", base=tmp_path)
-    assert (found.reader, found.root) == ("frames", "my frames")
+    assert found.root == "my frames"
     assert [entry["path"] for entry in found.files] == ["clip/00000000.png", "clip/00000001.png"]
     assert names(tmp_path / "raw") == ["raw.json"]
     assert raw_root(tmp_path / "raw", found, tmp_path) == tmp_path / "my frames"
@@ -86,7 +87,7 @@ def test_folders_behind_links_are_followed_once(tmp_path: Path, make_clip) -> No
     assert [entry["path"] for entry in found.files] == ["linked/clip/00000000.png", "linked/clip/00000001.png"]
 
 
-@pytest.mark.parametrize(("path", "says"), [("none", "do not exist"), ("empty", "is empty")])
+@pytest.mark.parametrize(("path", "says"), [("none", "does not exist"), ("empty", "is empty")])
 def test_a_missing_or_empty_folder_is_a_sentence(tmp_path: Path, path: str, says: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(SatsrError, match=says):
@@ -97,7 +98,7 @@ def test_a_missing_or_empty_folder_is_a_sentence(tmp_path: Path, path: str, says
 def test_one_archive_is_unpacked_and_removed(tmp_path: Path, server) -> None:
     server.files["/d.zip"] = zipped("train/GT/000/0.png", "val/GT/000/0.png")
     found = download(card(urls=[{"name": "d.zip", "urls": [f"{server.url}/d.zip"]}]), tmp_path / "raw")
-    assert found.reader == "gt_lr"
+    assert [entry["path"] for entry in found.files] == ["train/GT/000/0.png", "val/GT/000/0.png"]
     assert names(tmp_path) == ["raw/raw.json", "raw/train/GT/000/0.png", "raw/val/GT/000/0.png"]
 
 
@@ -176,4 +177,4 @@ def test_unknown_scenes_are_a_sentence(tmp_path: Path) -> None:
 
 def test_the_total_size_is_known(tmp_path: Path) -> None:
     files = [{"path": "a", "bytes": 3, "sha256": ""}, {"path": "b", "bytes": 4, "sha256": ""}]
-    assert Raw("frames", ".", {}, "", files).bytes == 7
+    assert Raw(".", {}, "", files).bytes == 7

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 import models
-from models.operators.deform import modulated_deform_conv
 from models.rasvsr.recurrence import over_time
 from models.rasvsr.warp import flow_warp
+from models.shared.deform import modulated_deform_conv
 from satsr.errors import SatsrError
 from satsr.export.onnx import export, parity
 from satsr.exported.runners import OnnxRunner

@@ -8,7 +8,7 @@ import pytest
 import torch
 from onnx import external_data_helper
 
-from models.weights import save_weights
+from models.shared.weights import save_weights
 from satsr import load
 from satsr.degrade import imresize, opencv_cubic
 from satsr.errors import SatsrError

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 import models
 from models.msdtgp import MSDTGP
-from models.operators.deform import modulated_deform_conv
+from models.shared.deform import modulated_deform_conv
 
 PARAMETERS = {2: 11_536_259, 4: 14_174_083, 8: 21_710_723}
 TINY = {"base_filter": 16, "feat": 8, "n_resblock": 1, "n_extract": 1, "deformable_groups": 4}

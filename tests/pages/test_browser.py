@@ -19,7 +19,7 @@ import pytest
 
 from pipelines.rasvsr import PAPER
 from satsr import tracking
-from satsr.register import registry, review
+from satsr.register import decisions, registry
 from satsr.register.cost import Cost
 from satsr.register.gates import Gate
 from satsr.register.model_card import about, model_card
@@ -61,7 +61,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def version(root: Path) -> Iterator[review.Version]:
+def version(root: Path) -> Iterator[decisions.Version]:
     """A version in a store of its own, rejected by a reviewer."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
@@ -81,13 +81,13 @@ def version(root: Path) -> Iterator[review.Version]:
             )
         client = tracking.client(root)
         registry.set_alias(client, "rasvsr", registry.CHALLENGER, 1)
-        review.reject(client, "rasvsr", 1, "ringing at the coast", root / "lock")
+        decisions.reject(client, "rasvsr", 1, "ringing at the coast", root / "lock")
         registry.set_alias(client, "rasvsr", registry.CHALLENGER, 1)
-        yield review.version(client, "rasvsr", 1)
+        yield decisions.version(client, "rasvsr", 1)
 
 
 @pytest.fixture(scope="module")
-def page(root: Path, version: review.Version) -> Iterator[Callable[..., str]]:
+def page(root: Path, version: decisions.Version) -> Iterator[Callable[..., str]]:
     """``page("models/rasvsr", "words", ...)``: the text of that page once it shows all words, or what it shows."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -160,7 +160,7 @@ def test_the_page_of_a_model_says_what_it_is_and_what_was_decided(page: Callable
 
 
 def test_the_page_of_the_logged_model_links_metrics_to_data_and_version(
-    root: Path, version: review.Version, page: Callable[..., str]
+    root: Path, version: decisions.Version, page: Callable[..., str]
 ) -> None:
     client = tracking.client(root)
     model = client.get_model_version("rasvsr", "1").source.rpartition("/")[2]

@@ -1,7 +1,6 @@
 """BreizhSR's recipe: variants, samples, the protocol of series, and the stages from download to export."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,27 +8,23 @@ import numpy as np
 import pytest
 import torch
 
-import steps.convert
-import steps.download
-import steps.evaluate
-import steps.export
-import steps.train
-import steps.validate
-from models.weights import save_weights
-from pipelines.breizhsr import PAPER, RECIPES, DiffusionObjective
-from satsr.config import Config, resolve
+from models.shared.weights import save_weights
+from pipelines.breizhsr import PAPER, DiffusionObjective
+from pipelines.configs.breizhsr import CONFIG, RECIPES, BreizhsrConfig
+from satsr.config.recipe import resolved
+from satsr.config.resolve import merged
 from satsr.errors import SatsrError
 from satsr.export.onnx import export, parity
 from satsr.files import sha256
-from satsr.kinds.series.samples import Inputs, Sampling, SeriesCrops, nearest, offsets
-from satsr.project import Layout
+from satsr.kinds.sampling import Sampling, nearest, offsets
+from satsr.kinds.series.samples import Inputs, SeriesCrops
 from satsr.radiometry import histogram_match, normalisation
 from satsr.seeds import generator
 from satsr.store.store import Store, StoreWriter
 from satsr.validate import suites
 from satsr.validate.checks import judge
 from satsr.validate.inspection import inspect
-from steps.recipes import Job
+from tests import stages
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY: dict[str, Any] = {
@@ -38,16 +33,22 @@ TINY: dict[str, Any] = {
     "evaluate": {"panels": 1},
 }
 DIFFUSION = {"timesteps": 10, "sampling_steps": 3, "unet_channels": 8, "unet_multipliers": [1, 1]}
-SERIES = Inputs(("x", "days", "alphas", "up"), dates=4, single=False, scale=4)
+STRETCH = normalisation("breizh_s2")
+SERIES = Inputs(("x", "days", "alphas", "up"), dates=4, single=False, scale=4, stretch=STRETCH)
 
 
-def tiny(root: Path, variant: str = "highresnet_ltae", **network: Any) -> Config:
-    """The quick profile, reduced."""
+def settings(variant: str = "highresnet_ltae", **network: Any) -> dict[str, Any]:
+    """What is changed of the quick profile."""
     changes = {**TINY, "network": {**TINY["network"], "variant": variant, **network}, "train": dict(TINY["train"])}
     if variant.startswith("srdiff"):
         changes["network"] |= DIFFUSION
         changes["train"]["backbone_iterations"] = 0 if "backbone_weights" in network else 2
-    return resolve(PAPER.config, "breizhsr", root, changes)
+    return changes
+
+
+def tiny(variant: str = "highresnet_ltae", **network: Any) -> BreizhsrConfig:
+    """The quick profile, reduced."""
+    return resolved(CONFIG, "breizhsr", merged("breizhsr", ROOT, settings(variant, **network)))
 
 
 def write(path: Path, counts: tuple[int, ...] = (5, 3), meta: dict[str, Any] | None = None) -> Store:
@@ -71,25 +72,14 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return write(tmp_path_factory.mktemp("series") / "store")
 
 
-def job(root: Path) -> Job:
-    """A project with this recipe and four small drawn series."""
-    shutil.copytree(ROOT / "pipelines", root / "pipelines", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "models", root / "models", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "satsr", root / "satsr", ignore=shutil.ignore_patterns("__pycache__"))
-    card = (ROOT / "data/catalog/embedded-series.yaml").read_text()
-    card = card.replace("train: 24, val: 6, frames: 8, size: [160, 160]", "train: 3, val: 1, frames: 4, size: [96, 96]")
-    (root / "data/catalog").mkdir(parents=True)
-    (root / "data/catalog/embedded-series.yaml").write_text(card)
-    return Job(PAPER, tiny(root), Layout(root, "breizhsr"))
-
-
 def test_the_stages_run_from_the_card_to_a_graph_that_equals_the_network(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
-    work = job(tmp_path)
-    for stage in (steps.download, steps.convert, steps.validate, steps.train, steps.evaluate, steps.export):
-        stage.run(work)
+    card = (ROOT / "data/catalog/embedded-series.yaml").read_text()
+    card = card.replace("train: 24, val: 6, frames: 8, size: [160, 160]", "train: 3, val: 1, frames: 4, size: [96, 96]")
+    stages.project(tmp_path, "breizhsr", card, settings())
+    work = stages.run(tmp_path, "breizhsr", "download", "convert", "validate", "train", "evaluate", "export")
     metrics = json.loads(work.layout.metrics.read_text())
     assert {"psnr_u8", "ssim_skimage_u8", "shift_mae_u8", "psnr_reflectance"} <= set(metrics["methods"]["ema"])
     assert metrics["verdict"]["word"] == "no published figure"
@@ -101,10 +91,10 @@ def test_the_stages_run_from_the_card_to_a_graph_that_equals_the_network(
 @pytest.mark.parametrize("variant", RECIPES)
 def test_every_variant_trains_and_runs(variant: str, store: Store) -> None:
     torch.manual_seed(0)
-    config = tiny(ROOT, variant)
-    network = PAPER.network(config)
-    assert PAPER.registered_name(config) == f"breizhsr-{variant}"
-    objective, samples = PAPER.objective(config, network), PAPER.samples(config, store)
+    config = tiny(variant)
+    network = PAPER(config).network()
+    assert PAPER(config).registered_name == f"breizhsr-{variant}"
+    objective, samples = PAPER(config).objective(network), PAPER(config).samples(store)
     batch = torch.utils.data.default_collate([samples[0], samples[1]])
     for step in range(1, 5):
         objective.prepare(step)
@@ -114,10 +104,10 @@ def test_every_variant_trains_and_runs(variant: str, store: Store) -> None:
             objective.optimizers[name].step()
     network.eval()
     for scene in store.scenes("val"):
-        output = PAPER.run(network, PAPER.inputs(config, scene))
-        assert output.shape == PAPER.baseline(config, scene).shape == (3, 64, 80)
-        assert PAPER.decides[0] in PAPER.score(config, scene, output)[0]
-    for case in PAPER.parity_cases(config):
+        output = PAPER(config).run(network, PAPER(config).inputs(scene))
+        assert output.shape == PAPER(config).baseline(scene).shape == (3, 64, 80)
+        assert PAPER(config).decides[0] in PAPER(config).score(scene, output)[0]
+    for case in PAPER(config).parity_cases():
         with torch.no_grad():
             output = network(**{name: torch.from_numpy(value) for name, value in case.items()})
         assert output.shape[2:] == tuple(4 * side for side in case["x"].shape[-2:])
@@ -125,28 +115,30 @@ def test_every_variant_trains_and_runs(variant: str, store: Store) -> None:
 
 def test_sampling_is_exported_as_one_graph_for_any_dates_and_sizes(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    config = tiny(ROOT, "srdiff_highresnet_ltae")
-    network = PAPER.network(config).eval()
-    example, axes = PAPER.example(config)
-    export(PAPER.graph(network), example, axes, tmp_path / "model.onnx", PAPER.describe(config))
-    assert parity(network, tmp_path / "model.onnx", PAPER.parity_cases(config))["max_abs"] < 1e-4
+    config = tiny("srdiff_highresnet_ltae")
+    network = PAPER(config).network().eval()
+    example, axes = PAPER(config).example()
+    export(PAPER(config).graph(network), example, axes, tmp_path / "model.onnx", PAPER(config).describe())
+    assert parity(network, tmp_path / "model.onnx", PAPER(config).parity_cases())["max_abs"] < 1e-4
 
 
 def test_the_authors_configuration_fills_up_what_is_not_said() -> None:
     for variant, recipe in RECIPES.items():
-        config = resolve(PAPER.config, "breizhsr", ROOT, {"profile": "paper", "network": {"variant": variant}})
+        config = resolved(
+            CONFIG, "breizhsr", merged("breizhsr", ROOT, {"profile": "paper", "network": {"variant": variant}})
+        )
         assert config.train.model_dump().items() >= recipe.items()
         assert config.train.iterations == (800_000 if variant.startswith("srdiff") else 400_000)
-    reduced = resolve(PAPER.config, "breizhsr", ROOT, {"profile": "quick_srdiff_rrdb"})
+    reduced = resolved(CONFIG, "breizhsr", merged("breizhsr", ROOT, {"profile": "quick_srdiff_rrdb"}))
     assert (reduced.network.variant, reduced.train.batch) == ("srdiff_rrdb", 4)
 
 
 def test_diffusion_trains_its_backbone_first_and_then_leaves_it(store: Store) -> None:
-    config = tiny(ROOT, "srdiff_highresnet_ltae")
-    network: Any = PAPER.network(config)
-    objective = PAPER.objective(config, network)
+    config = tiny("srdiff_highresnet_ltae")
+    network: Any = PAPER(config).network()
+    objective = PAPER(config).objective(network)
     assert isinstance(objective, DiffusionObjective)
-    samples = PAPER.samples(config, store)
+    samples = PAPER(config).samples(store)
     batch = torch.utils.data.default_collate([samples[0], samples[1]])
     trained = []
     for step in range(1, 5):
@@ -157,24 +149,23 @@ def test_diffusion_trains_its_backbone_first_and_then_leaves_it(store: Store) ->
         assert all(parameter.requires_grad is (step <= 2) for parameter in objective.backbone.parameters())
     assert trained == ["backbone", "backbone", "network", "network"]
     scene = store.scenes("val")[0]
-    first, second = (PAPER.run(network.eval(), PAPER.inputs(config, scene)) for _ in range(2))
+    first, second = (PAPER(config).run(network.eval(), PAPER(config).inputs(scene)) for _ in range(2))
     np.testing.assert_array_equal(first, second)
 
 
 def test_a_backbone_from_a_file_is_the_one_that_its_hash_names(tmp_path: Path) -> None:
-    source = PAPER.network(tiny(ROOT, anchor="median"))
+    source = PAPER(tiny(anchor="median")).network()
     path = tmp_path / "backbone.safetensors"
     save_weights(source.state_dict(), path)
     right = {"backbone_weights": str(path), "backbone_sha256": sha256(path)}
-    network: Any = PAPER.network(tiny(ROOT, "srdiff_highresnet_ltae", **right))
+    network: Any = PAPER(tiny("srdiff_highresnet_ltae", **right)).network()
     for name, value in source.state_dict().items():
         torch.testing.assert_close(network.network.rrdb.state_dict()[name], value)
     with pytest.raises(SatsrError, match="has the SHA-256"):
-        PAPER.network(tiny(ROOT, "srdiff_highresnet_ltae", backbone_weights=str(path), backbone_sha256="0"))
+        PAPER(tiny("srdiff_highresnet_ltae", backbone_weights=str(path), backbone_sha256="0")).network()
     with pytest.raises(SatsrError, match="needs a trained backbone"):
-        resolve(
-            PAPER.config, "breizhsr", ROOT, {"network": {"variant": "srdiff_rrdb"}, "train": {"backbone_iterations": 0}}
-        )
+        changes = {"network": {"variant": "srdiff_rrdb"}, "train": {"backbone_iterations": 0}}
+        resolved(CONFIG, "breizhsr", merged("breizhsr", ROOT, changes))
 
 
 def test_a_sample_is_a_crop_made_by_hand(store: Store) -> None:
@@ -213,16 +204,16 @@ def test_samples_depend_on_seed_and_index_alone(store: Store) -> None:
 
 
 def test_the_baseline_is_the_nearest_date_and_a_perfect_output_scores_perfectly(store: Store) -> None:
-    config, scene = tiny(ROOT), store.scenes("val")[0]
+    config, scene = tiny(), store.scenes("val")[0]
     closest = normalisation("breizh_s2").forward(scene.read("lr", 2))
-    baseline = PAPER.baseline(config, scene)
+    baseline = PAPER(config).baseline(scene)
     assert offsets(scene)[2] == 0 and baseline.min() >= -1 and baseline.max() <= 1
     shrunk = baseline.reshape(3, 16, 4, 20, 4).mean((2, 4)).transpose(1, 2, 0)
     assert np.corrcoef(shrunk.ravel(), closest.ravel())[0, 1] > 0.95
-    (perfect,) = PAPER.score(config, scene, PAPER.target(config, scene))
+    (perfect,) = PAPER(config).score(scene, PAPER(config).target(scene))
     assert perfect["psnr_u8"] == np.inf and perfect["ssim_skimage_u8"] == pytest.approx(1)
     assert perfect["shift_mae_u8"] == perfect["mae_reflectance"] == 0
-    (row,) = PAPER.score(config, scene, baseline)
+    (row,) = PAPER(config).score(scene, baseline)
     assert row["shift_mae_u8"] <= row["mae_u8"] * 1.5 and row["psnr_reflectance"] > row["psnr_u8"]
 
 
@@ -234,9 +225,9 @@ def test_a_target_of_the_images_own_kind_is_stretched_and_not_matched(tmp_path: 
         writer.put("val", "a", "lr", 0, hr[::4, ::4].copy())
         writer.describe("val", "a", {})
     (scene,) = Store(tmp_path / "store").scenes("val")
-    target = PAPER.target(tiny(ROOT), scene)
+    target = PAPER(tiny()).target(scene)
     np.testing.assert_array_equal(target, normalisation("breizh_s2").forward(hr).transpose(2, 0, 1))
-    assert PAPER.inputs(tiny(ROOT), scene)["days"].tolist() == [[0.0]]
+    assert PAPER(tiny()).inputs(scene)["days"].tolist() == [[0.0]]
 
 
 @pytest.mark.parametrize(

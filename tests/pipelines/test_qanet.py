@@ -1,26 +1,29 @@
 """QA-Net's recipe on a few small image sets: what it trains on, what it is measured by, and its stages end to end."""
 
 from copy import copy
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from satsr.config import resolve
+from pipelines.configs.qanet import CONFIG, QanetConfig
+from pipelines.qanet import PAPER
+from satsr.config.recipe import resolved
+from satsr.config.resolve import merged
 from satsr.convert.layouts.probav import published_split
 from satsr.errors import SatsrError
 from satsr.files import read_json
 from satsr.kinds.imageset.paper import read_views
 from satsr.kinds.imageset.samples import ViewCrops
 from satsr.metrics import cpsnr, cssim, probav_score
-from satsr.project import Layout
+from satsr.radiometry import normalisation
 from satsr.seeds import generator
 from satsr.store.store import Scene, Store, StoreWriter
-from satsr.validate.suites import suite
-from steps import convert, download, evaluate, export, train, validate
-from steps.recipes import Job, recipe
+from satsr.validate.suites import chosen, suite
+from steps.job import Job
+from tests import stages
 
 ROOT = Path(__file__).resolve().parents[2]
 CARD = """name: tiny-probav
@@ -36,22 +39,19 @@ TINY = {
     "train": {"iterations": 4, "batch": 2, "crop_px": 12, "validate_every": 2, "checkpoint_every": 4},
     "evaluate": {"panels": 1},
 }
-PAPER = recipe("qanet")
 
 
 @pytest.fixture(scope="module")
 def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
     """A project with a tiny card, downloaded, converted and validated."""
     root = tmp_path_factory.mktemp("project")
-    (root / "pipelines").symlink_to(ROOT / "pipelines")
-    for name in ("models", "satsr"):
-        (root / name).symlink_to(ROOT / name)
-    (root / "tiny.yaml").write_text(CARD)
-    config = resolve(PAPER.config, "qanet", root, {"data": "tiny.yaml", **TINY})
-    made = Job(PAPER, config, Layout(root, "qanet"))
-    for stage in (download, convert, validate):
-        stage.run(made)
-    return made
+    stages.project(root, "qanet", CARD, TINY)
+    return stages.run(root, "qanet", "download", "convert", "validate")
+
+
+def configured(**changes: Any) -> QanetConfig:
+    """The quick profile, or another, changed."""
+    return resolved(CONFIG, "qanet", merged("qanet", ROOT, changes))
 
 
 @pytest.fixture
@@ -64,16 +64,20 @@ def scene(store: Store) -> Scene:
     return store.scenes("val")[0]
 
 
+def crops(store: Store, side: int, seed: int, **more: Any) -> ViewCrops:
+    return ViewCrops(store, 9, side, 3, seed, radiometry=normalisation("probav"), **more)
+
+
 def test_the_paper_profile_is_the_published_recipe() -> None:
     card = ROOT / "data/catalog/proba-v.yaml"
-    config = resolve(PAPER.config, "qanet", ROOT, {"profile": "paper", "data": str(card)})
+    config = configured(profile="paper", data=str(card))
     settings = config.train
     assert (settings.lr, settings.weight_decay, settings.clip_norm) == (1e-4, 1e-5, 15)
     assert (settings.batch, settings.seed, settings.crop_px, settings.ema) == (10, 216, 32, 0)
-    assert sum(p.numel() for p in PAPER.network(config).parameters()) == 2_818_389
+    assert sum(p.numel() for p in PAPER(config).network().parameters()) == 2_818_389
     epoch = settings.iterations // 520
     assert settings.milestone_steps == [epoch * number for number in (120, 220, 300, 360, 400, 440, 480)]
-    objective = PAPER.objective(config, torch.nn.Linear(1, 1))
+    objective = PAPER(config).objective(torch.nn.Linear(1, 1))
     rates = []
     for step in (1, 120 * epoch, 120 * epoch + 1, settings.iterations):
         objective.prepare(step)
@@ -82,7 +86,7 @@ def test_the_paper_profile_is_the_published_recipe() -> None:
 
 
 def test_a_training_sample_is_a_crop_of_nine_different_views_with_its_reference(store: Store) -> None:
-    samples = ViewCrops(store, 9, 12, 3, seed=5)
+    samples = crops(store, 12, 5)
     for index in range(4):
         sample = samples[index]
         assert {name: tuple(value.shape) for name, value in sample.items()} == {
@@ -113,11 +117,17 @@ def place(image: np.ndarray, part: np.ndarray) -> tuple[int, int]:
 
 
 def test_samples_depend_on_seed_and_index_alone_and_flips_turn_all_images_alike(store: Store) -> None:
-    samples, again = ViewCrops(store, 9, 12, 3, seed=5), ViewCrops(store, 9, 12, 3, seed=5)
+    samples, again = (
+        crops(store, 12, 5),
+        crops(store, 12, 5),
+    )
     again[7]
     assert all(torch.equal(samples[2][name], again[2][name]) for name in samples[2])
-    assert not torch.equal(samples[2]["x"], ViewCrops(store, 9, 12, 3, seed=6)[2]["x"])
-    plain, turned = ViewCrops(store, 9, 12, 3, seed=5), ViewCrops(store, 9, 12, 3, seed=5, flips=True)
+    assert not torch.equal(samples[2]["x"], crops(store, 12, 6)[2]["x"])
+    plain, turned = (
+        crops(store, 12, 5),
+        crops(store, 12, 5, flips=True),
+    )
     moves = set()
     for index in range(12):
         before, after = plain[index], turned[index]
@@ -152,13 +162,13 @@ def test_cloudy_crops_are_drawn_again(tmp_path: Path) -> None:
         writer.put("train", "a", "sm", 0, np.full((96, 96), 255, np.uint8))
         writer.describe("train", "a", {})
     half = Store(tmp_path / "store")
-    clear = [ViewCrops(half, 9, 8, 3, 0)[index]["quality"].mean() for index in range(20)]
-    anywhere = [ViewCrops(half, 9, 8, 3, 0, min_clear=0.0)[index]["quality"].mean() for index in range(20)]
+    clear = [crops(half, 8, 0)[index]["quality"].mean() for index in range(20)]
+    anywhere = [crops(half, 8, 0, min_clear=0.0)[index]["quality"].mean() for index in range(20)]
     assert min(clear) >= 0.85 > np.mean(anywhere)
 
 
 def test_inputs_are_nine_views_over_65535_and_always_the_same_ones(job: Job, scene: Scene) -> None:
-    inputs = PAPER.inputs(job.config, scene)
+    inputs = job.paper.inputs(scene)
     lr, qm = read_views(scene)
     assert inputs["x"].shape == inputs["quality"].shape == (1, 9, 24, 24)
     assert inputs["x"].dtype == inputs["quality"].dtype == np.float32
@@ -166,35 +176,36 @@ def test_inputs_are_nine_views_over_65535_and_always_the_same_ones(job: Job, sce
     chosen = [next(n for n, image in enumerate(lr) if (image == view).all()) for view in numbers]
     assert len(set(chosen)) == 9 and chosen == sorted(chosen)
     np.testing.assert_array_equal(inputs["quality"][0], qm[chosen] > 0)
-    other = replace(
-        job, config=job.config.model_copy(update={"train": job.config.train.model_copy(update={"seed": 9})})
-    )
-    np.testing.assert_array_equal(PAPER.inputs(other.config, scene)["x"], inputs["x"])
+    other = job.config.model_copy(update={"train": job.config.train.model_copy(update={"seed": 9})})
+    np.testing.assert_array_equal(PAPER(other).inputs(scene)["x"], inputs["x"])
 
 
 def test_the_baseline_has_the_score_one_and_the_metrics_of_the_library(job: Job, store: Store) -> None:
     for scene in store.scenes("val"):
-        baseline = PAPER.baseline(job.config, scene)
-        (row,) = PAPER.score(job.config, scene, baseline)
+        baseline = job.paper.baseline(scene)
+        (row,) = job.paper.score(scene, baseline)
         hr, mask = scene.read("hr", 0) / np.float32(65535), scene.read("sm", 0) > 0
         assert row["cpsnr"] == cpsnr(baseline[0], hr, mask) == row[f"cpsnr_{scene.meta['band'].lower()}"]
         assert row["cssim"] == cssim(baseline[0], hr, mask)
-        assert row["probav_score"] == probav_score(baseline[0], hr, mask, scene.meta["norm"])
+        assert row["probav_score"] == probav_score(baseline[0], hr, mask, cpsnr(baseline[0], hr, mask))
         assert row["probav_score"] == pytest.approx(1, abs=1e-6)
 
 
-def test_sets_without_norm_csv_are_scored_against_the_baseline_itself(job: Job, scene: Scene) -> None:
-    bare = copy(scene)
-    bare.meta = {}
-    for image in (PAPER.baseline(job.config, scene), np.roll(PAPER.baseline(job.config, scene), 1, axis=1) * 1.01):
-        (ours,), (theirs,) = (PAPER.score(job.config, one, image) for one in (bare, scene))
+def test_a_norm_of_norm_csv_is_taken_and_without_one_it_is_the_baselines_own_score(job: Job, scene: Scene) -> None:
+    named, baseline = copy(scene), job.paper.baseline(scene)
+    (row,) = job.paper.score(scene, baseline)
+    named.meta = {"norm": row["cpsnr"]}
+    for image in (baseline, np.roll(baseline, 1, axis=1) * 1.01):
+        (ours,), (theirs,) = (job.paper.score(one, image) for one in (scene, named))
         assert ours["probav_score"] == pytest.approx(theirs["probav_score"], abs=1e-6)
+    named.meta = {"norm": 2 * row["cpsnr"]}
+    assert job.paper.score(named, baseline)[0]["probav_score"] == pytest.approx(2)
 
 
 def test_pictures_of_all_methods_share_one_stretch(job: Job, scene: Scene) -> None:
-    truth = PAPER.pictures(job.config, scene, None, "hr")
-    same = PAPER.pictures(job.config, scene, scene.read("hr", 0)[None] / np.float32(65535), "ema")
-    small = PAPER.pictures(job.config, scene, None, "lr")
+    truth = job.paper.pictures(scene, None, "hr")
+    same = job.paper.pictures(scene, scene.read("hr", 0)[None] / np.float32(65535), "ema")
+    small = job.paper.pictures(scene, None, "lr")
     assert truth.shape == (1, 72, 72, 3) and small.shape == (1, 24, 24, 3) and truth.dtype == small.dtype == np.uint8
     assert np.abs(truth.astype(int) - same).max() <= 1 and truth.std() > 20
     assert abs(float(truth.mean()) - float(small.mean())) < 40
@@ -210,9 +221,14 @@ def test_the_published_split_has_the_published_numbers(golden) -> None:
 def test_the_suite_looks_at_counts_sizes_values_quality_and_splits() -> None:
     columns = {rule.column for rule in suite("probav").rules}
     assert {"n_lr", "n_hr", "ratio", "max", "dtype", "saturated_share", "also_in"} <= columns
-    limits = PAPER.limits(resolve(PAPER.config, "qanet", ROOT, {"network": {"n_views": 5}}))
-    views = next(rule for rule in suite("probav", **limits).rules if rule.name == "views")
+    fewer = configured(network={"n_views": 5}, checks={"min_views": 5})
+    views = next(rule for rule in chosen(fewer.checks, fewer.convert).rules if rule.name == "views")
     assert views.arguments["min_value"] == 5
+
+
+def test_views_that_the_network_needs_are_what_the_validation_asks_for() -> None:
+    with pytest.raises(SatsrError, match=r"set checks\.min_views=12"):
+        configured(network={"n_views": 12})
 
 
 def test_data_with_troubles_fail_their_checks(tmp_path: Path) -> None:
@@ -243,9 +259,8 @@ def test_maps_of_another_size_are_refused(tmp_path: Path) -> None:
 
 def test_the_stages_lead_from_a_card_to_a_measured_graph(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    for stage in (train, evaluate, export):
-        stage.run(job)
     layout = job.layout
+    stages.run(layout.root, "qanet", "train", "evaluate", "export")
     assert read_json(layout.validation / "validation.json")["success"]
     metrics = read_json(layout.metrics)
     assert metrics["decides"] == ["cpsnr", "cssim"]
@@ -260,5 +275,5 @@ def test_the_stages_lead_from_a_card_to_a_measured_graph(job: Job, monkeypatch: 
 def test_the_exported_graph_says_how_to_apply_it(job: Job) -> None:
     from satsr.exported.facts import parse
 
-    facts = parse(PAPER.describe(job.config), "here")
+    facts = parse(job.paper.describe(), "here")
     assert (facts.kind, facts.scale, facts.channels, facts.normalisation.high) == ("imageset", 3, 1, (65535.0,))

@@ -1,7 +1,6 @@
 """SRGAN's recipe: experiments, pairs, the adversarial steps, chains of trainings, and the stages to registration."""
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -11,35 +10,29 @@ import numpy as np
 import pytest
 import torch
 
-import steps.convert
-import steps.download
-import steps.evaluate
-import steps.export
-import steps.register
-import steps.train
-import steps.validate
+from models.shared.weights import save_weights
 from models.srgan import ContentLoss, RecursiveFusion, SRResNet, SuperResolver
-from models.weights import save_weights
-from pipelines.srgan import EXPERIMENTS, PAPER
-from satsr.config import Config, resolve
+from pipelines.configs.srgan import CONFIG, EXPERIMENTS, SrganConfig
+from pipelines.srgan import PAPER
+from satsr.config.recipe import resolved
+from satsr.config.resolve import merged
 from satsr.errors import SatsrError
 from satsr.export.onnx import export, parity
 from satsr.files import sha256
+from satsr.kinds.image.adversarial import AdversarialObjective
 from satsr.kinds.image.paper import denormalised
 from satsr.kinds.image.samples import PairCrops, Pairing, cut
-from satsr.kinds.series.samples import Sampling
-from satsr.project import Layout
+from satsr.kinds.sampling import Sampling
 from satsr.radiometry import histogram_match, normalisation
 from satsr.seeds import generator
 from satsr.store.store import Store, StoreWriter
 from satsr.tracking import client
-from satsr.train.adversarial import AdversarialObjective
 from satsr.train.loop import fit
 from satsr.train.start import lineage_of
 from satsr.validate import suites
 from satsr.validate.checks import judge
 from satsr.validate.inspection import inspect
-from steps.recipes import Job
+from tests import stages
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = {"n_blocks": 1, "n_channels": 8, "discriminator_blocks": 2, "discriminator_channels": 4, "discriminator_fc": 8}
@@ -47,13 +40,16 @@ SHORT = {"iterations": 4, "batch": 2, "crop_px": 8, "validate_every": 2, "checkp
 REFLECTANCE = normalisation("s2_norm")
 
 
-def tiny(root: Path = ROOT, variant: str = "sisr7", network: dict[str, Any] | None = None, **train: Any) -> Config:
+def tiny(
+    variant: str = "sisr7", network: dict[str, Any] | None = None, checks: dict[str, Any] | None = None, **train: Any
+) -> SrganConfig:
     """A small network of an experiment in its full recipe, from fresh weights unless told."""
     scratch = {"start": "scratch", "fusion_start": "scratch"}
     changes = {"network": {**SMALL, **scratch, **(network or {})}, "train": {**SHORT, "workers": 0, **train}}
     if variant == "misr1":
         changes["train"].setdefault("fusion_steps", 4)
-    return resolve(PAPER.config, "srgan", root, {"profile": variant, "data": "data/catalog", **changes})
+    values = merged("srgan", ROOT, {"profile": variant, "data": "data/catalog", "checks": checks or {}, **changes})
+    return resolved(CONFIG, "srgan", values)
 
 
 def write(path: Path, count: int = 5, dtype: Any = np.uint16, days: list[int] | None = None) -> Store:
@@ -80,26 +76,9 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return write(tmp_path_factory.mktemp("photos") / "store", 1, np.uint8, [0])
 
 
-def project(root: Path) -> None:
-    """A project with this recipe and four small drawn series."""
-    for folder in ("pipelines", "models", "satsr"):
-        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    card = (ROOT / "data/catalog/embedded-series.yaml").read_text()
-    card = card.replace("train: 24, val: 6, frames: 8, size: [160, 160]", "train: 3, val: 1, frames: 4, size: [96, 96]")
-    (root / "data/catalog").mkdir(parents=True)
-    (root / "data/catalog/embedded-series.yaml").write_text(card)
-    for name in ("params.yaml", "dvc.yaml"):
-        (root / name).touch()
-
-
-def job(root: Path, variant: str, network: dict[str, Any] | None = None) -> Job:
-    config = resolve(
-        PAPER.config,
-        "srgan",
-        root,
-        {"network": {**SMALL, "variant": variant, **(network or {})}, "train": SHORT, "evaluate": {"panels": 1}},
-    )
-    return Job(PAPER, config, Layout(root, "srgan"))
+def settings(variant: str, network: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What is changed of the quick profile for the stages."""
+    return {"network": {**SMALL, "variant": variant, **(network or {})}, "train": SHORT, "evaluate": {"panels": 1}}
 
 
 def test_trainings_chain_through_the_registry_with_their_lineage(
@@ -107,11 +86,11 @@ def test_trainings_chain_through_the_registry_with_their_lineage(
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
     monkeypatch.setenv("SATSR_ROOT", str(tmp_path))
-    project(tmp_path)
-    first = job(tmp_path, "sisr6")
-    later = (steps.train, steps.evaluate, steps.export, steps.register)
-    for stage in (steps.download, steps.convert, steps.validate, *later):
-        stage.run(first)
+    card = (ROOT / "data/catalog/embedded-series.yaml").read_text()
+    card = card.replace("train: 24, val: 6, frames: 8, size: [160, 160]", "train: 3, val: 1, frames: 4, size: [96, 96]")
+    stages.project(tmp_path, "srgan", card, settings("sisr6"))
+    later = ("train", "evaluate", "export", "register")
+    first = stages.run(tmp_path, "srgan", "download", "convert", "validate", *later)
     metrics = json.loads(first.layout.metrics.read_text())
     assert {"psnr_max1", "psnr_maxrange", "ssim_kornia5_max1", "l1_max1"} <= set(metrics["methods"]["ema"])
     assert metrics["verdict"]["word"] == "not comparable" and "of sisr" in metrics["verdict"]["sentence"]
@@ -119,20 +98,20 @@ def test_trainings_chain_through_the_registry_with_their_lineage(
     assert "not reproducible" in (first.layout.evaluation / "report.html").read_text()
     lineage = json.loads((first.layout.training / "train.json").read_text())["lineage"]
 
-    for stage in later:
-        stage.run(job(tmp_path, "sisr7", {"start": "srgan-sisr6/1"}))
+    stages.configure(tmp_path, "srgan", settings("sisr7", {"start": "srgan-sisr6/1"}))
+    stages.run(tmp_path, "srgan", *later)
     version = client(tmp_path).get_model_version("srgan-sisr7", "1")
     run = client(tmp_path).get_run(version.run_id)
     for tags in (version.tags, run.data.tags):
         assert tags["start.model"] == tags["start.chain"] == "srgan-sisr6/1"
         assert tags["start.lineage"] == lineage and tags["start.discriminator"] == "carried along"
 
-    third = job(tmp_path, "misr3", {"n_views": 2, "start": "srgan-sisr7/1", "fusion_start": "scratch"})
-    started = PAPER.start(third.config, PAPER.objective(third.config, PAPER.network(third.config)))
+    third = PAPER(tiny("misr3", {"n_views": 2, "start": "srgan-sisr7/1", "fusion_start": "scratch"}))
+    started = third.start(third.objective(third.network()))
     assert started["start.chain"] == "srgan-sisr6/1 > srgan-sisr7/1"
     with pytest.raises(SatsrError, match="no srgan-sisr6/9"):
-        missing = job(tmp_path, "sisr7", {"start": "srgan-sisr6/9"})
-        PAPER.start(missing.config, PAPER.objective(missing.config, PAPER.network(missing.config)))
+        missing = PAPER(tiny("sisr7", {"start": "srgan-sisr6/9"}))
+        missing.start(missing.objective(missing.network()))
 
 
 def step_all(objective: AdversarialObjective, batch: dict[str, torch.Tensor], count: int) -> list[list[str]]:
@@ -150,9 +129,9 @@ def step_all(objective: AdversarialObjective, batch: dict[str, torch.Tensor], co
     return driven
 
 
-def objective_of(config: Config) -> AdversarialObjective:
+def objective_of(config: SrganConfig) -> AdversarialObjective:
     torch.manual_seed(0)
-    objective = PAPER.objective(config, PAPER.network(config))
+    objective = PAPER(config).objective(PAPER(config).network())
     assert isinstance(objective, AdversarialObjective)
     return objective
 
@@ -162,8 +141,8 @@ def test_every_experiment_trains_runs_and_exports(
     variant: str, store: Store, photographs: Store, tmp_path: Path
 ) -> None:
     config, own = tiny(variant=variant), photographs if variant in ("sisr1", "sisr2") else store
-    objective, samples = objective_of(config), PAPER.samples(config, own)
-    assert PAPER.registered_name(config) == f"srgan-{variant}"
+    objective, samples = objective_of(config), PAPER(config).samples(own)
+    assert PAPER(config).registered_name == f"srgan-{variant}"
     batch = torch.utils.data.default_collate([samples[0], samples[1]])
     low, high = normalisation(config.network.normalisation).range
     assert all(low <= value.min() and value.max() <= high for value in batch.values())
@@ -171,18 +150,18 @@ def test_every_experiment_trains_runs_and_exports(
     assert step_all(objective, batch, 2) == [expected] * 2
     network = objective.network.eval()
     for scene in own.scenes("val"):
-        output = PAPER.run(network, PAPER.inputs(config, scene))
-        assert output.shape == PAPER.baseline(config, scene).shape == (3, 64, 80)
-        assert set(PAPER.watched) <= set(PAPER.score(config, scene, output)[0])
-        assert PAPER.pictures(config, scene, None, "lr").shape == (1, 16, 20, 3)
-    example, axes = PAPER.example(config)
-    export(PAPER.graph(network), example, axes, tmp_path / "model.onnx", PAPER.describe(config))
-    assert parity(network, tmp_path / "model.onnx", PAPER.parity_cases(config))["max_abs"] < 1e-4
+        output = PAPER(config).run(network, PAPER(config).inputs(scene))
+        assert output.shape == PAPER(config).baseline(scene).shape == (3, 64, 80)
+        assert set(PAPER(config).watched) <= set(PAPER(config).score(scene, output)[0])
+        assert PAPER(config).pictures(scene, None, "lr").shape == (1, 16, 20, 3)
+    example, axes = PAPER(config).example()
+    export(PAPER(config).graph(network), example, axes, tmp_path / "model.onnx", PAPER(config).describe())
+    assert parity(network, tmp_path / "model.onnx", PAPER(config).parity_cases())["max_abs"] < 1e-4
 
 
 @pytest.mark.parametrize("profile", ["paper", "quick", "quick_sisr7", "quick_misr", "quick_photos", *EXPERIMENTS])
 def test_every_profile_is_valid_and_the_experiments_are_the_papers(profile: str) -> None:
-    config = resolve(PAPER.config, "srgan", ROOT, {"profile": profile})
+    config = resolved(CONFIG, "srgan", merged("srgan", ROOT, {"profile": profile}))
     if not profile.startswith("quick"):
         assert config.network.variant == ("sisr7" if profile == "paper" else profile)
         train, network = config.train, config.network
@@ -193,12 +172,12 @@ def test_every_profile_is_valid_and_the_experiments_are_the_papers(profile: str)
         assert network.n_views == (4 if profile.startswith("misr") else 1)
         if EXPERIMENTS[network.variant].after:
             with pytest.raises(SatsrError, match="goes on from"):
-                PAPER.start(config, objective_of(tiny()))
+                PAPER(config).start(objective_of(tiny()))
 
 
 def test_phases_follow_each_other_and_each_trains_what_it_should(store: Store) -> None:
     config = tiny(variant="misr3", fusion_steps=1, g_pretrain_steps=2, ramp_steps=2, iterations=8)
-    objective, samples = objective_of(config), PAPER.samples(config, store)
+    objective, samples = objective_of(config), PAPER(config).samples(store)
     batch = torch.utils.data.default_collate([samples[0], samples[1]])
     before = {name: value.clone() for name, value in objective.network.state_dict().items()}
     assert step_all(objective, batch, 1) == [["fusion"]]
@@ -223,7 +202,7 @@ def test_a_fusion_with_fixed_norms_gives_in_training_what_it_gives_afterwards(st
 
 def test_a_fusion_that_is_not_to_learn_stays(store: Store) -> None:
     objective = objective_of(tiny(variant="misr3", fusion_trainable=False))
-    samples = PAPER.samples(tiny(variant="misr3"), store)
+    samples = PAPER(tiny(variant="misr3")).samples(store)
     before = [value.clone() for value in objective.network.fusion.parameters()]
     step_all(objective, torch.utils.data.default_collate([samples[0], samples[1]]), 2)
     assert all(torch.equal(a, b) for a, b in zip(before, objective.network.fusion.parameters(), strict=True))
@@ -268,7 +247,7 @@ def test_a_training_that_stops_goes_on_to_the_same_bits(store: Store, tmp_path: 
     def train(folder: str, iterations: int) -> Any:
         config = tiny(variant="misr3", iterations=6, plateau_patience=0, fusion_steps=1, g_pretrain_steps=1)
         settings = config.train.model_copy(update={"iterations": iterations})
-        samples = PAPER.samples(config, store)
+        samples = PAPER(config).samples(store)
         losses = iter((3.0, 4.0, 5.0, 6.0) * 9)
         watch = lambda networks: {"l1": next(losses)}  # noqa: E731
         return fit(objective_of(config), samples, settings, tmp_path / folder, watch)
@@ -291,9 +270,9 @@ def test_an_experiment_starts_from_files_that_its_hashes_name(tmp_path: Path) ->
     def started(variant: str, **network: Any) -> tuple[AdversarialObjective, dict[str, str]]:
         config = tiny(variant=variant, network=network)
         torch.manual_seed(1)
-        objective = PAPER.objective(config, PAPER.network(config))
+        objective = PAPER(config).objective(PAPER(config).network())
         assert isinstance(objective, AdversarialObjective)
-        return objective, PAPER.start(config, objective)
+        return objective, PAPER(config).start(objective)
 
     objective, tags = started("misr3", **folder)
     assert tags == {
@@ -326,8 +305,8 @@ def test_a_whole_checkpoint_of_the_authors_gives_all_its_parts(tmp_path: Path) -
     path = tmp_path / "last.ckpt"
     config = tiny(variant="misr3", network={"start": str(path), "start_sha256": sha256(path)})
     torch.manual_seed(1)
-    objective = PAPER.objective(config, PAPER.network(config))
-    assert PAPER.start(config, objective)["start.discriminator"] == "carried along"
+    objective = PAPER(config).objective(PAPER(config).network())
+    assert PAPER(config).start(objective)["start.discriminator"] == "carried along"
     for role, module in objective.networks.items():
         for name, value in module.state_dict().items():
             torch.testing.assert_close(value, source.networks[role].state_dict()[name], rtol=0, atol=0)
@@ -407,9 +386,10 @@ def test_images_of_another_kind_than_the_normalisation_are_refused(
     variant: str, chosen: str, store: Store, photographs: Store
 ) -> None:
     scene = (photographs if variant == "sisr1" else store).scenes("val")[0]
-    config = tiny(variant=variant, network={"normalisation": chosen})
+    suite = "photographs" if chosen == "signed_u8" else "series"
+    config = tiny(variant=variant, network={"normalisation": chosen}, checks={"suite": suite})
     with pytest.raises(SatsrError, match=f"network.normalisation = {chosen} is for"):
-        PAPER.inputs(config, scene)
+        PAPER(config).inputs(scene)
 
 
 def test_denormalised_values_give_the_references_metrics(golden: Callable[[str], Path]) -> None:
@@ -425,16 +405,16 @@ def test_denormalised_values_give_the_references_metrics(golden: Callable[[str],
 
 def test_the_two_maxima_differ_by_the_range_and_a_perfect_output_is_perfect(store: Store) -> None:
     config, scene = tiny(), store.scenes("val")[0]
-    (row,) = PAPER.score(config, scene, PAPER.baseline(config, scene))
+    (row,) = PAPER(config).score(scene, PAPER(config).baseline(scene))
     assert row["psnr_max1"] - row["psnr_maxrange"] == pytest.approx(20 * np.log10(1 / 0.3))
-    (perfect,) = PAPER.score(config, scene, PAPER.pairing(config).whole(scene)[1])
+    (perfect,) = PAPER(config).score(scene, PAPER(config).pairing.whole(scene)[1])
     assert perfect["psnr_max1"] == np.inf and perfect["ssim_kornia5_maxrange"] == pytest.approx(1)
 
 
 def test_the_baseline_of_several_views_is_the_better_of_nearest_and_mean(store: Store) -> None:
     scene = store.scenes("val")[0]
     several, single = (
-        PAPER.score(config, scene, PAPER.baseline(config, scene))[0]["psnr_max1"]
+        PAPER(config).score(scene, PAPER(config).baseline(scene))[0]["psnr_max1"]
         for config in (tiny(variant="misr3"), tiny())
     )
     assert several >= single
@@ -449,26 +429,32 @@ def test_parameters_bear_the_names_of_the_authors_module() -> None:
 
 def test_a_bicubic_residual_starts_at_bicubic(store: Store) -> None:
     config = tiny(network={"bicubic_residual": True})
-    network, scene = PAPER.network(config).eval(), store.scenes("val")[0]
-    (row,) = PAPER.score(config, scene, PAPER.run(network, PAPER.inputs(config, scene)))
-    (baseline,) = PAPER.score(config, scene, PAPER.baseline(config, scene))
+    network, scene = PAPER(config).network().eval(), store.scenes("val")[0]
+    (row,) = PAPER(config).score(scene, PAPER(config).run(network, PAPER(config).inputs(scene)))
+    (baseline,) = PAPER(config).score(scene, PAPER(config).baseline(scene))
     assert row["psnr_max1"] == pytest.approx(baseline["psnr_max1"], abs=1)
 
 
 def test_the_description_says_what_the_experiment_takes() -> None:
-    single, several, bytes_ = (PAPER.describe(tiny(variant=name)) for name in ("sisr7", "misr3", "sisr1"))
+    single, several, bytes_ = (PAPER(tiny(variant=name)).describe() for name in ("sisr7", "misr3", "sisr1"))
     assert (single["kind"], single["normalisation"]) == ("image", "s2_norm")
     assert (several["kind"], several["dates"]) == ("series", 4)
     assert (bytes_["normalisation"], bytes_["value_range"]) == ("signed_u8", [-1.0, 1.0])
-    assert PAPER.describe(tiny(variant="sisr5"))["value_range"] == [0.0, 1.0]
+    assert PAPER(tiny(variant="sisr5")).describe()["value_range"] == [0.0, 1.0]
 
 
 def test_series_pass_with_days_alone_and_photographs_pass_as_such(store: Store, photographs: Store) -> None:
     for own, config in ((store, tiny()), (photographs, tiny(variant="sisr1"))):
-        limits = {**PAPER.limits(config), "max_shift_px": 100.0}
-        assert {check.name for check in judge(inspect(own), suites.suite("series", **limits)).failed} == set()
+        lenient = config.checks.model_copy(update={"max_shift_px": 100.0})
+        assert {check.name for check in judge(inspect(own), suites.chosen(lenient, config.convert)).failed} == set()
     failed = judge(inspect(photographs), suites.suite("series", max_shift_px=100.0)).failed
     assert {"type"} <= {check.name for check in failed}
+
+
+def test_a_suite_of_another_kind_of_images_is_refused() -> None:
+    for profile, suite in (("sisr1", "series"), ("sisr7", "photographs")):
+        with pytest.raises(SatsrError, match=r"set checks\.suite="):
+            resolved(CONFIG, "srgan", merged("srgan", ROOT, {"profile": profile, "checks": {"suite": suite}}))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 import pytest
 
-from satsr.config import Gates
+from satsr.config.recipe import Gates
 from satsr.register.gates import check, passed
 
 NAMES = ("psnr_rgb_u8", "ssim_rgb_u8")

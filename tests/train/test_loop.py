@@ -11,9 +11,9 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset
 
-from satsr.config import Train
+from satsr.config.recipe import Train
 from satsr.errors import SatsrError
-from satsr.seeds import torch_generator
+from satsr.seeds import integer
 from satsr.train.loop import Fitted, Interrupted, fit
 from satsr.train.objectives import Batch, Objective, cosine, every, multistep, set_rate
 
@@ -22,7 +22,7 @@ class Line(Dataset[dict[str, torch.Tensor]]):
     """y = 3 x + 1 with a little noise; sample i depends on i alone."""
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
-        x = torch.rand(4, generator=torch_generator(0, "x", index))
+        x = torch.rand(4, generator=torch.Generator().manual_seed(integer(0, "x", index)))
         return {"x": x, "target": 3 * x + 1}
 
 
@@ -154,7 +154,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from satsr.config import Train
+from satsr.config.recipe import Train
 from satsr.train.loop import fit
 from satsr.train.objectives import Supervised
 from tests.train.test_loop import Line, validate

@@ -1,164 +1,16 @@
-"""Readers: what lies in a folder becomes scenes with lazily loaded frames.
+"""Frames of video: a folder a clip, a video file, or published pairs of GT and LR folders."""
 
-A reader is a function of a folder, one per layout of files, listed in :data:`LAYOUTS`. It looks at names only; every
-frame is loaded, and found to be bad, later.
-"""
-
-import os
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from functools import partial
-from importlib import import_module
-from inspect import signature
-from itertools import pairwise
 from pathlib import Path, PurePosixPath
-from typing import Any
 
-import numpy as np
-
-from satsr.errors import SatsrError
-from satsr.imagery.images import SUFFIXES, read_bytes, read_header, read_rgb
-
-# layout -> "module:function", imported when it is used
-LAYOUTS = {
-    "frames": "satsr.convert.layouts.frames:frames",
-    "gt_lr": "satsr.convert.layouts.frames:gt_lr",
-    "jilin": "satsr.convert.layouts.frames:gt_lr",
-    "basicsr_lmdb": "satsr.convert.layouts.basicsr_lmdb:scenes",
-    "series": "satsr.convert.layouts.series:series",
-    "series_surrogate": "satsr.convert.layouts.series_surrogate:series_surrogate",
-    "sentinel2": "satsr.convert.layouts.sentinel2:sentinel2",
-    "breizhsr": "satsr.convert.layouts.tables:breizhsr",
-    "pairs": "satsr.convert.layouts.tables:pairs",
-    "photos": "satsr.convert.layouts.photos:photos",
-    "probav": "satsr.convert.layouts.probav:probav",
-    "probav_surrogate": "satsr.convert.layouts.probav_surrogate:probav_surrogate",
-}
-VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".m4v")
-SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "eval": "val"}
-SPLITS |= {"test": "val"}
-TARGETS = ("gt", "hr")
-
-
-@dataclass(frozen=True)
-class Frame:
-    """One array that is not loaded yet.
-
-    Attributes:
-        origin: the file it comes from, for messages.
-        load: gives the array, or raises SatsrError.
-    """
-
-    origin: str
-    load: Callable[[], np.ndarray]
-
-
-@dataclass(frozen=True)
-class SceneSource:
-    """A scene as a reader found it.
-
-    Attributes:
-        id: unique within its split.
-        split: ``train`` or ``val`` if the layout says so.
-        roles: by role, the frames in order.
-        kind: "video": the roles are ``hr`` and perhaps ``lr``, frame by frame; frames are cut to whole LR pixels and
-            clips may be divided in time. "series": stored as it is.
-        meta: what else is known (JSON values).
-    """
-
-    id: str
-    split: str | None
-    roles: dict[str, Sequence[Frame]]
-    kind: str = "video"
-    meta: dict[str, Any] = field(default_factory=dict)
-
-
-def read_scenes(layout: str, root: Path, options: Mapping[str, Any] | None = None) -> list[SceneSource]:
-    """The scenes in ``root``, in natural order of their ids.
-
-    Args:
-        layout: a key of :data:`LAYOUTS`.
-        root: the folder, or the one file.
-        options: keyword arguments of the layout's reader, from the dataset card.
-
-    Raises:
-        SatsrError: the layout or an option is unknown, nothing was found, or names are missing, doubled or without
-            their partner (the message lists every one).
-    """
-    if layout not in LAYOUTS:
-        raise SatsrError(f"no layout of files is called {layout!r}: there are {', '.join(sorted(LAYOUTS))}.")
-    module, name = LAYOUTS[layout].split(":")
-    reader = getattr(import_module(module), name)
-    known = list(signature(reader).parameters)[1:]
-    if options and not (known == ["options"] or set(options) <= set(known)):
-        raise SatsrError(
-            f"the reader of the layout {layout!r} has the options {', '.join(known) or 'none'}, but the dataset card "
-            f"gives {', '.join(options)}."
-        )
-    found: list[SceneSource] = reader(root, **(options or {}))
-    if not found:
-        raise SatsrError(
-            f"{root} holds nothing that the layout {layout!r} can read: expected images "
-            f"({', '.join(SUFFIXES)}) in one folder per clip, or videos ({', '.join(VIDEOS)})."
-        )
-    found.sort(key=lambda scene: (scene.split or "", natural(scene.id)))
-    for before, after in pairwise(found):
-        if (before.split, before.id) == (after.split, after.id):
-            origins = " and ".join(next(iter(scene.roles.values()))[0].origin for scene in (before, after))
-            raise SatsrError(f"two clips are called {before.id!r} (of {origins}): rename one of them.")
-    return found
-
-
-def guess(root: Path) -> str:
-    """The layout that the files in ``root`` look like.
-
-    Raises:
-        SatsrError: the folder does not exist.
-    """
-    if not root.exists():
-        raise SatsrError(f"the data {root} do not exist: name a folder of frames or a video file.")
-    from satsr.convert.guess import guess_imagery
-
-    folders = {file.parent for file in files_below(root)}
-    if any((folder / "meta_info.txt").is_file() and (folder / "data.mdb").is_file() for folder in folders):
-        return "basicsr_lmdb"
-    imagery = guess_imagery(root)
-    if imagery is not None and not (imagery == "sentinel2" and _is_clip(root)):
-        return imagery
-    names = {part.lower() for folder in folders for part in folder.relative_to(root).parts}
-    return "gt_lr" if names & set(TARGETS) else "frames"
-
-
-def _is_clip(root: Path) -> bool:
-    """Whether several 8-bit RGB images lie in a folder: frames of a video, even as TIFF."""
-    images = [file for file in root.iterdir() if file.suffix.lower() in SUFFIXES] if root.is_dir() else []
-    try:
-        header = read_header(read_bytes(min(images)), str(root)) if len(images) > 1 else None
-    except SatsrError:
-        return False
-    return header is not None and (header.colour, header.bits) == ("RGB", 8)
-
-
-def natural(text: str) -> tuple[list[tuple[bool, int, str]], str]:
-    """A sort key by which ``clip2`` comes before ``clip10``; the text itself decides between 1 and 01."""
-    parts = re.findall(r"[0-9]+|[^0-9]+", text)
-    return [(False, int(part), "") if part.isdigit() else (True, 0, part) for part in parts], text
-
-
-def files_below(root: Path) -> list[Path]:
-    """All files in ``root`` and its folders, in no order; links are followed, hidden names left out."""
-    found = []
-    seen = set()
-    for folder, folders, names in os.walk(root, followlinks=True):
-        real = Path(folder).resolve()
-        if real in seen:
-            folders.clear()  # a link that leads back
-            continue
-        seen.add(real)
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(folder) / name for name in names if not name.startswith(".")]
-    return found
+from satsr.convert.layouts.source import SPLITS, TARGETS, SceneSource, split_of
+from satsr.errors import SatsrError, listed
+from satsr.files import files_below, natural
+from satsr.imagery.frame import Frame
+from satsr.imagery.images import SUFFIXES, read_rgb
+from satsr.imagery.video_file import VIDEOS, video_frames
 
 
 def frames(root: Path) -> list[SceneSource]:
@@ -166,8 +18,6 @@ def frames(root: Path) -> list[SceneSource]:
 
     If the first level of folders are train and val (or eval, test...), they are the splits.
     """
-    from satsr.imagery.video_file import video_frames
-
     if root.is_file():
         return [SceneSource(root.stem, None, {"hr": video_frames(root)})]
     clips = _clips(root)
@@ -224,17 +74,6 @@ def gt_lr(root: Path) -> list[SceneSource]:
     if problems:
         raise SatsrError(listed(f"the frames in {root} do not pair up", problems))
     return found
-
-
-def split_of(parts: Sequence[str]) -> str | None:
-    """The split that a path's folders name, the innermost first."""
-    return next((SPLITS[part.lower()] for part in reversed(parts) if part.lower() in SPLITS), None)
-
-
-def listed(claim: str, problems: Sequence[str], limit: int = 200) -> str:
-    """A message with one problem a line."""
-    more = [f"... and {len(problems) - limit} more"] if len(problems) > limit else []
-    return "\n  ".join([f"{claim} ({len(problems)} found):", *problems[:limit], *more])
 
 
 def _is_target(folder: Path, root: Path) -> bool:

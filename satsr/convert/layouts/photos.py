@@ -12,10 +12,12 @@ import cv2
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
-from satsr.convert.layouts.frames import Frame, SceneSource, files_below, listed, natural, split_of
+from satsr.convert.layouts.source import SceneSource, split_of
 from satsr.convert.tiles import split_blocks
 from satsr.degrade import downscale_frame
-from satsr.errors import SatsrError
+from satsr.errors import SatsrError, listed
+from satsr.files import files_below, natural
+from satsr.imagery.frame import Frame
 from satsr.imagery.images import SUFFIXES, Header, read_bytes, read_header, read_rgb
 from satsr.imagery.rasters import Window
 from satsr.seeds import generator

@@ -16,8 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from satsr.convert.layouts.frames import Frame, SceneSource, files_below, listed
-from satsr.errors import SatsrError
+from satsr.convert.layouts.source import SceneSource
+from satsr.errors import SatsrError, listed
+from satsr.files import files_below
+from satsr.imagery.frame import Frame
 from satsr.imagery.images import read_image
 
 IMGSET = re.compile(r"imgset\d+")

@@ -24,10 +24,12 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from satsr.convert.layouts.frames import Frame, SceneSource
+from satsr.convert.layouts.probav import BANDS
+from satsr.convert.layouts.source import SceneSource
 from satsr.convert.passes import Mask, Passes, cloudy_windows, cut_window, files_of, ground, observe, part
 from satsr.convert.tiles import Tile, parsed, scene_array, tile_facts, tiles
-from satsr.download.drawn.probav import BANDS, quantised
+from satsr.degrade import probav_numbers
+from satsr.imagery.frame import Frame
 from satsr.imagery.rasters import TIFF, raster_bands, red_and_nir
 from satsr.seeds import generator
 
@@ -105,7 +107,7 @@ def _ground(tile: Tile, band: str) -> npt.NDArray[np.float32]:
 def _reference(tile: Tile, band: str, recipe: ImageSets) -> tuple[Numbers, Map]:
     """The inner part of the tile and its status map."""
     inner = _ground(tile, band)[recipe.inner(tile, SCALE)].astype(np.float64)
-    return quantised(inner[..., 0] * recipe.gain, inner[..., 1] > 0)
+    return probav_numbers(inner[..., 0] * recipe.gain, inner[..., 1] > 0)
 
 
 def _view(masks: Path, tile: Tile, band: str, recipe: ImageSets, place: tuple[int, ...]) -> tuple[Numbers, Map]:
@@ -113,7 +115,7 @@ def _view(masks: Path, tile: Tile, band: str, recipe: ImageSets, place: tuple[in
     rng = generator(recipe.seed, "pass", *place)
     cloud = _cloud(masks, recipe.view_px(tile, SCALE), recipe.cloudy, rng)
     image, clear = observe(_ground(tile, band), SCALE, cloud, recipe, rng, recipe.shift)
-    return quantised(image[..., 0] * recipe.gain, clear)
+    return probav_numbers(image[..., 0] * recipe.gain, clear)
 
 
 def _cloud(masks: Path, side: int, cloudy: float, rng: np.random.Generator) -> Mask:

@@ -17,9 +17,11 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from satsr.convert.layouts.frames import Frame, SceneSource, files_below
+from satsr.convert.layouts.source import SceneSource
 from satsr.convert.tiles import Tile, Tiles, imagery, parsed, tile_facts, tiles
 from satsr.degrade import downscale_frame
+from satsr.files import files_below
+from satsr.imagery.frame import Frame
 from satsr.seeds import generator
 
 TILE_MULTIPLE = 16

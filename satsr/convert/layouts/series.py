@@ -26,8 +26,10 @@ from typing import Any
 
 import numpy as np
 
-from satsr.convert.layouts.frames import SPLITS, Frame, SceneSource, files_below, listed
-from satsr.errors import SatsrError
+from satsr.convert.layouts.source import SPLITS, SceneSource
+from satsr.errors import SatsrError, listed
+from satsr.files import files_below
+from satsr.imagery.frame import Frame
 from satsr.imagery.rasters import SUFFIXES, add_offset, as_dn, read_raster, shifted
 
 DATE = re.compile(r"(?<!\d)(\d{4})([-_]?)(\d{2})\2(\d{2})(?!\d)")

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from satsr.convert.layouts.frames import Frame, SceneSource
+from satsr.convert.layouts.source import SceneSource
 from satsr.convert.passes import (
     MAX_COVER,
     Passes,
@@ -39,6 +39,7 @@ from satsr.convert.passes import (
 from satsr.convert.tiles import Tile, parsed, tile_facts, tiles
 from satsr.degrade import to_native
 from satsr.errors import SatsrError
+from satsr.imagery.frame import Frame
 from satsr.seeds import generator
 
 

@@ -14,10 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from satsr.convert.layouts.frames import SPLITS, Frame, SceneSource, files_below, listed
 from satsr.convert.layouts.series import load_rgb
+from satsr.convert.layouts.source import SPLITS, SceneSource
 from satsr.convert.pickled_table import Row, read_table
-from satsr.errors import SatsrError
+from satsr.errors import SatsrError, listed
+from satsr.files import files_below
+from satsr.imagery.frame import Frame
 from satsr.imagery.rasters import raster_size
 from satsr.seeds import generator
 

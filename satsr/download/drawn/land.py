@@ -10,8 +10,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
-from scipy.special import erf
 
 Array = np.ndarray
 Shape = tuple[int, int]
@@ -92,50 +90,6 @@ def draw_land(rng: np.random.Generator, shape: Shape, pitch: int, style: Style, 
     for _ in range(rng.integers(1, 4)):
         _line(rng, regions, (x, y), style.road_px * rng.uniform(0.7, 1.3), count + 1)
     return Land(regions, np.concatenate([covers, extra]), tone)
-
-
-def expose(truth: Array, shape: Shape, pitch: int, offset: tuple[float, float], blur: float) -> Array:
-    """Samples a fine image as a sensor does: square detectors behind a Gaussian blur, shifted by a fraction of a pixel.
-
-    Args:
-        truth: (H, W, C), the fine image; the sensor looks at its middle.
-        shape: height and width of the sensor's image.
-        pitch: fine pixels per pixel of the sensor.
-        offset: how far down and to the right the sensor is shifted, in its pixels.
-        blur: standard deviation of the optics, in its pixels.
-
-    Returns:
-        (h, w, C).
-    """
-    height, width, bands = truth.shape
-    rows = apertures(height, shape[0], pitch, offset[0], blur)
-    columns = apertures(width, shape[1], pitch, offset[1], blur)
-    down = (rows @ truth.reshape(height, width * bands)).reshape(shape[0], width, bands)
-    across = columns @ down.swapaxes(0, 1).reshape(width, shape[0] * bands)
-    return np.ascontiguousarray(across.reshape(shape[1], shape[0], bands).swapaxes(0, 1))
-
-
-def apertures(length: int, count: int, pitch: int, offset: float, blur: float) -> csr_array:
-    """What each detector of a row takes from each fine pixel: a box of its width behind a Gaussian.
-
-    Args:
-        length: number of fine pixels; the detectors look at the middle of them.
-        count: number of detectors.
-        pitch: fine pixels per detector.
-        offset: by how many detectors the row is shifted towards larger coordinates.
-        blur: standard deviation of the Gaussian, in detectors.
-
-    Returns:
-        (count, length), each row adds up to 1. Sparse, so that the sums have one order whatever the number of threads.
-    """
-    start = (length - count * pitch) / 2 + offset * pitch
-    centres = start + (np.arange(count) + 0.5) * pitch
-    edges = (np.arange(length + 1) - centres[:, None]) / pitch
-    middle = (edges[:, 1:] + edges[:, :-1]) / 2
-    soft = np.sqrt(2) * max(blur, 1e-3)
-    weights = erf((middle + 0.5) / soft) - erf((middle - 0.5) / soft)
-    weights[weights < 1e-6] = 0
-    return csr_array((weights / weights.sum(axis=1, keepdims=True)).astype(np.float32))
 
 
 def clouds(rng: np.random.Generator, shape: Shape, cover: float) -> Array:

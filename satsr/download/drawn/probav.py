@@ -1,7 +1,7 @@
 """Embedded Proba-V image sets, drawn without a download: several cloudy views of 300 m, one of 100 m, two bands.
 
 The files are those of ESA's challenge (specification of QA-Net, section 2): views and quality maps that nobody has
-registered, the finer image with its status map, and ``norm.csv`` with the bicubic baseline's cPSNR.
+registered, the finer image with its status map. There is no ``norm.csv``: the baseline's cPSNR is measured.
 """
 
 from dataclasses import dataclass
@@ -10,18 +10,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from satsr.degrade import PROBAV_PEAK, add_noise, probav_baseline, to_native
+from satsr.degrade import add_noise, expose, probav_numbers
 from satsr.download.card import Embedded
-from satsr.download.drawn.land import COVERS, Land, Shape, Style, clouds, draw_land, expose, smooth_noise
+from satsr.download.drawn.land import COVERS, Land, Shape, Style, clouds, draw_land, smooth_noise
 from satsr.errors import SatsrError
-from satsr.files import write_text
 from satsr.imagery.images import write_png
-from satsr.metrics import cpsnr
 from satsr.seeds import generator
 
 BANDS = ("RED", "NIR")
-SATURATED = 16383
-"""The largest digital number of 14 bits."""
 FINE = 2
 MARGIN_PX = 4
 STYLE = Style(parcel_px=11, shares=(3, 3, 1, 3, 2, 3, 1, 1), rows=(4, 9), contrast=0.045, road_px=1.1)
@@ -53,7 +49,6 @@ class ImageSet:
         qm: (T, h, w), 255 where a view is clear, else 0.
         hr: (scale h, scale w).
         sm: (scale h, scale w), 255 where ``hr`` is clear, else 0.
-        norm: the bicubic baseline's cPSNR in dB.
         offsets: (T, 2), how far down and right each view lies of ``hr``, in low-resolution pixels.
     """
 
@@ -61,7 +56,6 @@ class ImageSet:
     qm: npt.NDArray[np.uint8]
     hr: npt.NDArray[np.uint16]
     sm: npt.NDArray[np.uint8]
-    norm: float
     offsets: npt.NDArray[np.float64]
 
 
@@ -93,10 +87,9 @@ def render_imageset(
     images, masks = zip(*(_view(rng, truth, lr_px, pitch, tuple(offset)) for offset in offsets), strict=True)
     shape = (lr_px[0] * scale, lr_px[1] * scale)
     seen = add_noise(expose(truth, shape, FINE, (0.0, 0.0), HR_BLUR_PX)[..., 0].astype(np.float64), HR_NOISE, rng)
-    hr, sm = quantised(*_hidden(rng, seen, 0.22 if rng.random() < 0.3 else 0.0))
+    hr, sm = probav_numbers(*_hidden(rng, seen, 0.22 if rng.random() < 0.3 else 0.0))
     lr, qm = np.stack(images), np.stack(masks)
-    norm = cpsnr(probav_baseline(lr, qm), hr / PROBAV_PEAK, sm > 0)
-    return ImageSet(lr, qm, hr, sm, norm, offsets)
+    return ImageSet(lr, qm, hr, sm, offsets)
 
 
 def write_scenes(folder: Path, source: Embedded) -> None:
@@ -112,7 +105,6 @@ def write_scenes(folder: Path, source: Embedded) -> None:
             f"found size {source.size} and frames {source.frames}."
         )
     lr_px = (source.size[0] // scale, source.size[1] // scale)
-    lines = []
     for index in range(source.train + source.val):
         band = BANDS[index % 2]
         scene = render_imageset(source.seed, index, views=(9, source.frames), lr_px=lr_px, scale=scale, band=band)
@@ -123,8 +115,6 @@ def write_scenes(folder: Path, source: Embedded) -> None:
             write_png(place / f"QM{view:03d}.png", mask)
         write_png(place / "HR.png", scene.hr)
         write_png(place / "SM.png", scene.sm)
-        lines.append(f"{name} {scene.norm:.13f}\n")
-    write_text(folder / "norm.csv", "".join(lines))
 
 
 def _digital_numbers(rng: np.random.Generator, land: Land, band: str) -> np.ndarray:
@@ -145,7 +135,7 @@ def _view(
     if rng.random() < 0.1:
         glint = clouds(rng, shape, 0.02)
         image, clear = image + 14000 * glint, clear & (glint == 0)
-    return quantised(image, clear)
+    return probav_numbers(image, clear)
 
 
 def _hidden(
@@ -156,11 +146,3 @@ def _hidden(
         return image, np.ones(image.shape, dtype=bool)
     opacity = clouds(rng, image.shape[:2], cover)
     return image * (1 - opacity) + rng.uniform(10500, 14500) * opacity, opacity <= 0.02
-
-
-def quantised(
-    image: npt.NDArray[np.float64], clear: npt.NDArray[np.bool_]
-) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint8]]:
-    """Numbers of 14 bits, and the quality map, 255 where clear: saturated pixels are not clear either."""
-    numbers = to_native(image.clip(0, SATURATED), np.uint16)
-    return numbers, np.where(clear & (numbers < SATURATED), 255, 0).astype(np.uint8)

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from satsr.degrade import add_noise, to_native
+from satsr.degrade import add_noise, expose, to_native
 from satsr.download.card import Embedded
-from satsr.download.drawn.land import COVERS, Land, Shape, Style, clouds, draw_land, expose
+from satsr.download.drawn.land import COVERS, Land, Shape, Style, clouds, draw_land
 from satsr.errors import SatsrError
 from satsr.files import write_json
 from satsr.imagery.images import write_png

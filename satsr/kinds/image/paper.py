@@ -5,30 +5,40 @@ above), ``*_maxrange`` take what the values can reach. Both are per scene; the a
 similarity is kornia's with a window of 5. Source: specification of Remote-Sensing-SRGAN, sections 2 and 4.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic
 
 import numpy as np
 
-from satsr.config import Config
+from satsr.config.recipe import ConfigOf
 from satsr.degrade import imresize
 from satsr.kinds.image.samples import Pairing
 from satsr.metrics import mae, mse, psnr_float, ssim_kornia
-from satsr.paper import Scores
+from satsr.paper import Paper
+from satsr.radiometry import Normalisation
+from satsr.scores import Scores
 from satsr.store.store import Scene
 
 SHOWN = 3000
 """Digital number of reflectance that is white on a screen."""
 
 
-class PairProtocol(ABC):
-    """Inputs, baseline, scores and pictures of pairs; mix into a :class:`satsr.paper.Paper`."""
+class PairPaper(Paper[ConfigOf], Generic[ConfigOf]):
+    """Inputs, baseline, scores and pictures of pairs."""
 
-    suite: ClassVar[str] = "series"
     kind: ClassVar[str] = "image"
-    normalisation: ClassVar[str] = "s2_norm"
-    value_range: ClassVar[tuple[float, float]] = (-1.0, 1.0)
+    bands: ClassVar[tuple[str, ...]] = ("B04", "B03", "B02")
+
+    @property
+    def radiometry(self) -> Normalisation:
+        """That of the pairs."""
+        return self.pairing.normalisation
+
+    @property
+    def seen(self) -> str:
+        """``hr`` where it makes both sides of a pair, in its own values."""
+        return "hr" if self.pairing.pairs == "interpolated" else "lr"
 
     @property
     def decides(self) -> tuple[str, str]:
@@ -40,36 +50,37 @@ class PairProtocol(ABC):
         """The plateau schedule listens to L1."""
         return (*self.decides, "l1_max1")
 
+    @property
     @abstractmethod
-    def pairing(self, config: Config) -> Pairing:
+    def pairing(self) -> Pairing:
         """How the two sides of a pair come about."""
 
-    def inputs(self, config: Config, scene: Scene) -> dict[str, np.ndarray]:
+    def inputs(self, scene: Scene) -> dict[str, np.ndarray]:
         """The image, or the views, of the whole scene, with a batch axis of 1."""
-        pairing = self.pairing(config)
-        views = pairing.scene_views(scene, config.train.seed)
+        pairing = self.pairing
+        views = pairing.scene_views(scene, self.config.train.seed)
         return {"x": views[None] if pairing.views > 1 else views}
 
-    def baseline(self, config: Config, scene: Scene) -> np.ndarray:
+    def baseline(self, scene: Scene) -> np.ndarray:
         """Cubic enlargement (a = -0.5) of the image nearest in date, (3, sH, sW) in the network's range.
 
         Of several views, it is that or the enlargement of their mean, whichever comes nearer to the target.
         """
-        pairing = self.pairing(config)
-        candidates = [self.nearest_view(config, scene)]
+        pairing = self.pairing
+        candidates = [self.nearest_view(scene)]
         if pairing.views > 1:
-            candidates.append(pairing.scene_views(scene, config.train.seed).mean(0))
+            candidates.append(pairing.scene_views(scene, self.config.train.seed).mean(0))
         _, target = pairing.whole(scene)
         return min((_enlarged(image, pairing) for image in candidates), key=lambda image: mse(image, target))
 
-    def nearest_view(self, config: Config, scene: Scene) -> np.ndarray:
+    def nearest_view(self, scene: Scene) -> np.ndarray:
         """The image nearest in date, (3, h, w) in the network's range."""
-        view: np.ndarray = replace(self.pairing(config), views=1).scene_views(scene, config.train.seed)[0]
+        view: np.ndarray = replace(self.pairing, views=1).scene_views(scene, self.config.train.seed)[0]
         return view
 
-    def score(self, config: Config, scene: Scene, output: np.ndarray) -> list[Scores]:
+    def score(self, scene: Scene, output: np.ndarray) -> list[Scores]:
         """One row: PSNR and SSIM with both maxima, mean absolute and squared error, of values in 0..1."""
-        pairing = self.pairing(config)
+        pairing = self.pairing
         ours, theirs = denormalised(output, pairing), denormalised(pairing.whole(scene)[1], pairing)
         reach = pairing.normalisation.high[0] / pairing.normalisation.native[1]
         return [
@@ -83,21 +94,21 @@ class PairProtocol(ABC):
             }
         ]
 
-    def pictures(self, config: Config, scene: Scene, output: np.ndarray | None, role: str) -> np.ndarray:
+    def pictures(self, scene: Scene, output: np.ndarray | None, role: str) -> np.ndarray:
         """One picture: the output, the target, or the image nearest in date; reflectance of 0.3 is white."""
-        pairing = self.pairing(config)
+        pairing = self.pairing
         if output is None:
-            output = pairing.whole(scene)[1] if role == "hr" else self.nearest_view(config, scene)
+            output = pairing.whole(scene)[1] if role == "hr" else self.nearest_view(scene)
         native = denormalised(output, pairing) * pairing.normalisation.native[1]
         white = min(SHOWN, pairing.normalisation.native[1])
         return np.clip(np.rint(native * (255 / white)), 0, 255).astype(np.uint8)[None]
 
-    def describe(self, config: Config) -> dict[str, Any]:
-        """With the kind and the value range of the experiment."""
-        pairing = self.pairing(config)
-        described: dict[str, Any] = super().describe(config)  # type: ignore[misc]  # of the paper this is mixed into
-        described |= {"normalisation": pairing.normalisation.name, "value_range": list(pairing.normalisation.range)}
-        return described | ({"kind": "series", "dates": pairing.views} if pairing.views > 1 else {"kind": "image"})
+    def describe(self) -> dict[str, Any]:
+        """With the kind of the experiment; photographs have colours instead of bands."""
+        described = super().describe()
+        if self.radiometry.native[1] == 255:
+            described["bands"] = ["red", "green", "blue"]
+        return described | ({"kind": "series", "dates": self.pairing.views} if self.pairing.views > 1 else {})
 
 
 def denormalised(output: np.ndarray, pairing: Pairing) -> np.ndarray:

@@ -16,8 +16,16 @@ from torch.nn.functional import interpolate
 from torch.utils.data import Dataset
 
 from satsr.errors import SatsrError
-from satsr.kinds.sampling import Crop, Shuffled, crop_size, training_scenes
-from satsr.kinds.series.samples import Sampling, nearest, offsets, planes
+from satsr.kinds.sampling import (
+    Crop,
+    Sampling,
+    Shuffled,
+    crop_size,
+    nearest,
+    offsets,
+    planes,
+    training_scenes,
+)
 from satsr.radiometry import Normalisation, histogram_match, moment_match
 from satsr.seeds import generator
 from satsr.store.store import Scene, Store

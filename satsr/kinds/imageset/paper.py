@@ -5,17 +5,20 @@ and remove the mean brightness (specification of QA-Net, section 2c), so a netwo
 """
 
 import zlib
-from typing import Any, ClassVar
+from abc import abstractmethod
+from typing import ClassVar, Generic
 
 import numpy as np
 import numpy.typing as npt
 
-from satsr.config import Config
-from satsr.degrade import PROBAV_PEAK, probav_baseline
+from satsr.config.recipe import ConfigOf
+from satsr.degrade import probav_baseline
 from satsr.errors import SatsrError
 from satsr.kinds.imageset.views import clearest, select_by_coverage
 from satsr.metrics import cpsnr, cssim, probav_score
-from satsr.paper import Scores
+from satsr.paper import Paper
+from satsr.radiometry import Normalisation, normalisation
+from satsr.scores import Scores
 from satsr.store.store import Scene
 
 SELECTION_SEED = 216
@@ -24,58 +27,65 @@ STRETCH = (1.0, 99.0)
 """Percentiles of the reference's clear pixels that become black and white for the eye."""
 
 
-class ImagesetProtocol:
-    """Inputs, baseline, scores and pictures of an image set; mix into a :class:`satsr.paper.Paper`."""
+class ImagesetPaper(Paper[ConfigOf], Generic[ConfigOf]):
+    """Inputs, baseline, scores and pictures of an image set."""
 
-    suite: ClassVar[str] = "probav"
     kind: ClassVar[str] = "imageset"
-    normalisation: ClassVar[str] = "probav"
-    value_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    bands: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def radiometry(self) -> Normalisation:
+        """Digital numbers over 65535."""
+        return normalisation("probav")
+
+    @property
+    @abstractmethod
+    def views(self) -> int:
+        """How many views the network takes."""
 
     @property
     def decides(self) -> tuple[str, str]:
         """The challenge's PSNR and its structural counterpart."""
         return "cpsnr", "cssim"
 
-    def inputs(self, config: Config, scene: Scene) -> dict[str, np.ndarray]:
+    def inputs(self, scene: Scene) -> dict[str, np.ndarray]:
         """``x`` (1, n_views, h, w) float32 in 0..1 and ``quality`` of that shape, 1 where clear and 0 elsewhere.
 
         The views are QA-Net's choice (:mod:`satsr.kinds.imageset.views`), always the same for a scene.
         """
-        settings: Any = config.network
         lr, qm = read_views(scene)
         chosen = select_by_coverage(
-            qm, scene.read("sm", 0), views=settings.n_views, seed=SELECTION_SEED, index=zlib.crc32(scene.id.encode())
+            qm, scene.read("sm", 0), views=self.views, seed=SELECTION_SEED, index=zlib.crc32(scene.id.encode())
         )
-        return {"x": unit(lr[chosen])[None], "quality": clear(qm[chosen])[None]}
+        return {"x": self.radiometry.forward(lr[chosen])[None], "quality": clear(qm[chosen])[None]}
 
-    def baseline(self, config: Config, scene: Scene) -> np.ndarray:
+    def baseline(self, scene: Scene) -> np.ndarray:
         """The challenge's bicubic mean of the clearest of all views: (1, 3h, 3w) in 0..1."""
         return probav_baseline(*read_views(scene))[None]
 
-    def score(self, config: Config, scene: Scene, output: np.ndarray) -> list[Scores]:
+    def score(self, scene: Scene, output: np.ndarray) -> list[Scores]:
         """One row: ``cpsnr`` (dB), ``cssim`` (Gaussian window, range 1), ``probav_score``.
 
         The last is the baseline's cPSNR over this one. norm.csv has the former; sets of one's own have no norm.csv, so
         there it is computed. Where the band is known, ``cpsnr_red`` or ``cpsnr_nir`` repeats the first, since the
         literature gives the mean of each band.
         """
-        sr, hr, mask = output[0], unit(scene.read("hr", 0)), scene.read("sm", 0) != 0
+        sr, hr, mask = output[0], self.radiometry.forward(scene.read("hr", 0)), scene.read("sm", 0) != 0
         row = {"cpsnr": cpsnr(sr, hr, mask), "cssim": cssim(sr, hr, mask)}
         norm, band = scene.meta.get("norm"), scene.meta.get("band")
         if norm is None:
-            norm = cpsnr(self.baseline(config, scene)[0], hr, mask)
+            norm = cpsnr(self.baseline(scene)[0], hr, mask)
         row["probav_score"] = probav_score(sr, hr, mask, norm)
         if band is not None:
             row[f"cpsnr_{band.lower()}"] = row["cpsnr"]
         return [row]
 
-    def pictures(self, config: Config, scene: Scene, output: np.ndarray | None, role: str) -> np.ndarray:
+    def pictures(self, scene: Scene, output: np.ndarray | None, role: str) -> np.ndarray:
         """One 8-bit picture, gray as RGB: the output, the reference, or the clearest view, all in the same stretch."""
         hr, sm = scene.read("hr", 0), scene.read("sm", 0) != 0
         low, high = np.percentile(hr[sm] if sm.any() else hr, STRETCH)
         if output is not None:
-            image = output[0] * PROBAV_PEAK
+            image = output[0] * self.radiometry.high[0]
         elif role == "lr":
             lr, qm = read_views(scene)
             image = lr[clearest(qm, 1)[0]]
@@ -99,11 +109,6 @@ def read_views(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
             f"{', '.join(str(shape) for shape in shapes)}: expected as many maps as views, all of one size."
         )
     return np.stack(lr), np.stack(qm)
-
-
-def unit(numbers: np.ndarray) -> npt.NDArray[np.float32]:
-    """Digital numbers to float32 in 0..1, divided by 65535."""
-    return np.asarray(numbers.astype(np.float32) / np.float32(PROBAV_PEAK))
 
 
 def clear(masks: np.ndarray) -> npt.NDArray[np.float32]:

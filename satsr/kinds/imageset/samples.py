@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from satsr.degrade import PROBAV_PEAK
 from satsr.kinds.imageset.views import random_views
 from satsr.kinds.sampling import Crop, Shuffled, crop_size, training_scenes
+from satsr.radiometry import Normalisation
 from satsr.seeds import generator
 from satsr.store.store import Scene, Store
 
@@ -27,12 +27,13 @@ class ViewCrops(Dataset[dict[str, torch.Tensor]]):
         crop_px: side of the LR crop; smaller when an image is smaller.
         scale: HR side over LR side.
         seed: the run's seed.
+        radiometry: between digital numbers and the network's values.
         min_clear: share of clear pixels.
         flips: whether crops are mirrored and turned, too.
 
     Items:
-        ``x`` and ``quality`` (views, h, w), ``target`` and ``mask`` (1, scale h, scale w): float32, images in 0..1
-        (DN / 65535), masks 1 where clear and 0 elsewhere.
+        ``x`` and ``quality`` (views, h, w), ``target`` and ``mask`` (1, scale h, scale w): float32, images in the
+        network's range, masks 1 where clear and 0 elsewhere.
     """
 
     def __init__(
@@ -43,10 +44,11 @@ class ViewCrops(Dataset[dict[str, torch.Tensor]]):
         scale: int,
         seed: int,
         *,
+        radiometry: Normalisation,
         min_clear: float = 0.85,
         flips: bool = False,
     ) -> None:
-        self.views, self.scale, self.seed = views, scale, seed
+        self.views, self.scale, self.seed, self.radiometry = views, scale, seed, radiometry
         self.min_clear, self.flips = min_clear, flips
         self.scenes = training_scenes(store)
         self.size = crop_size(self.scenes, crop_px)
@@ -58,11 +60,14 @@ class ViewCrops(Dataset[dict[str, torch.Tensor]]):
         chosen = [int(view) for view in random_views(random, scene.count("lr"), self.views)]
         crop = self._crop(scene, random)
         return {
-            "x": _image(crop.read(scene, "lr", chosen, 1)),
+            "x": self._image(crop.read(scene, "lr", chosen, 1)),
             "quality": _mask(crop.read(scene, "qm", chosen, 1)),
-            "target": _image(crop.read(scene, "hr", [0], self.scale)),
+            "target": self._image(crop.read(scene, "hr", [0], self.scale)),
             "mask": _mask(crop.read(scene, "sm", [0], self.scale)),
         }
+
+    def _image(self, numbers: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(self.radiometry.forward(numbers))
 
     def _crop(self, scene: Scene, random: np.random.Generator) -> Crop:
         """The first of the drawn crops that is clear enough, else the clearest."""
@@ -77,10 +82,6 @@ class ViewCrops(Dataset[dict[str, torch.Tensor]]):
                 break
         assert best is not None
         return best if self.flips else replace(best, hflip=False, vflip=False, transpose=False)
-
-
-def _image(numbers: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(numbers.astype(np.float32) / np.float32(PROBAV_PEAK))
 
 
 def _mask(masks: np.ndarray) -> torch.Tensor:

@@ -5,55 +5,63 @@ to the image nearest in date (specification of BreizhSR, section 4), and in refl
 figures whose targets were not matched.
 """
 
-from abc import ABC, abstractmethod
-from typing import ClassVar
+from abc import abstractmethod
+from typing import ClassVar, Generic
 
 import numpy as np
 
-from satsr.config import Config
-from satsr.kinds.series.samples import STRETCH, Inputs, enlarged, nearest, offsets, planes, target_values
+from satsr.config.recipe import ConfigOf
+from satsr.kinds.sampling import nearest, offsets, planes
+from satsr.kinds.series.samples import Inputs, enlarged, target_values
 from satsr.metrics import mae, mse, psnr, psnr_float, sam, shift_mae, ssim_skimage
-from satsr.paper import Scores
+from satsr.paper import Paper
+from satsr.radiometry import Normalisation, normalisation
+from satsr.scores import Scores
 from satsr.store.store import Scene
 
 REFLECTANCE = 10000
 
 
-class SeriesProtocol(ABC):
-    """Inputs, baseline, scores and pictures of a series; mix into a :class:`satsr.paper.Paper`."""
+class SeriesPaper(Paper[ConfigOf], Generic[ConfigOf]):
+    """Inputs, baseline, scores and pictures of a series."""
 
-    suite: ClassVar[str] = "series"
     kind: ClassVar[str] = "series"
-    normalisation: ClassVar[str] = STRETCH.name
-    value_range: ClassVar[tuple[float, float]] = STRETCH.range
+    bands: ClassVar[tuple[str, ...]] = ("B04", "B03", "B02")
+
+    @property
+    def radiometry(self) -> Normalisation:
+        """BreizhSR's stretch: the 98 % quantiles of its training set as 1, 0 as -1."""
+        return normalisation("breizh_s2")
 
     @property
     def decides(self) -> tuple[str, str]:
         """Both in the 8-bit display space."""
         return "psnr_u8", "ssim_skimage_u8"
 
+    @property
     @abstractmethod
-    def takes(self, config: Config) -> Inputs:
+    def takes(self) -> Inputs:
         """What the network takes of a series."""
 
+    @property
     @abstractmethod
-    def match(self, config: Config) -> str:
+    def match(self) -> str:
         """How the target gets the radiometry of the series, one of :data:`satsr.kinds.series.samples.MATCHES`."""
 
-    def inputs(self, config: Config, scene: Scene) -> dict[str, np.ndarray]:
+    def inputs(self, scene: Scene) -> dict[str, np.ndarray]:
         """The network's inputs of the whole scene, with a batch axis of 1."""
-        made = self.takes(config).read(scene, lambda indices: np.stack([scene.read("lr", i) for i in indices]))
+        made = self.takes.read(scene, lambda indices: np.stack([scene.read("lr", i) for i in indices]))
         return {name: value[None] for name, value in made.items()}
 
-    def baseline(self, config: Config, scene: Scene) -> np.ndarray:
+    def baseline(self, scene: Scene) -> np.ndarray:
         """Cubic enlargement of the image nearest in date, (3, sH, sW) in -1..1."""
-        return enlarged(nearest_image(scene), config.convert.scale)
+        return enlarged(nearest_image(scene), self.config.convert.scale, self.radiometry)
 
-    def score(self, config: Config, scene: Scene, output: np.ndarray) -> list[Scores]:
+    def score(self, scene: Scene, output: np.ndarray) -> list[Scores]:
         """One row: the paper's metrics in 8 bits, then PSNR, MAE (peak 1) and spectral angle in reflectance."""
-        target = self.target(config, scene)
+        target = self.target(scene)
         ours, theirs = to_u8(output), to_u8(target)
-        found, wanted = to_reflectance(output), to_reflectance(target)
+        found, wanted = self.to_reflectance(output), self.to_reflectance(target)
         return [
             {
                 "psnr_u8": psnr(ours, theirs),
@@ -67,15 +75,20 @@ class SeriesProtocol(ABC):
             }
         ]
 
-    def target(self, config: Config, scene: Scene) -> np.ndarray:
+    def target(self, scene: Scene) -> np.ndarray:
         """What the network should give, (3, sH, sW) in -1..1."""
-        return planes(target_values(scene, self.match(config))(scene.read("hr", 0)))
+        return planes(target_values(scene, self.match, self.radiometry)(scene.read("hr", 0)))
 
-    def pictures(self, config: Config, scene: Scene, output: np.ndarray | None, role: str) -> np.ndarray:
+    def pictures(self, scene: Scene, output: np.ndarray | None, role: str) -> np.ndarray:
         """One picture in display space: the output, the matched target, or the image nearest in date."""
         if output is None:
-            output = self.target(config, scene) if role == "hr" else planes(STRETCH.forward(nearest_image(scene)))
+            output = self.target(scene) if role == "hr" else planes(self.radiometry.forward(nearest_image(scene)))
         return to_u8(output)[None]
+
+    def to_reflectance(self, output: np.ndarray) -> np.ndarray:
+        """(3, H, W) in -1..1 to reflectance (H, W, 3), 0 to what the stretch saturates at."""
+        high = np.array(self.radiometry.high, np.float32)
+        return np.clip(self.radiometry.inverse(output.transpose(1, 2, 0)), 0, high) / np.float32(REFLECTANCE)
 
 
 def nearest_image(scene: Scene) -> np.ndarray:
@@ -86,9 +99,3 @@ def nearest_image(scene: Scene) -> np.ndarray:
 def to_u8(output: np.ndarray) -> np.ndarray:
     """(3, H, W) in -1..1 to (H, W, 3) uint8: (x + 1) times 127.5, rounded, clipped."""
     return np.clip(np.rint((output + 1) * 127.5), 0, 255).astype(np.uint8).transpose(1, 2, 0)
-
-
-def to_reflectance(output: np.ndarray) -> np.ndarray:
-    """(3, H, W) in -1..1 to reflectance (H, W, 3), 0 to what the stretch saturates at."""
-    high = np.array(STRETCH.high, np.float32)
-    return np.clip(STRETCH.inverse(output.transpose(1, 2, 0)), 0, high) / np.float32(REFLECTANCE)

@@ -14,13 +14,20 @@ import torch
 from torch.utils.data import Dataset
 
 from satsr.degrade import opencv_cubic
-from satsr.errors import SatsrError
-from satsr.kinds.sampling import Crop, Shuffled, crop_size, training_scenes
-from satsr.radiometry import histogram_match, moment_match, normalisation
+from satsr.kinds.sampling import (
+    Crop,
+    Sampling,
+    Shuffled,
+    crop_size,
+    nearest,
+    offsets,
+    planes,
+    training_scenes,
+)
+from satsr.radiometry import Normalisation, histogram_match, moment_match, normalisation
 from satsr.seeds import generator
 from satsr.store.store import Scene, Store
 
-STRETCH = normalisation("breizh_s2")
 BYTES = normalisation("signed_u8")
 MATCHES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "histogram": histogram_match,
@@ -28,26 +35,6 @@ MATCHES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "none": lambda image, reference: BYTES.forward(image),
 }
 """How the target gets the radiometry of the series."""
-
-
-def offsets(scene: Scene) -> np.ndarray:
-    """(T,) float32: signed days from the target to each image; a single image without a date is of the target's.
-
-    Raises:
-        SatsrError: the scene has no dates, or not one for each image.
-    """
-    days = scene.meta.get("days") or ([0] if scene.count("lr") == 1 else None)
-    if days is None or len(days) != scene.count("lr"):
-        raise SatsrError(
-            f"the series {scene.split}/{scene.id} has {scene.count('lr')} images and {len(days or [])} dates: every "
-            "image of a series needs the date it was taken on."
-        )
-    return np.array(days, dtype=np.float32)
-
-
-def nearest(days: np.ndarray, count: int) -> list[int]:
-    """The ``count`` dates nearest to the target, or all if there are fewer, in the order of the series."""
-    return sorted(int(index) for index in np.argsort(np.abs(days), kind="stable")[:count])
 
 
 @dataclass(frozen=True)
@@ -60,12 +47,14 @@ class Inputs:
         dates: the most dates that are taken, those nearest to the target.
         single: whether ``x`` is the one image nearest in date.
         scale: target side / image side.
+        stretch: between native values and the network's.
     """
 
     names: tuple[str, ...]
     dates: int
     single: bool
     scale: int
+    stretch: Normalisation
 
     def read(self, scene: Scene, images: Callable[[Sequence[int]], np.ndarray]) -> dict[str, np.ndarray]:
         """The inputs of one sample, without the batch axis.
@@ -83,25 +72,20 @@ class Inputs:
         real = len(chosen)
         if "alphas" in self.names:
             chosen += [chosen[-1]] * (self.dates - real)
-        x = np.stack([planes(STRETCH.forward(image)) for image in images(chosen)])
+        x = np.stack([planes(self.stretch.forward(image)) for image in images(chosen)])
         made = {"x": x[0] if self.single else x, "days": days[chosen]}
         made["alphas"] = (np.arange(len(chosen)) < real).astype(np.float32)
         if "up" in self.names:
-            made["up"] = enlarged(images(nearest(days, 1))[0], self.scale)
+            made["up"] = enlarged(images(nearest(days, 1))[0], self.scale, self.stretch)
         return {name: made[name] for name in self.names}
 
 
-def planes(image: np.ndarray) -> np.ndarray:
-    """(H, W, C) to (C, H, W), contiguous."""
-    return np.ascontiguousarray(image.transpose(2, 0, 1))
-
-
-def enlarged(image: np.ndarray, scale: int) -> np.ndarray:
+def enlarged(image: np.ndarray, scale: int, stretch: Normalisation) -> np.ndarray:
     """Cubic enlargement of native values (h, w, 3), then the stretch: (3, scale h, scale w) in -1..1."""
-    return planes(STRETCH.forward(opencv_cubic(image.astype(np.float32), scale)))
+    return planes(stretch.forward(opencv_cubic(image.astype(np.float32), scale)))
 
 
-def target_values(scene: Scene, match: str) -> Callable[[np.ndarray], np.ndarray]:
+def target_values(scene: Scene, match: str, stretch: Normalisation) -> Callable[[np.ndarray], np.ndarray]:
     """What turns a scene's target, or a crop of it, (H, W, 3), into what the network should give, float32 in -1..1.
 
     An 8-bit target is another sensor's: it is matched as a whole to the image nearest in date. Equal values stay equal
@@ -110,33 +94,17 @@ def target_values(scene: Scene, match: str) -> Callable[[np.ndarray], np.ndarray
     Args:
         scene: the series.
         match: one of :data:`MATCHES`.
+        stretch: between native values and the network's.
     """
     if scene.dtype("hr") != np.uint8:
-        return STRETCH.forward
+        return stretch.forward
     hr = scene.read("hr", 0)
-    reference = STRETCH.forward(scene.read("lr", nearest(offsets(scene), 1)[0]))
+    reference = stretch.forward(scene.read("lr", nearest(offsets(scene), 1)[0]))
     matched = np.clip(MATCHES[match](hr, reference), -1, 1)
     table = np.zeros((256, hr.shape[2]), np.float32)
     for band in range(hr.shape[2]):
         table[hr[..., band], band] = matched[..., band]
     return lambda image: np.stack([table[image[..., band], band] for band in range(image.shape[2])], axis=2)
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How training samples are drawn.
-
-    Attributes:
-        crop_px: side of the crop of the images; smaller where a scene is smaller.
-        match: one of :data:`MATCHES`.
-        augment: whether crops are mirrored and turned.
-        seed: the run's seed.
-    """
-
-    crop_px: int
-    match: str = "histogram"
-    augment: bool = True
-    seed: int = 0
 
 
 class SeriesCrops(Dataset[dict[str, torch.Tensor]]):
@@ -174,4 +142,4 @@ class SeriesCrops(Dataset[dict[str, torch.Tensor]]):
         return crop if self.sampling.augment else replace(crop, hflip=False, vflip=False, transpose=False)
 
     def _target_values(self, number: int) -> Callable[[np.ndarray], np.ndarray]:
-        return target_values(self.scenes[number], self.sampling.match)
+        return target_values(self.scenes[number], self.sampling.match, self.inputs.stretch)

@@ -5,71 +5,77 @@ Output and target are compared as 8-bit RGB without a border cut: the output is 
 """
 
 from contextlib import suppress
-from typing import ClassVar
+from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
 from torch import nn
 
-from satsr.config import Config
+from satsr.config.recipe import VideoConfig
 from satsr.degrade import imresize
 from satsr.errors import SatsrError
+from satsr.kinds.video.samples import planes_of
 from satsr.metrics import niqe, niqe_available, psnr, ssim
-from satsr.paper import Scores
+from satsr.paper import Paper
+from satsr.radiometry import Normalisation, normalisation
+from satsr.scores import Scores
 from satsr.store.store import Scene
 
+VideoConfigOf = TypeVar("VideoConfigOf", bound=VideoConfig)
 
-class VideoProtocol:
-    """Inputs, baseline, scores and pictures of a clip; mix into a :class:`satsr.paper.Paper`."""
 
-    suite: ClassVar[str] = "video"
+class VideoPaper(Paper[VideoConfigOf], Generic[VideoConfigOf]):
+    """Inputs, baseline, scores and pictures of a clip."""
+
     kind: ClassVar[str] = "video"
-    normalisation: ClassVar[str] = "unit_u8"
-    value_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    bands: ClassVar[tuple[str, ...]] = ("red", "green", "blue")
 
-    def inputs(self, config: Config, scene: Scene, limit: int | None = None) -> dict[str, np.ndarray]:
+    @property
+    def radiometry(self) -> Normalisation:
+        """8 bits as 0..1."""
+        return normalisation("unit_u8")
+
+    def inputs(self, scene: Scene, limit: int | None = None) -> dict[str, np.ndarray]:
         """``x`` (1, T, 3, H, W) float32 in 0..1, at most ``limit`` frames."""
         frames = np.stack([scene.read("lr", index) for index in range(_count(scene, limit))])
-        return {"x": frames.transpose(0, 3, 1, 2)[None].astype(np.float32) / np.float32(255)}
+        return {"x": planes_of(frames, self.radiometry)[None]}
 
-    def baseline(self, config: Config, scene: Scene, limit: int | None = None) -> np.ndarray:
+    def baseline(self, scene: Scene, limit: int | None = None) -> np.ndarray:
         """Bicubic, a = -0.5: (T, 3, sH, sW) float32 in 0..1, not clipped."""
-        scale = config.convert.scale
+        scale = self.config.convert.scale
         frames = [
-            imresize(scene.read("lr", index).astype(np.float32) / 255, scale) for index in range(_count(scene, limit))
+            imresize(self.radiometry.forward(scene.read("lr", index)), scale) for index in range(_count(scene, limit))
         ]
         return np.stack(frames).transpose(0, 3, 1, 2)
 
-    def score(self, config: Config, scene: Scene, output: np.ndarray, full: bool = True) -> list[Scores]:
+    def score(self, scene: Scene, output: np.ndarray, full: bool = True) -> list[Scores]:
         """PSNR and SSIM in RGB and on Y, and NIQE where its model file is at hand, per frame."""
         rows = []
-        for index, frame in enumerate(to_u8(output)):
+        for index, frame in enumerate(self.to_u8(output)):
             target = scene.read("hr", index)
             row = {"psnr_rgb_u8": psnr(frame, target), "ssim_rgb_u8": ssim(frame, target)}
             if full:
                 row |= {"psnr_y_u8": psnr(frame, target, channel="y"), "ssim_y_u8": ssim(frame, target, channel="y")}
-                if config.evaluate.niqe and niqe_available():
+                if self.config.evaluate.niqe and niqe_available():
                     with suppress(SatsrError):  # too small, or without texture: this frame has no NIQE
                         row["niqe_y_u8"] = niqe(frame)
             rows.append(row)
         return rows
 
-    def glimpse(self, network: nn.Module, config: Config, scene: Scene) -> list[Scores]:
+    def glimpse(self, network: nn.Module, scene: Scene) -> list[Scores]:
         """The first ``train.validate_frames`` frames of a clip."""
-        limit: int = config.train.validate_frames  # type: ignore[attr-defined]  # every video paper's Train has it
-        output = self.run(network, self.inputs(config, scene, limit))  # type: ignore[attr-defined]  # of Paper
-        return self.score(config, scene, output, full=False)
+        output = self.run(network, self.inputs(scene, self.config.train.validate_frames))
+        return self.score(scene, output, full=False)
 
-    def pictures(self, config: Config, scene: Scene, output: np.ndarray | None, role: str) -> np.ndarray:
+    def pictures(self, scene: Scene, output: np.ndarray | None, role: str) -> np.ndarray:
         """The output, or the scene's own frames, as 8-bit RGB."""
         if output is not None:
-            return to_u8(output)
+            return self.to_u8(output)
         return np.stack([scene.read(role, index) for index in range(scene.count(role))])
 
-
-def to_u8(output: np.ndarray) -> np.ndarray:
-    """(T, 3, H, W) float to (T, H, W, 3) uint8: clipped to 0..1, times 255, rounded to even at ties."""
-    pixels: np.ndarray = np.rint(np.clip(output, 0, 1) * 255).astype(np.uint8)
-    return pixels.transpose(0, 2, 3, 1)
+    def to_u8(self, output: np.ndarray) -> np.ndarray:
+        """(T, 3, H, W) float to (T, H, W, 3) uint8: clipped to 0..1, times 255, rounded to even at ties."""
+        pixels: np.ndarray = np.rint(self.radiometry.inverse(output)).astype(np.uint8)
+        return pixels.transpose(0, 2, 3, 1)
 
 
 def _count(scene: Scene, limit: int | None) -> int:

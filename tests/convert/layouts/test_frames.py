@@ -4,8 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
-from satsr.convert.layouts.frames import LAYOUTS, guess, natural, read_scenes
+from satsr.convert.guess import guess
+from satsr.convert.layouts import LAYOUTS, read_scenes
 from satsr.errors import SatsrError
+from satsr.files import natural
 
 
 def found(root: Path, layout: str | None = None) -> dict[tuple[str | None, str], dict[str, list[str]]]:

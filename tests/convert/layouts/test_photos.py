@@ -5,8 +5,9 @@ import cv2
 import numpy as np
 import pytest
 
-from satsr.convert.layouts.frames import SceneSource, read_scenes
+from satsr.convert.layouts import read_scenes
 from satsr.convert.layouts.photos import photos
+from satsr.convert.layouts.source import SceneSource
 from satsr.errors import SatsrError
 from satsr.imagery.images import write_png
 from satsr.seeds import generator

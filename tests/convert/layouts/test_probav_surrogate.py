@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from satsr.convert.convert import Recipe, convert
-from satsr.convert.layouts.frames import SceneSource, read_scenes
+from satsr.config.data import Convert
+from satsr.convert.convert import convert
+from satsr.convert.layouts import read_scenes
+from satsr.convert.layouts.source import SceneSource
 from satsr.degrade import imresize
 from satsr.download.card import Card
 from satsr.download.download import download
@@ -138,7 +140,7 @@ def test_a_card_leads_to_a_store_that_passes_the_checks_of_proba_v(tmp_path: Pat
         }
     )
     download(card, tmp_path / "raw", base=tmp_path)
-    store = convert(tmp_path / "raw", tmp_path / "store", Recipe(scale=3), base=tmp_path)
+    store = convert(tmp_path / "raw", tmp_path / "store", Convert(scale=3), base=tmp_path)
     result = judge(inspect(store), suite("probav"))
     assert result.success, [(check.name, check.observed) for check in result.failed]
 

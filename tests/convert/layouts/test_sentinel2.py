@@ -4,9 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from satsr.convert.guess import guess_imagery
-from satsr.convert.layouts.frames import SceneSource
+from satsr.convert.guess import guess
 from satsr.convert.layouts.sentinel2 import sentinel2
+from satsr.convert.layouts.source import SceneSource
 from satsr.convert.tiles import split_blocks
 from satsr.degrade import downscale_frame
 from satsr.errors import SatsrError
@@ -27,7 +27,7 @@ def test_a_geotiff_is_cut_into_tiles_and_their_surrogates(tmp_path: Path) -> Non
     write_tiff(tmp_path / "scene.tif", image, ("B02", "B03", "B04", "B08"))
     found = sentinel2(tmp_path / "scene.tif", tile_px=64, blur_sigma=1.0, noise_sigma=0.0)
     assert len(found) == 3 * 4
-    assert guess_imagery(tmp_path) == guess_imagery(tmp_path / "scene.tif") == "sentinel2"
+    assert guess(tmp_path) == guess(tmp_path / "scene.tif") == "sentinel2"
     scene = next(scene for scene in found if scene.id == "scene/r001-c002")
     high, low = scene.roles["hr"][0].load(), scene.roles["lr"][0].load()
     np.testing.assert_array_equal(high, image[64:128, 128:192, [2, 1, 0]])

@@ -7,9 +7,10 @@ import pytest
 import rasterio
 
 from satsr.convert.convert import convert
-from satsr.convert.guess import guess_imagery
-from satsr.convert.layouts.frames import SceneSource, read_scenes
+from satsr.convert.guess import guess
+from satsr.convert.layouts import read_scenes
 from satsr.convert.layouts.series import date_in, series
+from satsr.convert.layouts.source import SceneSource
 from satsr.download.card import Card, Embedded, Source
 from satsr.download.download import download
 from satsr.download.drawn.series import render_series, write_scenes
@@ -55,7 +56,7 @@ def test_scenes_of_ones_own_are_read_with_their_dates(tmp_path: Path) -> None:
     assert scene.roles["hr"][0].load().dtype == np.uint8
     (alone,) = series(tmp_path / "farm")
     assert alone.id == "farm"
-    assert guess_imagery(tmp_path) == guess_imagery(tmp_path / "farm") == "series"
+    assert guess(tmp_path) == guess(tmp_path / "farm") == "series"
 
 
 def test_embedded_series_pass_download_and_convert_unchanged(tmp_path: Path) -> None:

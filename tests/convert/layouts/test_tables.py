@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from satsr.convert.guess import guess_imagery
-from satsr.convert.layouts.frames import read_scenes
+from satsr.convert.guess import guess
+from satsr.convert.layouts import read_scenes
 from satsr.convert.layouts.tables import breizhsr, by_land_cover, pairs
 from satsr.convert.pickled_table import read_table, save_table
 from satsr.errors import SatsrError
@@ -171,7 +171,7 @@ def publish_breizhsr(root: Path, *, test: bool = True) -> dict[str, np.ndarray]:
 
 def test_breizhsr_is_read_as_published(tmp_path: Path) -> None:
     files = publish_breizhsr(tmp_path)
-    assert guess_imagery(tmp_path) == "breizhsr"
+    assert guess(tmp_path) == "breizhsr"
     found = breizhsr(tmp_path)
     assert [(scene.split, scene.id) for scene in found] == [
         ("train", "spot6/000"), ("train", "spot6/001"), ("val", "spot6/003"),
@@ -266,7 +266,7 @@ def test_pairs_keep_near_rows_in_one_split_each(tmp_path: Path) -> None:
         write_tiff(tmp_path / f"spot/{number}.tif", tile(rng, 32, np.uint8))
         rows.append({"spot6_image": f"spot/{number}.tif", "sen2_acquisitions": acquisitions, "type": kind})
     dump(tmp_path / "dataset_stratified.pkl", pd.DataFrame(rows))
-    assert guess_imagery(tmp_path) == "pairs"
+    assert guess(tmp_path) == "pairs"
     found = pairs(tmp_path)
     assert [(scene.split, scene.id) for scene in found] == [("train", "spot/0"), ("val", "spot/2"), ("val", "spot/3")]
     assert found[0].meta["day_distances"] == [4, 9] and found[0].meta["days"] == [4, -9]

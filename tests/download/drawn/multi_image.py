@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from satsr.download.drawn.land import apertures
+from satsr.degrade import apertures
 
 
 def reconstruct(

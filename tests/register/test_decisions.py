@@ -11,11 +11,11 @@ from satsr import tracking
 from satsr.cli import main
 from satsr.errors import SatsrError
 from satsr.imagery.images import write_png
-from satsr.register import registry, review
-from satsr.register.compare import SAMPLES, common, differences, named, table, write_comparison
+from satsr.register import decisions, registry
 from satsr.register.registry import About, Measured
-from satsr.register.review_text import comparison, listing
-from satsr.tracking import Data
+from satsr.review.compare import common, differences, named, table, write_comparison
+from satsr.review.listing import comparison, listing
+from satsr.tracking import SAMPLES, Data
 
 TAGS = {
     "decides": "psnr_rgb_u8,ssim_rgb_u8",
@@ -92,24 +92,24 @@ def models(root: Path, graph: Path, request: pytest.FixtureRequest) -> Registry:
 def test_approval_rejection_and_rollback_move_one_alias_and_keep_their_history(models: Registry) -> None:
     for psnr in ("30.0", "31.0", "32.0"):
         models.add(psnr)
-    review.approve(models.client, models.name, 1, "a start", models.lock)
-    review.approve(models.client, models.name, 2, "better", models.lock, seen=1)
-    review.reject(models.client, models.name, 3, "artefacts on roofs", models.lock)
+    decisions.approve(models.client, models.name, 1, "a start", models.lock)
+    decisions.approve(models.client, models.name, 2, "better", models.lock, seen=1)
+    decisions.reject(models.client, models.name, 3, "artefacts on roofs", models.lock)
     assert models.champion() == 2
-    review.rollback(models.client, models.name, "seams in production", models.lock)
+    decisions.rollback(models.client, models.name, "seams in production", models.lock)
     assert models.champion() == 1
-    decisions = review.history(models.client, models.name)
-    assert [(d.action, d.version, d.before, d.after) for d in decisions] == [
+    kept = decisions.history(models.client, models.name)
+    assert [(d.action, d.version, d.before, d.after) for d in kept] == [
         ("approve", 1, None, 1),
         ("approve", 2, 1, 2),
         ("reject", 3, 2, 2),
         ("rollback", 1, 2, 1),
     ]
-    assert all(d.who and d.when and d.why for d in decisions)
+    assert all(d.who and d.when and d.why for d in kept)
     listed = models.client.get_registered_model(models.name).description.splitlines()
     assert listed[-4].endswith("rollback version 1 (champion: 2 → 1). seams in production")
     assert listed[-1].endswith("approve version 1 (champion: none → 1). a start")
-    rejected = review.version(models.client, models.name, 3)
+    rejected = decisions.version(models.client, models.name, 3)
     assert rejected.tags["review"] == "rejected" and rejected.tags["review.why"] == "artefacts on roofs"
     artifacts = [item.path for item in models.client.list_artifacts(rejected.run, "review")]
     assert artifacts == [f"review/{models.name}-history.json"]
@@ -133,51 +133,51 @@ def test_what_cannot_be_compared_or_is_not_better_is_refused(
     name = f"refused-{abs(hash((psnr, words))) % 10**8}"
     models = Registry(root, graph, name)
     models.add("30.0")
-    review.approve(models.client, name, 1, "a start", models.lock)
+    decisions.approve(models.client, name, 1, "a start", models.lock)
     with tracking.run(root, name) as run:
         registry.add_version(run, name, graph, {**TAGS, "psnr_rgb_u8": psnr, **tags}, "card")
     with pytest.raises(SatsrError, match=words):
-        review.approve(models.client, name, 2, "because", models.lock)
+        decisions.approve(models.client, name, 2, "because", models.lock)
     assert models.champion() == 1
-    assert len(review.history(models.client, name)) == 1
+    assert len(decisions.history(models.client, name)) == 1
 
 
 def test_a_promotion_in_between_is_noticed(models: Registry) -> None:
     for psnr in ("30.0", "31.0", "32.0"):
         models.add(psnr)
-    review.approve(models.client, models.name, 1, "a start", models.lock)
-    review.approve(models.client, models.name, 2, "better", models.lock)
+    decisions.approve(models.client, models.name, 1, "a start", models.lock)
+    decisions.approve(models.client, models.name, 2, "better", models.lock)
     with pytest.raises(SatsrError, match=r"the champion of .* is version 2, not 1"):
-        review.approve(models.client, models.name, 3, "best", models.lock, seen=1)
+        decisions.approve(models.client, models.name, 3, "best", models.lock, seen=1)
     assert models.champion() == 2
 
 
 def test_a_decision_needs_a_reason_and_an_existing_version(models: Registry) -> None:
     models.add("30.0")
     with pytest.raises(SatsrError, match="needs a reason"):
-        review.approve(models.client, models.name, 1, " ", models.lock)
+        decisions.approve(models.client, models.name, 1, " ", models.lock)
     with pytest.raises(SatsrError, match="has no version 7: it has 1"):
-        review.approve(models.client, models.name, 7, "x", models.lock)
+        decisions.approve(models.client, models.name, 7, "x", models.lock)
     with pytest.raises(SatsrError, match="no earlier champion"):
-        review.rollback(models.client, models.name, "x", models.lock)
+        decisions.rollback(models.client, models.name, "x", models.lock)
     with pytest.raises(SatsrError, match="names no version"):
-        review.find(models.client, "rasvsr")
+        decisions.find(models.client, "rasvsr")
     with pytest.raises(SatsrError, match="the registry has no model 'nobody'"):
-        review.find(models.client, "nobody/1")
+        decisions.find(models.client, "nobody/1")
 
 
 def test_the_champion_cannot_be_rejected(models: Registry) -> None:
     models.add("30.0")
-    review.approve(models.client, models.name, 1, "a start", models.lock)
+    decisions.approve(models.client, models.name, 1, "a start", models.lock)
     with pytest.raises(SatsrError, match="is the champion"):
-        review.reject(models.client, models.name, 1, "no", models.lock)
+        decisions.reject(models.client, models.name, 1, "no", models.lock)
 
 
 def test_the_list_shows_versions_beside_their_champion(models: Registry) -> None:
     models.add("30.0")
     models.add("31.5")
     models.add("33.0", **{"data.sha256": "e" * 64})
-    review.approve(models.client, models.name, 1, "a start", models.lock)
+    decisions.approve(models.client, models.name, 1, "a start", models.lock)
     lines = listing(models.client, models.name).splitlines()
     assert "other data" in lines[2] and "+1.50 dB" in lines[3] and "champion" in lines[4]
 
@@ -187,7 +187,7 @@ def test_the_comparison_is_one_page_with_both_versions_and_nothing_from_elsewher
 ) -> None:
     models.add("30.0")
     models.add("31.5")
-    first, second = (review.find(models.client, f"{models.name}/{number}") for number in (1, 2))
+    first, second = (decisions.find(models.client, f"{models.name}/{number}") for number in (1, 2))
     write_comparison(models.client, tmp_path / "page.html", [first, second])
     page = (tmp_path / "page.html").read_text()
     assert f"{models.name} v2 is 1.50 dB better than {models.name} v1" in page
@@ -282,7 +282,7 @@ def test_the_logged_model_carries_facts_metrics_data_and_the_way_back_to_its_ver
             measured=Measured({"psnr_rgb_u8": 30.5}, data),
         )  # fmt: skip
     client = tracking.client(root)
-    version = review.version(client, "linked", 1)
+    version = decisions.version(client, "linked", 1)
     assert version.tags["gates"] == "passed" and version.metric("cost.gmac") == 4.25
     found = client.get_model_version("linked", "1")
     assert found.description == "the card" and set(found.tags) == {"gates"}
@@ -292,7 +292,7 @@ def test_the_logged_model_carries_facts_metrics_data_and_the_way_back_to_its_ver
     assert logged.tags["mlflow.modelVersions"] == '[{"name": "linked", "version": 1}]'
     model = client.get_registered_model("linked")
     assert model.description == about.description and model.tags == {"task": "playing"}
-    review.reject(client, "linked", 1, "no fun", root / "linked.lock")
+    decisions.reject(client, "linked", 1, "no fun", root / "linked.lock")
     registry.add_version(run, "linked", graph, {}, "card", about=About("Another toy."))
     described = client.get_registered_model("linked").description
     assert described.startswith("Another toy.") and described.endswith("no fun")

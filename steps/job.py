@@ -1,26 +1,30 @@
-"""From a paper's name to its recipe, its configuration and its files."""
+"""From a paper's name to its recipe, bound to its configuration, and its files."""
 
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import cast
+from typing import Any
 
-from satsr.config import Config, load, paper_block, read_yaml
 from satsr.errors import SatsrError
 from satsr.paper import Paper
 from satsr.project import Layout
+from steps.configuration import configuration
 
 
 @dataclass(frozen=True)
 class Job:
-    """All that a stage works with."""
+    """All that the stages from training on work with."""
 
-    paper: Paper
-    config: Config
+    paper: Paper[Any]
     layout: Layout
 
+    @property
+    def config(self) -> Any:
+        """The configuration that the paper is bound to."""
+        return self.paper.config
 
-def recipe(paper: str) -> Paper:
+
+def recipe(paper: str) -> type[Paper[Any]]:
     """The recipe in ``pipelines/<paper>.py``, looked up by name so that nothing here lists the papers.
 
     Raises:
@@ -32,7 +36,8 @@ def recipe(paper: str) -> Paper:
         if error.name != f"pipelines.{paper}":
             raise
         raise SatsrError(f"no paper is called {paper!r}: there is no pipelines/{paper}.py.") from None
-    return cast(Paper, module.PAPER)
+    found: type[Paper[Any]] = module.PAPER
+    return found
 
 
 def job(paper: str, root: Path) -> Job:
@@ -41,6 +46,5 @@ def job(paper: str, root: Path) -> Job:
     Raises:
         SatsrError: the paper or its configuration is not valid.
     """
-    paper_block(paper, read_yaml(root / "params.yaml"))
-    found = recipe(paper)
-    return Job(found, load(found.config, paper, root), Layout(root, paper))
+    config = configuration(paper, root)
+    return Job(recipe(paper)(config), Layout(root, paper))

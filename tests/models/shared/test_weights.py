@@ -8,7 +8,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from models.weights import load_weights, read_weights, save_weights
+from models.shared.weights import load_weights, read_weights, save_weights
 
 
 class Payload:

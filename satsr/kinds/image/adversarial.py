@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
-from pydantic import Field
 from torch import nn
 
 from models.srgan import (
@@ -20,46 +19,8 @@ from models.srgan import (
     fusion_warmup_loss,
     warmup_factor,
 )
-from satsr.config import Train
+from satsr.config.recipe import AdversarialTrain
 from satsr.train.objectives import Batch, Objective, cosine, set_rate
-
-
-class AdversarialTrain(Train):
-    """The defaults are the paper's; of what the successor added, nothing is used.
-
-    The first ``fusion_steps`` train the fusion alone: on copies of the first view with noise of standard deviation
-    ``fusion_noise_sigma`` (in the network's range), or, where that is 0, on the sample's own views. The next
-    ``g_pretrain_steps`` train the generator alone, and over ``ramp_steps`` more the adversarial loss gains its weight
-    ``beta``. Both rates follow one schedule.
-
-    The fusion normalises every level of its recursion by the same running statistics, so what it gives in training
-    differs from what it gives afterwards; with ``fusion_fixed_norm`` these statistics are used after its warm-up.
-    """
-
-    beta: float = Field(1e-3, ge=0)
-    lr: float = Field(1e-4, gt=0)
-    discriminator_lr: float = Field(1e-4, gt=0)
-    adam_betas: list[float] = Field(default=[0.9, 0.999], min_length=2, max_length=2)
-    adam_eps: float = Field(1e-8, gt=0)
-    schedule: str = Field("plateau", pattern="^(plateau|cosine)$")
-    plateau_factor: float = Field(0.25, gt=0, lt=1)
-    plateau_patience: int = Field(3, ge=0)
-    warmup_steps: int = Field(0, ge=0)
-    fusion_steps: int = Field(0, ge=0)
-    fusion_lr: float = Field(1e-3, gt=0)
-    fusion_noise_sigma: float = Field(0.075, ge=0)
-    fusion_trainable: bool = True
-    fusion_fixed_norm: bool = False
-    g_pretrain_steps: int = Field(0, ge=0)
-    ramp_steps: int = Field(0, ge=0)
-    ramp_shape: str = Field("linear", pattern="^(linear|cosine)$")
-    label_smoothing: bool = False
-
-    @property
-    def betas(self) -> tuple[float, float]:
-        """Of Adam."""
-        first, second = self.adam_betas
-        return first, second
 
 
 class AdversarialObjective(Objective):

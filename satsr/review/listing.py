@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from satsr.pages import page
-from satsr.register import review
+from satsr.register import decisions
 from satsr.register.registry import CHAMPION
 
 COLUMNS = (
@@ -27,7 +27,7 @@ COLUMNS = (
 
 def listing(client: Any, name: str) -> str:
     """All versions of a model, newest first, each beside the champion where data and convention are the same."""
-    versions = review.versions(client, name)
+    versions = decisions.versions(client, name)
     champion = next((row for row in versions if CHAMPION in row.aliases), None)
     lines = _aligned([COLUMNS, *(_row(version, champion) for version in versions)])
     psnr, ssim = ([*versions[0].decides, "", ""] if versions else ["", ""])[:2]
@@ -35,7 +35,7 @@ def listing(client: Any, name: str) -> str:
 
 
 def comparison(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The rows of :func:`satsr.register.compare.table`, numbers as on the page."""
+    """The rows of :func:`satsr.review.compare.table`, numbers as on the page."""
     shown = page.table(rows)
     headings = [note or title for title, note in shown.columns]
     return "\n".join(_aligned([headings, *([cell.text for cell in row] for row in shown.rows)]))
@@ -46,7 +46,7 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
-def _row(version: review.Version, champion: review.Version | None) -> tuple[str, ...]:
+def _row(version: decisions.Version, champion: decisions.Version | None) -> tuple[str, ...]:
     tags = version.tags
     psnr, ssim = (version.metric(name) for name in ([*version.decides, "", ""])[:2])
     commit = tags.get("git.commit", "?")[:8] + ("+" if tags.get("git.dirty") == "True" else "")
@@ -67,12 +67,12 @@ def _row(version: review.Version, champion: review.Version | None) -> tuple[str,
     )
 
 
-def _against(version: review.Version, champion: review.Version | None) -> str:
+def _against(version: decisions.Version, champion: decisions.Version | None) -> str:
     if champion is None:
         return "no champion"
     if champion.number == version.number:
         return "champion"
-    if any(version.tags.get(tag) != champion.tags.get(tag) for tag in review.COMPARABLE):
+    if any(version.tags.get(tag) != champion.tags.get(tag) for tag in decisions.COMPARABLE):
         return "other data"
     ours, theirs = (row.metric(champion.decides[0]) for row in (version, champion))
     return "?" if ours is None or theirs is None else f"{ours - theirs:+.2f} dB"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from satsr.files import read_json
 from satsr.project import Layout
+from satsr.scores import BASELINE
 
 
 def summary(root: Path, paper: str) -> str:
@@ -16,7 +17,7 @@ def summary(root: Path, paper: str) -> str:
     metrics = read_json(layout.metrics)
     registered = read_json(layout.registration / "registration.json")
     psnr, ssim = metrics["decides"]
-    baseline, ours = metrics["methods"]["bicubic"], metrics["methods"][metrics["exported"]]
+    baseline, ours = metrics["methods"][BASELINE], metrics["methods"][metrics["exported"]]
     gains = [
         f"  {label:<9} {ours[name]:.{digits}f}{unit}, bicubic {baseline[name]:.{digits}f}{unit}: "
         f"{ours[name] - baseline[name]:+.{digits}f}{unit}  ({name})"

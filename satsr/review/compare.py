@@ -21,11 +21,11 @@ from satsr.imagery.images import read_rgb
 from satsr.pages import page
 from satsr.pages.page import metric
 from satsr.pages.report import Panel, panel_context
-from satsr.register import review
+from satsr.register import decisions
+from satsr.register.decisions import Version
 from satsr.register.registry import CHAMPION
-from satsr.register.review import Version
+from satsr.scores import BASELINE, EXPORTED
 
-SAMPLES = "report/samples"
 REFERENCES = "data.hr_sha256"
 COSTS = {
     "parameters, M": "cost.parameters",
@@ -39,9 +39,7 @@ FACTS = (
     *("git.commit", "git.dirty", "onnx.sha256", "onnx.parity_max_abs", "cost.inputs", "cost.images", "cost.machine"),
     *("gates", "gates.failed", "verdict", "review", "review.why"),
 )
-SHOWN_APART = ("bicubic.", "gain.", "cost.")
-METHOD = "ema"
-"""What ``frames.csv`` calls the weights that are exported."""
+SHOWN_APART = (f"{BASELINE}.", "gain.", "cost.")
 HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 Scores = dict[str, dict[str, float]]
 
@@ -57,8 +55,8 @@ def named(client: Any, references: Sequence[str]) -> list[Version]:
         SatsrError: fewer than two, or one that does not exist.
     """
     if not references:
-        return _largest_group([_chosen(client, name) for name in review.names(client)])
-    wanted = [review.find(client, name) if {"/", "@"} & set(name) else _chosen(client, name) for name in references]
+        return _largest_group([_chosen(client, name) for name in decisions.names(client)])
+    wanted = [decisions.find(client, name) if {"/", "@"} & set(name) else _chosen(client, name) for name in references]
     found = {label(version): version for version in wanted}
     if len(found) < 2:
         raise SatsrError("a comparison needs two versions or more, for instance: satsr compare rasvsr/1 rasvsr/2.")
@@ -85,7 +83,7 @@ def common(versions: Sequence[Version]) -> list[str]:
                     f"{label(version)} was measured {words} than {label(first)}: {tag} is {here}, not {there}, so "
                     "their metrics cannot be compared."
                 )
-    measured = [name.removeprefix("bicubic.") for name in first.tags if name.startswith("bicubic.")]
+    measured = [name.removeprefix(f"{BASELINE}.") for name in first.tags if name.startswith(f"{BASELINE}.")]
     shared = [name for name in measured if all(version.metric(name) is not None for version in versions)]
     if not shared:
         raise SatsrError(f"{' and '.join(map(label, versions))} have no metric in common: nothing to compare.")
@@ -97,7 +95,7 @@ def table(versions: Sequence[Version], metrics: Sequence[str]) -> list[dict[str,
     lead, rows = metric(metrics[0]), []
     for version in versions:
         row: dict[str, Any] = {"version": label(version), **{name: version.metric(name) for name in metrics}}
-        gain = (row[lead.name] or np.nan) - (version.metric(f"bicubic.{lead.name}") or np.nan)
+        gain = (row[lead.name] or np.nan) - (version.metric(f"{BASELINE}.{lead.name}") or np.nan)
         row[f"gain, {lead.unit}" if lead.unit else "gain"] = lead.text(gain, sign=True, brief=True)
         costs = {title: version.metric(tag) for title, tag in COSTS.items()}
         costs["parameters, M"] = (costs["parameters, M"] or np.nan) / 1e6
@@ -140,7 +138,7 @@ def write_comparison(client: Any, path: Path, versions: Sequence[Version]) -> No
     metrics = common(versions)
     lead, pair = metrics[0], len(versions) == 2
     best = max(versions, key=lambda version: metric(lead).better * (version.metric(lead) or -np.inf))
-    left, right = (label(versions[0]), label(versions[1])) if pair else ("bicubic", label(best))
+    left, right = (label(versions[0]), label(versions[1])) if pair else (BASELINE, label(best))
     with tempfile.TemporaryDirectory() as folder:
         fetched = [_fetch(client, version, Path(folder) / str(index)) for index, version in enumerate(versions)]
         panels, heat_top, _ = panel_context(_panels(versions, fetched, lead), right, left)
@@ -171,7 +169,7 @@ def label(version: Version) -> str:
 
 
 def _chosen(client: Any, name: str) -> Version:
-    found = review.versions(client, name)
+    found = decisions.versions(client, name)
     if not found:
         raise SatsrError(f"{name} has no versions: run its pipeline first.")
     return next((version for version in found if CHAMPION in version.aliases), found[0])
@@ -196,9 +194,9 @@ def _baselines(versions: Sequence[Version], metrics: Sequence[str]) -> list[dict
     """The bicubic rows: one, unless the versions had other inputs."""
     rows: dict[tuple[float | None, ...], list[str]] = {}
     for version in versions:
-        rows.setdefault(tuple(version.metric(f"bicubic.{name}") for name in metrics), []).append(label(version))
+        rows.setdefault(tuple(version.metric(f"{BASELINE}.{name}") for name in metrics), []).append(label(version))
     return [
-        {"version": "bicubic" if len(rows) == 1 else f"bicubic of {', '.join(names)}"}
+        {"version": BASELINE if len(rows) == 1 else f"{BASELINE} of {', '.join(names)}"}
         | dict(zip(metrics, values, strict=True))
         for values, names in rows.items()
     ]
@@ -217,7 +215,7 @@ def _headline(versions: Sequence[Version], best: Version, lead: str) -> str:
 def _facts(versions: Sequence[Version]) -> list[str]:
     """The facts of :data:`FACTS`, then every setting in which the versions differ."""
     every = sorted({name for version in versions for name in version.tags} - set(FACTS))
-    measured = {name for name in every if f"bicubic.{name}" in every}
+    measured = {name for name in every if f"{BASELINE}.{name}" in every}
     settings = [name for name in every if name not in measured and not name.startswith(SHOWN_APART)]
     return [*FACTS, *(name for name in settings if _differ(versions, name))]
 
@@ -261,7 +259,7 @@ def _panels(versions: Sequence[Version], fetched: Sequence[Path], lead: str) -> 
     for stem in sorted(path.name.removesuffix("-ours.png") for path in folders[0].glob("*-ours.png")):
         if not all((folder / f"{stem}-ours.png").exists() for folder in folders):
             continue
-        images = {"LR": "lr", "bicubic": "bicubic"}
+        images = {"LR": "lr", BASELINE: BASELINE}
         pictures = {name: read_rgb(folders[0] / f"{stem}-{kind}.png") for name, kind in images.items()}
         for version, folder in zip(versions, folders, strict=True):
             pictures[label(version)] = read_rgb(folder / f"{stem}-ours.png")
@@ -272,8 +270,8 @@ def _panels(versions: Sequence[Version], fetched: Sequence[Path], lead: str) -> 
                     f"{label(first)} and {label(second)} were measured against targets that were prepared in different "
                     f"ways (they differ in {stem}, perhaps by train.match), so their metrics cannot be compared."
                 )
-        scores = {label(version): rows[METHOD][stem] for version, rows in zip(versions, frames, strict=True)}
-        scores["bicubic"] = frames[0]["bicubic"][stem]
+        scores = {label(version): rows[EXPORTED][stem] for version, rows in zip(versions, frames, strict=True)}
+        scores[BASELINE] = frames[0][BASELINE][stem]
         shown = {name: {lead: value} for name, value in scores.items()}
         panels.append(Panel(stem, {**pictures, "HR": targets[0]}, shown))
     return panels
@@ -282,7 +280,7 @@ def _panels(versions: Sequence[Version], fetched: Sequence[Path], lead: str) -> 
 def _scenes(versions: Sequence[Version], fetched: Sequence[Path], metrics: Sequence[str]) -> list[dict[str, Any]]:
     """Means over the frames of each scene, and for two versions what the second gains."""
     tables = {
-        name: [_frames(folder / "frames.csv", name, whole=True)[METHOD] for folder in fetched] for name in metrics
+        name: [_frames(folder / "frames.csv", name, whole=True)[EXPORTED] for folder in fetched] for name in metrics
     }
     rows = []
     for scene in sorted(set.intersection(*(set(table) for of_metric in tables.values() for table in of_metric))):

@@ -1,1 +1,0 @@
-"""Operators that networks of several papers share."""

@@ -1,0 +1,1 @@
+"""What networks of several papers share: the deformable convolution, and loading and saving weights."""

@@ -1,0 +1,1 @@
+"""What can be set for each paper: its configuration, apart from its recipe so that reading one needs no network."""

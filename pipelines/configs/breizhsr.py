@@ -1,0 +1,116 @@
+"""What can be set for BreizhSR, and the authors' values of each variant: :mod:`pipelines.breizhsr`."""
+
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from satsr.config.data import Section
+from satsr.config.recipe import Config, Train
+from satsr.errors import SatsrError
+
+BACKBONES: dict[str, dict[str, Any]] = {
+    "rrdb": {"lr": 2e-4, "lr_every": 75_000, "lr_gamma": 0.5, "batch": 32},
+    "highresnet": {"lr": 6e-4, "lr_every": 50_000, "lr_gamma": 0.7, "batch": 32},
+    "highresnet_ltae": {"lr": 7e-4, "lr_every": 50_000, "lr_gamma": 0.7, "batch": 32},
+    "rrdb_ltae": {"lr": 2e-4, "lr_every": 100_000, "lr_gamma": 0.5, "batch": 16},
+    "rrdb_highresnet": {"lr": 2e-4, "lr_every": 100_000, "lr_gamma": 0.5, "batch": 16},
+}
+UPDATES = 400_000
+
+
+def _diffusion(backbone: str) -> dict[str, Any]:
+    first = {f"backbone_{name}": BACKBONES[backbone][name] for name in ("lr", "lr_every", "lr_gamma")}
+    return {"lr": 2e-4, "lr_every": 100_000, "lr_gamma": 0.5, "batch": 64, **first}
+
+
+RECIPES = {**BACKBONES, **{f"srdiff_{name}": _diffusion(name) for name in ("rrdb", "highresnet_ltae")}}
+"""The authors' configurations by variant: what the ``train`` section does not say."""
+
+
+class BreizhsrNetwork(Section):
+    """Which network, and its sizes; what is null has the paper's value for that variant."""
+
+    variant: str = Field("highresnet_ltae", pattern=f"^({'|'.join(RECIPES)})$")
+    dates: int = Field(8, ge=1)
+    anchor: str | None = Field(None, pattern="^(closest|median)$")
+    channels: int | None = Field(None, ge=4)
+    res_layers: int | None = Field(None, ge=0)
+    d_model: int | None = Field(None, ge=4)
+    heads: int | None = Field(None, ge=1)
+    num_blocks: int | None = Field(None, ge=1)
+    nf: int | None = Field(None, ge=4)
+    gc: int | None = Field(None, ge=1)
+    timesteps: int = Field(500, ge=2)
+    sampling_steps: int = Field(50, ge=1)
+    unet_channels: int = Field(64, ge=4)
+    unet_multipliers: list[int] = Field(default=[1, 2, 3, 4], min_length=1)
+    backbone_weights: str | None = None
+    backbone_sha256: str | None = None
+
+    @property
+    def backbone(self) -> str:
+        """The variant, or what its diffusion is conditioned on."""
+        return self.variant.removeprefix("srdiff_")
+
+    @property
+    def diffuses(self) -> bool:
+        """Whether it is SRDiff."""
+        return self.backbone != self.variant
+
+
+class BreizhsrTrain(Train):
+    """Rates, their steps and the batch are those of ``RECIPES`` unless given.
+
+    The first ``backbone_iterations`` of SRDiff's steps train its backbone, which then stays as it is.
+    """
+
+    crop_px: int = Field(74, ge=8)
+    augment: bool = False
+    match: str = Field("histogram", pattern="^(histogram|moments|none)$")
+    schedule: str = Field("step", pattern="^(step|cosine)$")
+    lr: float = Field(gt=0)
+    lr_every: int = Field(ge=1)
+    lr_gamma: float = Field(gt=0, le=1)
+    backbone_iterations: int = Field(0, ge=0)
+    backbone_lr: float = Field(2e-4, gt=0)
+    backbone_lr_every: int = Field(75_000, ge=1)
+    backbone_lr_gamma: float = Field(0.5, gt=0, le=1)
+
+
+class BreizhsrConfig(Config):
+    """Everything that can be set for this paper."""
+
+    network: BreizhsrNetwork
+    train: BreizhsrTrain
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_the_variant(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Fills ``train`` up with the authors' configuration of the variant."""
+        network = values.get("network") or {}
+        variant = network.get("variant", "highresnet_ltae")
+        first = UPDATES if str(variant).startswith("srdiff_") and not network.get("backbone_weights") else 0
+        authors = {"iterations": UPDATES + first, "backbone_iterations": first, **RECIPES.get(variant, {})}
+        return {**values, "train": {**authors, **(values.get("train") or {})}}
+
+    @model_validator(mode="after")
+    def _backbone_is_trained(self) -> "BreizhsrConfig":
+        network, train = self.network, self.train
+        if not network.diffuses:
+            return self
+        if bool(network.backbone_weights) == bool(train.backbone_iterations):
+            raise SatsrError(
+                f"{network.variant} needs a trained backbone: give either network.backbone_weights (a file) or "
+                "train.backbone_iterations (the first steps of this training), not both."
+            )
+        if train.backbone_iterations >= train.iterations or network.sampling_steps >= network.timesteps:
+            raise SatsrError(
+                f"{network.variant} trains train.backbone_iterations = {train.backbone_iterations} of train.iterations "
+                f"= {train.iterations} steps on its backbone and is sampled in network.sampling_steps = "
+                f"{network.sampling_steps} of network.timesteps = {network.timesteps}: make the parts less than the "
+                f"whole, or choose a profile made for it, such as quick_{network.variant}."
+            )
+        return self
+
+
+CONFIG = BreizhsrConfig

@@ -1,0 +1,127 @@
+"""What can be set for SRGAN, and what each of the author's experiments sets: :mod:`pipelines.srgan`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from satsr.config.data import Section
+from satsr.config.recipe import AdversarialTrain, Config
+from satsr.errors import SatsrError
+
+SCRATCH = "scratch"
+UPDATES = 200_000
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One of the author's experiments: what its configuration does not say.
+
+    Attributes:
+        network, train: keys of these sections.
+        after: the experiments it goes on from; of two, the second gives the fusion.
+    """
+
+    network: Mapping[str, Any] = field(default_factory=dict)
+    train: Mapping[str, Any] = field(default_factory=dict)
+    after: tuple[str, ...] = ()
+
+
+PHOTOS: dict[str, Any] = {"network": {"normalisation": "signed_u8"}, "train": {"pairs": "stored", "match": "none"}}
+BYTES: dict[str, Any] = {"network": {"normalisation": "signed_u8"}, "train": {"pairs": "interpolated", "match": "none"}}
+MATCHED: dict[str, Any] = {"pairs": "interpolated_matched"}
+VIEWS: dict[str, Any] = {"n_views": 4}
+NOISY: dict[str, Any] = {**MATCHED, "noise_sigma": 0.075}
+FUSION: dict[str, Any] = {"content": "none", "batch": 16, "iterations": 20_000, "fusion_steps": 20_000}
+FUSION |= {"fusion_noise_sigma": 0.0}  # the views have theirs
+EXPERIMENTS = {
+    "sisr1": Experiment(**PHOTOS),
+    "sisr2": Experiment(**PHOTOS),
+    "sisr3": Experiment(**BYTES),
+    "sisr4": Experiment(**BYTES, after=("sisr3",)),
+    "sisr5": Experiment({"normalisation": "normalise_10k"}, MATCHED, ("sisr4",)),
+    "sisr6": Experiment({}, MATCHED, ("sisr4",)),
+    "sisr7": Experiment({}, {}, ("sisr6",)),
+    "misr1": Experiment(VIEWS, {**NOISY, **FUSION}),
+    "misr2": Experiment(VIEWS, NOISY, ("sisr6", "misr1")),
+    "misr3": Experiment(VIEWS, {}, ("misr2",)),
+}
+"""Specification of SRGAN, section 2; the rest is cross-sensor, histograms matched, reflectance of 0..0.3 as -1..1."""
+
+
+RANGES = ("signed_u8", "s2_norm", "breizh_s2", "normalise_10k", "normalise_10k_signed")
+"""Names of :mod:`satsr.radiometry` for images of three bands."""
+
+
+class SrganNetwork(Section):
+    """The experiment, its networks, and what it starts from: ``model/version``, a path and its hash, or ``scratch``."""
+
+    variant: str = Field("sisr7", pattern=f"^({'|'.join(EXPERIMENTS)})$")
+    n_views: int = Field(1, ge=1)
+    normalisation: str = Field("s2_norm", pattern=f"^({'|'.join(RANGES)})$")
+    n_blocks: int = Field(16, ge=1)
+    n_channels: int = Field(64, ge=4)
+    bicubic_residual: bool = False
+    discriminator_blocks: int = Field(8, ge=1)
+    discriminator_channels: int = Field(64, ge=1)
+    discriminator_fc: int = Field(1024, ge=1)
+    start: str | None = None
+    start_sha256: str | None = None
+    fusion_start: str | None = None
+    fusion_start_sha256: str | None = None
+
+
+class SrganTrain(AdversarialTrain):
+    """The defaults are the paper's."""
+
+    iterations: int = Field(UPDATES, ge=1)
+    batch: int = Field(12, ge=1)
+    ema: float = Field(0.0, ge=0, lt=1)
+    pairs: str = Field("stored", pattern="^(stored|interpolated|interpolated_matched)$")
+    match: str = Field("histogram", pattern="^(histogram|moments|none)$")
+    noise_sigma: float = Field(0.0, ge=0)
+    crop_px: int = Field(75, ge=8)
+    augment: bool = False
+    content: str = Field("vgg19", pattern="^(vgg19|vgg19-random|l1|mse|none)$")
+    vgg_weights: str | None = None
+    vgg_sha256: str | None = None
+    validate_scenes: int = Field(250, ge=1)
+
+
+class SrganConfig(Config):
+    """Everything that can be set for this paper."""
+
+    network: SrganNetwork
+    train: SrganTrain
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_the_experiment(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Fills ``network`` and ``train`` up with those of the experiment."""
+        network, train = values.get("network") or {}, values.get("train") or {}
+        experiment = EXPERIMENTS.get(network.get("variant", "sisr7"), Experiment())
+        network, train = {**experiment.network, **network}, {**experiment.train, **train}
+        return {**values, "network": network, "train": train}
+
+    @model_validator(mode="after")
+    def _phases_fit(self) -> "SrganConfig":
+        network, train = self.network, self.train
+        if train.fusion_steps > train.iterations:
+            raise SatsrError(
+                f"train.fusion_steps = {train.fusion_steps} is more than train.iterations = {train.iterations}: the "
+                "fusion's warm-up is a part of the training."
+            )
+        if train.fusion_steps and network.n_views == 1:
+            raise SatsrError("train.fusion_steps needs views to fuse: set network.n_views, or choose a misr variant.")
+        suite = "photographs" if train.pairs == "stored" and network.normalisation == "signed_u8" else "series"
+        if self.checks.suite != suite:
+            raise SatsrError(
+                f"{network.variant} learns from {'photographs' if suite == 'photographs' else 'satellite images'}, but "
+                f"the validation expects checks.suite = {self.checks.suite}: set checks.suite={suite}, or choose the "
+                "profile made for it."
+            )
+        return self
+
+
+CONFIG = SrganConfig

@@ -1,0 +1,145 @@
+"""The sections of the stages that train, measure and register, and a paper's whole configuration."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import Field
+
+from satsr.config.data import Checks, Convert, Section
+from satsr.config.resolve import merged, validated
+
+ConfigOf = TypeVar("ConfigOf", bound="Config")
+
+
+class Train(Section):
+    """What every paper's training has; a paper adds its own keys."""
+
+    iterations: int = Field(ge=1)
+    batch: int = Field(1, ge=1)
+    seed: int = Field(0, ge=0)
+    precision: str = Field("32-true", pattern="^(32-true|bf16-mixed)$")
+    workers: int = Field(0, ge=0)
+    clip_norm: float | None = Field(None, gt=0)
+    ema: float = Field(0.999, ge=0, lt=1)
+    validate_every: int = Field(ge=1)
+    checkpoint_every: int = Field(ge=1)
+    max_bad_steps: int = Field(10, ge=1)
+    threads: int | None = Field(None, ge=1)
+
+
+class VideoTrain(Train):
+    """What the training of every video paper has.
+
+    Attributes:
+        validate_frames: so many frames of a clip are measured during training.
+    """
+
+    validate_frames: int = Field(7, ge=1)
+
+
+class AdversarialTrain(Train):
+    """The defaults are the paper's; of what the successor added, nothing is used.
+
+    The first ``fusion_steps`` train the fusion alone: on copies of the first view with noise of standard deviation
+    ``fusion_noise_sigma`` (in the network's range), or, where that is 0, on the sample's own views. The next
+    ``g_pretrain_steps`` train the generator alone, and over ``ramp_steps`` more the adversarial loss gains its weight
+    ``beta``. Both rates follow one schedule.
+
+    The fusion normalises every level of its recursion by the same running statistics, so what it gives in training
+    differs from what it gives afterwards; with ``fusion_fixed_norm`` these statistics are used after its warm-up.
+    """
+
+    beta: float = Field(1e-3, ge=0)
+    lr: float = Field(1e-4, gt=0)
+    discriminator_lr: float = Field(1e-4, gt=0)
+    adam_betas: list[float] = Field(default=[0.9, 0.999], min_length=2, max_length=2)
+    adam_eps: float = Field(1e-8, gt=0)
+    schedule: str = Field("plateau", pattern="^(plateau|cosine)$")
+    plateau_factor: float = Field(0.25, gt=0, lt=1)
+    plateau_patience: int = Field(3, ge=0)
+    warmup_steps: int = Field(0, ge=0)
+    fusion_steps: int = Field(0, ge=0)
+    fusion_lr: float = Field(1e-3, gt=0)
+    fusion_noise_sigma: float = Field(0.075, ge=0)
+    fusion_trainable: bool = True
+    fusion_fixed_norm: bool = False
+    g_pretrain_steps: int = Field(0, ge=0)
+    ramp_steps: int = Field(0, ge=0)
+    ramp_shape: str = Field("linear", pattern="^(linear|cosine)$")
+    label_smoothing: bool = False
+
+    @property
+    def betas(self) -> tuple[float, float]:
+        """Of Adam."""
+        first, second = self.adam_betas
+        return first, second
+
+
+class Evaluate(Section):
+    """What the evaluation measures and shows."""
+
+    niqe: bool = True
+    panels: int = Field(3, ge=1, le=12)
+    tolerance_db: float = Field(0.1, gt=0)
+
+
+class Export(Section):
+    """How exact the exported graph must be."""
+
+    max_abs: float = Field(1e-4, gt=0)
+
+
+class Gates(Section):
+    """The gates that a model version passes before it may become champion.
+
+    Gains are over the baseline and, where a limit is given, over the champion, if that was measured on the same data.
+    """
+
+    min_gain_psnr_db: float = 0.0
+    min_gain_ssim: float = 0.0
+    min_champion_gain_psnr_db: float | None = None
+    min_champion_gain_ssim: float | None = None
+    max_abs_parity: float = Field(1e-4, gt=0)
+    max_megabytes: float | None = Field(None, gt=0)
+    max_milliseconds: float | None = Field(None, gt=0)
+
+
+class Config(Section):
+    """A paper's whole configuration: one attribute a section."""
+
+    paper: str
+    profile: str
+    data: str
+    convert: Convert = Convert()
+    checks: Checks
+    network: Section
+    train: Train
+    evaluate: Evaluate = Evaluate()
+    export: Export = Export()
+    gates: Gates = Gates()
+
+
+class VideoConfig(Config):
+    """The configuration of a video paper."""
+
+    train: VideoTrain
+
+
+def load(model: type[ConfigOf], paper: str, root: Path) -> ConfigOf:
+    """The configuration of ``paper``: its profile with the changes of ``params.yaml``.
+
+    Raises:
+        SatsrError: an unknown key, a wrong type, a missing block, or data that do not exist; the message names the
+            file and the key.
+    """
+    return resolved(model, paper, merged(paper, root))
+
+
+def resolved(model: type[ConfigOf], paper: str, values: Mapping[str, Any]) -> ConfigOf:
+    """The configuration with these values (:func:`satsr.config.resolve.merged`).
+
+    Raises:
+        SatsrError: an unknown key or a wrong value; all are named.
+    """
+    return validated(model, values, paper, str(values["profile"]))

@@ -1,0 +1,120 @@
+"""From ``pipelines/<paper>.yaml`` and ``params.yaml`` to plain values, and from these to a model that checked them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from satsr.errors import SatsrError
+
+SECTIONS = ("convert", "checks", "network", "train", "evaluate", "export", "gates")
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def read_yaml(path: Path) -> Any:
+    """The content of a YAML file as plain Python; null for an empty file.
+
+    Raises:
+        SatsrError: the file is missing or not YAML.
+    """
+    try:
+        return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SatsrError(f"{path} does not exist.") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise SatsrError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+
+
+def merged(paper: str, root: Path, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The plain values of ``paper``'s configuration: ``paper``, ``profile``, ``data``, and each section merged.
+
+    Args:
+        paper: as in ``pipelines/<paper>.yaml``.
+        root: the project's root.
+        changes: a block of ``params.yaml`` instead of the one that is there.
+
+    Raises:
+        SatsrError: a missing file or block, an unknown profile or section, or data that do not exist.
+    """
+    if changes is None:
+        changes = paper_block(paper, read_yaml(root / "params.yaml"))
+    recipe_file = root / "pipelines" / f"{paper}.yaml"
+    recipes = read_yaml(recipe_file) or {}
+    profile = changes.get("profile", "quick")
+    if profile not in recipes:
+        raise SatsrError(f"{recipe_file} has no profile {profile!r}: it has {', '.join(recipes)}.")
+    recipe = recipes[profile] or {}
+    for key in [*(key for key in changes if key != "profile"), *recipe]:
+        if key not in ("data", *SECTIONS):
+            raise SatsrError(
+                f"unknown key {key!r} for {paper} in params.yaml or {recipe_file.name}: "
+                f"the sections are data, {', '.join(SECTIONS)}."
+            )
+    data = changes.get("data") or recipe.get("data")
+    if not isinstance(data, str) or not (root / data).exists():
+        raise SatsrError(
+            f"the data of {paper} are {data!r}, which does not exist: name a dataset card (data/catalog/*.yaml) "
+            "or your own folder of frames or videos, relative to the project or absolute."
+        )
+    values: dict[str, Any] = {"paper": paper, "profile": profile, "data": data}
+    for section in SECTIONS:
+        changed = {key: value for key, value in (changes.get(section) or {}).items() if value is not None}
+        values[section] = {**(recipe.get(section) or {}), **changed}
+    return values
+
+
+def section(model: type[Model], name: str, paper: str, root: Path) -> Model:
+    """One section of ``paper``'s configuration, without a look at the others.
+
+    Raises:
+        SatsrError: as :func:`merged`, or the section has an unknown key or a wrong value.
+    """
+    values = merged(paper, root)
+    return validated(model, values[name], paper, values["profile"], f"{name}.")
+
+
+def validated(model: type[Model], values: Mapping[str, Any], paper: str, profile: str, place: str = "") -> Model:
+    """The values as ``model``; ``place`` stands before the keys in messages.
+
+    Raises:
+        SatsrError: an unknown key or a wrong value; all are named.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        problems = "; ".join(_problems(error, paper, place))
+        raise SatsrError(
+            f"the configuration of {paper} (profile {profile}) is not valid: {problems}. "
+            f"Look into params.yaml and pipelines/{paper}.yaml."
+        ) from None
+
+
+def paper_block(paper: str, params: Any) -> dict[str, Any]:
+    """The block of ``paper`` in the content of ``params.yaml``.
+
+    Raises:
+        SatsrError: there is none.
+    """
+    papers = (params or {}).get("papers") or {}
+    if paper not in papers:
+        raise SatsrError(f"params.yaml lists no paper {paper!r}: it lists {', '.join(papers) or 'none'}.")
+    block = papers[paper] or {}
+    if not isinstance(block, Mapping):
+        raise SatsrError(f"papers.{paper} in params.yaml must be a block of sections, but it is {block!r}.")
+    return dict(block)
+
+
+def _problems(error: ValidationError, paper: str, place: str) -> list[str]:
+    lines = []
+    for problem in error.errors():
+        key = place + ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            lines.append(f"{key} is not a key of {paper}")
+        elif problem["type"] == "missing":
+            lines.append(f"{key} is missing")
+        else:
+            lines.append(f"{key} = {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}")
+    return lines

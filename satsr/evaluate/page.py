@@ -1,0 +1,105 @@
+"""What the evaluation shows: the report's content, the before/after picture, samples, and the metrics' file."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+from satsr import manifest
+from satsr.evaluate.measure import Evaluation, write_frames
+from satsr.evaluate.verdict import Claim, Verdict
+from satsr.files import read_json
+from satsr.imagery.images import write_png
+from satsr.pages.report import Panel, Profile, Report, before_after_png, write_report
+from satsr.paper import Paper
+from satsr.project import Layout
+from satsr.scores import BASELINE, EXPORTED
+
+LABELS = {"lr": "LR", "hr": "HR", BASELINE: BASELINE, "network": "network", EXPORTED: "ours"}
+SHOWN = ("lr", BASELINE, EXPORTED, "hr")
+
+
+def write_pages(
+    folder: Path, paper: Paper[Any], layout: Layout, evaluation: Evaluation, claim: Claim, outcome: Verdict, data: str
+) -> None:
+    """Writes ``frames.csv``, ``report.html``, ``before_after.png`` and ``samples/`` into ``folder``.
+
+    Args:
+        folder: that exists.
+        paper: the recipe.
+        layout: of its files.
+        evaluation: what was measured.
+        claim: what was published.
+        outcome: the verdict on that.
+        data: the name of the data set.
+    """
+    write_frames(evaluation, folder / "frames.csv")
+    write_report(folder / "report.html", report(paper, layout, evaluation, claim, outcome, data))
+    sample = evaluation.samples[0]
+    images = {LABELS[name]: sample.pictures[name] for name in SHOWN}
+    psnr, _ = paper.decides
+    words = {LABELS[name]: f"{sample.scores[name][psnr]:.2f} dB" for name in (BASELINE, EXPORTED)}
+    before_after_png(folder / "before_after.png", images, words)
+    for sample in evaluation.samples:
+        for name in SHOWN:
+            stem = f"{sample.scene}-{sample.frame}-{LABELS[name].lower()}".replace("/", "-")
+            write_png(folder / "samples" / f"{stem}.png", sample.pictures[name])
+
+
+def report(
+    paper: Paper[Any], layout: Layout, evaluation: Evaluation, claim: Claim, outcome: Verdict, data: str
+) -> Report:
+    """The page's content."""
+    training = read_json(layout.training / "train.json")
+    return Report(
+        title=paper.title,
+        paper=paper.citation,
+        summary={LABELS[method]: scores for method, scores in evaluation.methods().items()},
+        published=[{"method": method, **values} for method, values in claim.rows.items()],
+        verdict=f"{outcome.word.capitalize()}. {outcome.sentence} Published: {claim.source}.",
+        scenes={
+            scene: {LABELS[method]: scores for method, scores in methods.items()}
+            for scene, methods in evaluation.scenes().items()
+        },
+        curves=curves(layout.results),
+        panels=[
+            Panel(
+                f"{sample.scene}, frame {sample.frame}",
+                {LABELS[name]: image for name, image in sample.pictures.items()},
+                {LABELS[name]: scores for name, scores in sample.scores.items()},
+            )
+            for sample in evaluation.samples
+        ],
+        profiles=[
+            Profile(
+                f"{sample.scene}: the middle row of every frame",
+                {LABELS[name]: image for name, image in sample.profiles.items()},
+            )
+            for sample in evaluation.samples
+            if sample.profiles
+        ],
+        manifest={
+            **manifest.code(layout.root),
+            "dataset": data,
+            "profile": paper.config.profile,
+            **training["identity"],
+            "lineage": training["lineage"],
+        },
+        notes=[f"Deviations: {paper.deviations}"] if paper.deviations else [],
+    )
+
+
+def curves(folder: Path) -> dict[str, list[tuple[float, float]]]:
+    """The training's curves by name, as (step, value)."""
+    points: dict[str, list[tuple[float, float]]] = {}
+    for name in ("loss", "validation"):
+        with (folder / f"{name}.csv").open(newline="", encoding="utf-8") as handle:
+            for row in csv.DictReader(handle):
+                _add(points, row)
+    return points
+
+
+def _add(points: dict[str, list[tuple[float, float]]], row: dict[str, Any]) -> None:
+    step = float(row.pop("step"))
+    for name, value in row.items():
+        if value:
+            points.setdefault(name, []).append((step, float(value)))

@@ -1,0 +1,85 @@
+"""Whether a published result was reproduced, and what was published."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from satsr.config.resolve import read_yaml, validated
+from satsr.scores import BASELINE, Scores
+
+
+class Claim(BaseModel):
+    """What a paper published (``pipelines/<paper>.published.yaml``).
+
+    Attributes:
+        dataset: the name of the card of its data.
+        metric: the one that decides.
+        method: what its table calls the paper's own method.
+        source: where the figures stand, and how they were measured.
+        rows: the table: method -> metric -> value. Without rows its figures are not known, and ``source`` says why.
+        repeatable: whether anybody else has its data.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dataset: str
+    metric: str
+    method: str
+    source: str
+    rows: dict[str, dict[str, float]]
+    repeatable: bool = True
+
+
+def load_claim(root: Path, paper: str) -> Claim:
+    """What ``paper`` published.
+
+    Raises:
+        SatsrError: the file is missing, or has an unknown key or a wrong value.
+    """
+    return validated(Claim, read_yaml(root / "pipelines" / f"{paper}.published.yaml"), paper, "published")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a published result was reproduced."""
+
+    word: str
+    sentence: str
+
+
+def verdict(
+    claim: Claim, name: str, profile: str, dataset: str, methods: Mapping[str, Scores], tolerance_db: float
+) -> Verdict:
+    """Reproduced within tolerance, not reproduced, not comparable, or no published figure; and why.
+
+    Args:
+        claim: what was published.
+        name: what the published table calls this configuration.
+        profile: of the recipe.
+        dataset: that was measured on.
+        methods: method -> metric -> value, as measured.
+        tolerance_db: what a reproduction may lie below the published figure.
+    """
+    published = claim.rows.get(name, {}).get(claim.metric)
+    if published is None:
+        return Verdict("no published figure", f"There is no known {claim.metric} of {name} to compare with.")
+    if not claim.repeatable:
+        return Verdict(
+            "not comparable", f"The published {published:.3f} dB of {name} was measured on data that are not public."
+        )
+    ours = max(scores[claim.metric] for method, scores in methods.items() if method != BASELINE)
+    if dataset != claim.dataset or profile != "paper":
+        return Verdict(
+            "not comparable",
+            f"The published {published:.3f} dB belongs to {claim.dataset} and the full recipe; this run used "
+            f"{dataset} and the profile {profile}.",
+        )
+    difference = ours - published
+    word = "reproduced" if difference >= -tolerance_db else "not reproduced"
+    return Verdict(
+        word,
+        f"{claim.metric} is {ours:.3f} dB, {difference:+.3f} dB from the published {published:.3f} dB "
+        f"(tolerance {tolerance_db:.2f} dB).",
+    )

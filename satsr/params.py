@@ -1,0 +1,63 @@
+"""Changing ``params.yaml``: comments stay, and a bad setting changes nothing."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from ruamel.yaml import YAML
+
+from satsr.config.resolve import merged, paper_block, read_yaml, validated
+from satsr.errors import SatsrError
+from satsr.files import replacing
+
+
+def change(paper: str, settings: Mapping[str, Any], root: Path, model: type[BaseModel]) -> list[str]:
+    """Writes ``settings`` (dotted key -> value) into the paper's block of ``params.yaml``, comments kept.
+
+    Choosing another profile also takes over that profile's data, unless ``data`` is given. The result is validated
+    before the file is replaced, so a bad setting changes nothing.
+
+    Returns:
+        One line per value that changed, for the terminal.
+
+    Raises:
+        SatsrError: a setting is unknown or of the wrong type.
+    """
+    path = root / "params.yaml"
+    editor = YAML()  # the round-trip loader: keeps comments, makes plain values only
+    editor.preserve_quotes = True
+    editor.width = 120
+    read_yaml(path)
+    document = editor.load(path.read_text(encoding="utf-8"))
+    paper_block(paper, document)
+    block = document["papers"][paper]
+    settings = dict(settings)
+    profile = settings.get("profile")
+    if profile is not None and profile != block.get("profile") and "data" not in settings:
+        recipes = read_yaml(root / "pipelines" / f"{paper}.yaml") or {}
+        settings["data"] = (recipes.get(profile) or {}).get("data", block.get("data"))
+    lines = [line for key, value in settings.items() for line in _assign(block, paper, key, value)]
+    values = merged(paper, root, paper_block(paper, document))
+    validated(model, values, paper, values["profile"])
+    if lines:
+        with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as handle:
+            editor.dump(document, handle)
+    return lines
+
+
+def _assign(block: Any, paper: str, key: str, value: Any) -> list[str]:
+    """Sets one dotted key in a block; a line that says so, or none if it says so already."""
+    *outer, last = key.split(".")
+    target = block
+    for name in outer:
+        if target.get(name) is None:
+            target[name] = {}
+        target = target[name]
+        if not isinstance(target, Mapping):
+            raise SatsrError(f"{paper}.{key} cannot be set: {name} is a single value, not a section.")
+    before = target.get(last)
+    if before == value:
+        return []
+    target[last] = value
+    return [f"params.yaml: {paper}.{key} = {value} (was {before})"]

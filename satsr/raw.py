@@ -1,0 +1,74 @@
+"""``raw.json``: what the download stage hands to the conversion. Which files there are, and where they lie."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from satsr.errors import SatsrError
+from satsr.files import files_below, read_json
+
+RAW = "raw.json"
+IGNORED = ("lock.mdb", "Thumbs.db", "desktop.ini", RAW)
+
+
+@dataclass(frozen=True)
+class Raw:
+    """What ``raw.json`` says.
+
+    Attributes:
+        root: "." for files inside the folder itself, else the user's path as given.
+        card: the dataset card as plain values.
+        card_sha256: its digest.
+        files: path (relative to the root), bytes and sha256 of each file, sorted.
+    """
+
+    root: str
+    card: dict[str, Any]
+    card_sha256: str
+    files: list[dict[str, Any]]
+
+    @property
+    def bytes(self) -> int:
+        """Total size of the files."""
+        return sum(entry["bytes"] for entry in self.files)
+
+
+def read_raw(raw: Path) -> Raw:
+    """What ``raw.json`` of a finished download says.
+
+    Raises:
+        SatsrError: the folder is missing or incomplete.
+    """
+    if not (raw / RAW).is_file():
+        raise SatsrError(f"{raw} holds no finished download (no {RAW}): run the download stage.")
+    content = read_json(raw / RAW)
+    try:
+        return Raw(**content)
+    except TypeError:
+        raise SatsrError(f"{raw / RAW} was written by another version: run the download stage again.") from None
+
+
+def raw_root(raw: Path, content: Raw, base: Path | None = None) -> Path:
+    """Where the files of a download lie, after a look whether they are all there with the sizes listed.
+
+    Raises:
+        SatsrError: files were removed, added or changed since the download; the message names them.
+    """
+    root = raw if content.root == "." else (base or Path()) / Path(content.root).expanduser()
+    now = {path: size for path, size, _ in walked(root)} if root.exists() else {}
+    listed = {entry["path"]: entry["bytes"] for entry in content.files}
+    changed = sorted(path for path in now.keys() | listed.keys() if now.get(path) != listed.get(path))
+    if changed:
+        raise SatsrError(
+            f"{len(changed)} files in {root} were added, removed or changed since the download stage, for instance "
+            f"{', '.join(changed[:5])}: run it again."
+        )
+    return root
+
+
+def walked(root: Path) -> list[tuple[str, int, Path]]:
+    """Path relative to the root, size and the file itself, sorted."""
+    if root.is_file():
+        return [(root.name, root.stat().st_size, root)]
+    files = [file for file in files_below(root) if file.name not in IGNORED]
+    return sorted((file.relative_to(root).as_posix(), file.stat().st_size, file) for file in files)

@@ -1,0 +1,162 @@
+"""What a version of the registry says of itself, collected from the files of all earlier stages."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from satsr import manifest
+from satsr.files import read_json, sha256
+from satsr.paper import Paper
+from satsr.project import Layout
+from satsr.register.cost import Cost, cost
+from satsr.register.fingerprint import degradation, inputs_sha256, references_sha256
+from satsr.register.gates import Gate, passed
+from satsr.register.model_card import gain
+from satsr.register.registry import Measured
+from satsr.scores import BASELINE, EXPORTED, Scores
+from satsr.store.store import Store
+from satsr.tracking import Data
+from satsr.train.weights import trained
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The facts of one version.
+
+    Attributes:
+        metrics: content of ``metrics.json``.
+        parity: content of ``parity.json``.
+        cost: of the exported graph.
+        references_sha256: of the images that were measured against.
+        inputs_sha256: of the images that went in.
+        degradation: how these came about, in words.
+        validated: whether the data passed the validation.
+        start: tags of the weights that the training went on from.
+        manifest: everything that decides the numbers.
+    """
+
+    metrics: dict[str, Any]
+    parity: dict[str, Any]
+    cost: Cost
+    references_sha256: str
+    inputs_sha256: str
+    degradation: str
+    validated: bool
+    start: dict[str, str]
+    manifest: dict[str, Any]
+
+    @property
+    def lineage(self) -> str:
+        """The hash of the weights."""
+        return str(self.manifest["lineage"])
+
+    @property
+    def ours(self) -> Scores:
+        """Metrics of the weights that are exported."""
+        scores: Scores = self.metrics["methods"][EXPORTED]
+        return scores
+
+    @property
+    def baseline(self) -> Scores:
+        """Metrics of the baseline."""
+        scores: Scores = self.metrics["methods"][BASELINE]
+        return scores
+
+    @property
+    def for_gates(self) -> dict[str, Any]:
+        """What the gates look at beside the metrics."""
+        return {
+            "parity_max_abs": self.parity["max_abs"],
+            "megabytes": self.parity["megabytes"],
+            "validation": self.validated,
+            "milliseconds": self.cost.milliseconds,
+        }
+
+
+def collect(paper: Paper[Any], layout: Layout) -> Facts:
+    """The facts of all stages before this one."""
+    store = Store(layout.store)
+    training = read_json(layout.training / "train.json")
+    parity, metrics = read_json(layout.export / "parity.json"), read_json(layout.metrics)
+    graph = paper.graph(trained(paper, layout, EXPORTED))
+    start = training["identity"].get("start", {})
+    raw = layout.raw / "raw.json"
+    return Facts(
+        metrics=metrics,
+        parity=parity,
+        cost=cost(graph, layout.export / "model.onnx", *paper.example(), paper.config.convert.scale),
+        references_sha256=references_sha256(store),
+        inputs_sha256=inputs_sha256(store),
+        degradation=degradation(store),
+        validated=read_json(layout.validation / "validation.json")["success"],
+        start=start,
+        manifest={
+            **manifest.code(layout.root),
+            "config": paper.config.model_dump(),
+            "card": store.manifest["card"],
+            "raw_sha256": sha256(raw) if raw.exists() else None,
+            "store_sha256": store.manifest["data"]["sha256"],
+            "lineage": training["lineage"],
+            "start": start,
+            "seed": paper.config.train.seed,
+            "metric_conventions": sorted(metrics["methods"][BASELINE]),
+            "onnx": parity,
+        },
+    )
+
+
+def tags(paper: Paper[Any], facts: Facts, outcome: Sequence[Gate]) -> dict[str, Any]:
+    """What the version's row shows: the decision, the gates, the result, and where it comes from."""
+    ours, baseline = facts.ours, facts.baseline
+    known = [name for name in paper.decides if ours.get(name) is not None]
+    failed = "; ".join(gate.sentence for gate in outcome if not gate.passed)
+    return {
+        "review": "pending",
+        "gates": "passed" if passed(outcome) else "failed",
+        **({"gates.failed": failed} if failed else {}),
+        **{name: f"{ours[name]:.6g}" for name in known},
+        **{f"gain.{name}": gain(name, ours[name], baseline[name]) for name in known if baseline.get(name) is not None},
+        "dataset": facts.metrics["dataset"],
+        "profile": paper.config.profile,
+        "verdict": facts.metrics["verdict"]["word"],
+        "onnx.parity": "passed" if facts.parity["max_abs"] <= paper.config.gates.max_abs_parity else "failed",
+        "data.sha256": facts.manifest["store_sha256"],
+        "git.commit": facts.manifest["git"]["commit"],
+        "lineage": facts.lineage,
+        **facts.start,
+    }
+
+
+def details(paper: Paper[Any], facts: Facts) -> dict[str, Any]:
+    """Everything else, for the page of the logged model and for comparisons."""
+    return {
+        **{name: f"{value:.6g}" for name, value in facts.ours.items() if value is not None},
+        **{f"{BASELINE}.{name}": f"{value:.6g}" for name, value in facts.baseline.items() if value is not None},
+        **{f"cost.{name}": value for name, value in asdict(facts.cost).items() if value is not None},
+        "data.hr_sha256": facts.references_sha256,
+        "data.lr_sha256": facts.inputs_sha256,
+        "data.lr": facts.degradation,
+        "scale": paper.config.convert.scale,
+        "decides": ",".join(paper.decides),
+        "conventions": ",".join(facts.manifest["metric_conventions"]),
+        "git.dirty": facts.manifest["git"]["dirty"],
+        "onnx.sha256": facts.parity["sha256"],
+        "onnx.parity_max_abs": facts.parity["max_abs"],
+        "onnx.megabytes": f"{facts.parity['megabytes']:.3f}",
+    }
+
+
+def measured(layout: Layout, facts: Facts) -> Measured:
+    """The version's metrics and costs, on the validation references."""
+    ours, baseline = facts.ours, facts.baseline
+    metrics = {name: value for name, value in ours.items() if value is not None}
+    metrics |= {f"gain.{name}": metrics[name] - baseline[name] for name in metrics if baseline.get(name) is not None}
+    costs = {name: value for name, value in asdict(facts.cost).items() if isinstance(value, int | float)}
+    profile = {"licence": facts.manifest["card"].get("licence"), "low resolution": facts.degradation, "split": "val"}
+    data = Data(
+        facts.metrics["dataset"],
+        facts.references_sha256,
+        layout.store.relative_to(layout.root).as_posix(),
+        {name: value for name, value in profile.items() if value},
+    )
+    return Measured({**metrics, **{f"cost.{name}": value for name, value in costs.items()}}, data)

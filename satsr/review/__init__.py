@@ -1,0 +1,1 @@
+"""What people see of finished runs and of the registry: summaries, lists, comparisons."""

@@ -1,0 +1,97 @@
+"""What a training leaves: weights by role, its identity and its curves; and the networks made of them again."""
+
+import csv
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from models import load_weights
+from models.shared.weights import save_weights
+from satsr.config.recipe import Config
+from satsr.files import replacing, write_json
+from satsr.paper import Paper
+from satsr.project import Layout
+from satsr.store.store import Store
+from satsr.train.loop import Fitted
+from satsr.train.start import lineage_of
+
+APPLICABLE = ("network", "ema")
+"""Roles whose weights are those of the paper's network."""
+
+
+def identity_of(config: Config, store: Store, code_sha256: str, started: Mapping[str, str]) -> dict[str, Any]:
+    """All that a training's result depends on.
+
+    Args:
+        config: the paper's.
+        store: the frame store.
+        code_sha256: of the sources that the stage depends on.
+        started: tags of the weights that it goes on from.
+    """
+    return {
+        "network": config.network.model_dump(),
+        "train": config.train.model_dump(),
+        "convert": config.convert.model_dump(include={"scale"}),
+        "data": store.manifest["data"]["sha256"],
+        "code": code_sha256,
+        **({"start": dict(started)} if started else {}),
+    }
+
+
+def key_of(identity: Mapping[str, Any]) -> str:
+    """A hash of an identity: where its checkpoints lie."""
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def save(
+    fitted: Fitted,
+    layout: Layout,
+    identity: Mapping[str, Any],
+    values: Mapping[str, Any],
+    about: Mapping[str, Any],
+) -> str:
+    """Writes weights and identity as one folder, and the curves.
+
+    Args:
+        fitted: the finished training.
+        layout: where.
+        identity: what the training's result depends on.
+        values: statistics of the native values that it saw.
+        about: what the weights that can be applied say of themselves (:mod:`satsr.exported.facts`).
+
+    Returns:
+        The lineage, the hash of the weights.
+    """
+    with replacing(layout.training) as folder:
+        folder.mkdir()
+        for role, state in sorted(fitted.weights.items()):
+            header = {"role": role, "paper": layout.paper}
+            if role in APPLICABLE:
+                header["satsr"] = json.dumps({**about, "statistics": values}, sort_keys=True)
+            save_weights(state, folder / f"{role}.safetensors", header)
+        lineage = lineage_of(folder)
+        made = {"identity": identity, "lineage": lineage, "statistics": values}
+        write_json(folder / "train.json", {**made, "steps": fitted.steps, "skipped_steps": fitted.skipped})
+    _curves(fitted.curves, layout)
+    return lineage
+
+
+def _curves(rows: list[dict[str, float]], layout: Layout) -> None:
+    """The curves as two tables for ``dvc plots``: the loss every few steps, the validation where it was made."""
+    for name, wanted in (("loss", False), ("validation", True)):
+        table = [row for row in rows if any(key.startswith("val_") for key in row) is wanted]
+        columns = list(dict.fromkeys(key for row in table for key in row))
+        with replacing(layout.results / f"{name}.csv") as path, path.open("w", newline="", encoding="utf-8") as handle:
+            writer = csv.DictWriter(handle, columns, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows({**row, "step": int(row["step"])} for row in table)
+
+
+def trained(paper: Paper[Any], layout: Layout, role: str) -> nn.Module:
+    """The trained network with the weights of ``role`` (one of :data:`APPLICABLE`), in evaluation mode."""
+    network = paper.network()
+    load_weights(network, layout.training / f"{role}.safetensors")
+    return network.eval()
