@@ -4,11 +4,10 @@ A promotion moves one alias, in one call, under a lock, and only if nothing else
 Every decision is kept: who, when, why, as tags of the registered model and as an artifact of the version's run.
 """
 
-import fcntl
 import getpass
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import isfinite
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from satsr.errors import SatsrError
+from satsr.locks import locked
 from satsr.register.registry import CHALLENGER, CHAMPION, DECISIONS, alias, drop_alias, facts_of, set_alias
 from satsr.tracking import Run
 
@@ -177,7 +177,7 @@ def approve(
         SatsrError: the version must not be promoted, the reason is empty, or another promotion came in between.
     """
     _reasoned(why)
-    with _locked(lock):
+    with _alone(lock):
         candidate = version(client, name, number)
         current = alias(client, name, CHAMPION)
         if seen is not None and seen != current:
@@ -204,7 +204,7 @@ def reject(client: Any, name: str, number: int, why: str, lock: Path) -> Decisio
         SatsrError: it is the champion, or the reason is empty.
     """
     _reasoned(why)
-    with _locked(lock):
+    with _alone(lock):
         candidate = version(client, name, number)
         current = alias(client, name, CHAMPION)
         if current == number:
@@ -221,7 +221,7 @@ def rollback(client: Any, name: str, why: str, lock: Path) -> Decision:
         SatsrError: there is no earlier champion, or the reason is empty.
     """
     _reasoned(why)
-    with _locked(lock):
+    with _alone(lock):
         current = alias(client, name, CHAMPION)
         moves = [entry for entry in history(client, name) if entry.before != entry.after]
         earlier = [entry for entry in moves if entry.after == current]
@@ -279,12 +279,5 @@ def _reasoned(why: str) -> None:
         raise SatsrError('a decision needs a reason: add --why "...".')
 
 
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise SatsrError("another promotion is under way on this machine: try again when it is done.") from None
-        yield
+def _alone(lock: Path) -> AbstractContextManager[None]:
+    return locked(lock, timeout=0, busy="another promotion is under way on this machine: try again when it is done.")
