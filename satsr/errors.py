@@ -1,4 +1,19 @@
-"""The one error a user meets: a sentence that says what was expected, what was found, and what to do."""
+"""The one error a user meets, a sentence that says what was expected, what was found and what to do; no secrets."""
+
+import os
+import re
+
+SECRET_NAME = re.compile(r"(SECRET|TOKEN|PASSWORD|PASSWD|API_?KEY|CREDENTIAL|PRIVATE_KEY)", re.IGNORECASE)
+PATTERNS = (
+    (re.compile(r"(\w+://)[^/\s:@]+:[^/\s@]+@"), r"\1***@"),
+    (
+        re.compile(r"((?:token|secret|password|passwd|api_?key|signature|sig|access_key)\s*[=:]\s*)[^\s&,;'\"]+", re.I),
+        r"\1***",
+    ),
+    (re.compile(r"\b(AKIA|ASIA)[A-Z0-9]{16}\b"), "***"),
+    (re.compile(r"\b(ghp|gho|github_pat|hf|glpat|xoxb)[_-][A-Za-z0-9_-]{16,}"), "***"),
+    (re.compile(r"(Bearer\s+)[A-Za-z0-9._~+/=-]+", re.IGNORECASE), r"\1***"),
+)
 
 
 class SatsrError(Exception):
@@ -7,3 +22,13 @@ class SatsrError(Exception):
     The doors (``python -m steps``, ``satsr``) print it without a traceback and exit with code 1. Library code raises it
     for whatever a user can cause; programming errors stay ordinary exceptions.
     """
+
+
+def redact(text: str) -> str:
+    """``text`` without user information in URLs, tokens, and the values of secret environment variables."""
+    for name, value in os.environ.items():
+        if len(value) >= 8 and SECRET_NAME.search(name):
+            text = text.replace(value, "***")
+    for pattern, replacement in PATTERNS:
+        text = pattern.sub(replacement, text)
+    return text

@@ -1,6 +1,6 @@
 import pytest
 
-from satsr.redact import redact
+from satsr.errors import redact
 
 
 @pytest.mark.parametrize(
