@@ -7,7 +7,6 @@ uninterrupted run see the same numbers.
 import zlib
 
 import numpy as np
-import torch
 
 
 def generator(seed: int, purpose: str, *index: int) -> np.random.Generator:
@@ -18,8 +17,3 @@ def generator(seed: int, purpose: str, *index: int) -> np.random.Generator:
 def integer(seed: int, purpose: str, *index: int) -> int:
     """A 63-bit integer, for interfaces that take a plain seed."""
     return int(generator(seed, purpose, *index).integers(2**63 - 1))
-
-
-def torch_generator(seed: int, purpose: str, *index: int) -> torch.Generator:
-    """A CPU generator of torch for one purpose."""
-    return torch.Generator().manual_seed(integer(seed, purpose, *index))

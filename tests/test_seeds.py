@@ -1,9 +1,7 @@
 import subprocess
 import sys
 
-import torch
-
-from satsr.seeds import generator, integer, torch_generator
+from satsr.seeds import generator, integer
 
 
 def test_draws_depend_on_seed_purpose_and_index_alone() -> None:
@@ -26,9 +24,3 @@ def test_draws_do_not_depend_on_the_hash_seed_of_the_process() -> None:
         for seed in ("1", "2")
     }
     assert printed == {f"{integer(0, 'x', 1)}\n"}
-
-
-def test_torch_draws_are_repeatable() -> None:
-    assert torch.equal(
-        torch.rand(3, generator=torch_generator(0, "a")), torch.rand(3, generator=torch_generator(0, "a"))
-    )

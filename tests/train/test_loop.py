@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from satsr.config import Train
 from satsr.errors import SatsrError
-from satsr.seeds import torch_generator
+from satsr.seeds import integer
 from satsr.train.loop import Fitted, Interrupted, fit
 from satsr.train.objectives import Batch, Objective, cosine, every, multistep, set_rate
 
@@ -22,7 +22,7 @@ class Line(Dataset[dict[str, torch.Tensor]]):
     """y = 3 x + 1 with a little noise; sample i depends on i alone."""
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
-        x = torch.rand(4, generator=torch_generator(0, "x", index))
+        x = torch.rand(4, generator=torch.Generator().manual_seed(integer(0, "x", index)))
         return {"x": x, "target": 3 * x + 1}
 
 
