@@ -136,6 +136,14 @@ def test_rounding_is_half_up_and_clips_once():
     np.testing.assert_array_equal(to_native(np.array([200], np.uint8), np.uint16), [200])
 
 
+def test_halves_go_to_the_even_neighbour_where_a_protocol_says_so():
+    values = np.array([-3.0, 0.5, 1.5, 2.5, 254.5, 300.0])
+    np.testing.assert_array_equal(to_native(values, np.uint8, ties="even"), [0, 0, 2, 2, 254, 255])
+    assert to_native(np.array([3e9], np.float32), np.int32, ties="even")[0] == 2**31 - 1
+    with pytest.raises(SatsrError, match="NaN cannot become uint8"):
+        to_native(np.array([np.nan]), np.uint8, ties="even")
+
+
 def test_rounding_equals_the_golden_image(golden):
     file = np.load(golden("rasvsr/metrics.npz"))
     rgb = to_uint8(file["tensor2img/in"].transpose(1, 2, 0) * 255)

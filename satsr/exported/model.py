@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from satsr.degrade import opencv_cubic
+from satsr.degrade import opencv_cubic, to_native
 from satsr.errors import SatsrError
 from satsr.exported import arrays
 from satsr.exported.facts import BANDS, Facts, parse
@@ -124,7 +124,7 @@ class Model:
                 "leaves nodata where they are."
             )
         result = self._apply(values, days, None if quality is None else np.asarray(quality), seed)
-        return pack(arrays.to_native(result, values.dtype), self.scale)
+        return pack(to_native(result, values.dtype, ties="even"), self.scale)
 
     def _apply(
         self, values: np.ndarray, days: Sequence[float] | None, quality: np.ndarray | None, seed: int

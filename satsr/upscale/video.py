@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from satsr.degrade import imresize
+from satsr.degrade import imresize, to_native
 from satsr.errors import SatsrError
 from satsr.exported import memory
-from satsr.exported.arrays import to_native
 from satsr.exported.model import Model
 from satsr.files import disk_errors, replacing, require_space
 from satsr.progress import Bar, track
@@ -259,7 +258,7 @@ class Run:
 
         job = tiles.Job((height, width), len(result), scale, self.plan.seams, read, enlarge, native)
         for rows in tiles.stitched(job, bar=bar):
-            result[:, rows.top : rows.top + rows.values.shape[1]] = to_native(rows.values, native)
+            result[:, rows.top : rows.top + rows.values.shape[1]] = to_native(rows.values, native, ties="even")
         return list(result.reshape(len(kept), channels, *result.shape[1:]))
 
 

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from satsr.degrade import imresize
+from satsr.degrade import imresize, to_native
 from satsr.errors import SatsrError
 from satsr.exported import memory
-from satsr.exported.arrays import to_native
 from satsr.exported.model import Model
 from satsr.imagery.geotiff import CACHE_MB, Layer, Scene
 from satsr.upscale import tiles, uncertainty
@@ -164,7 +163,7 @@ class Work:
         Nodata is where the input has it and nowhere else.
         """
         scene, valid = self.reference, self.valid(rows)
-        values = to_native(rows.values[: len(self.layers)], scene.dtype)
+        values = to_native(rows.values[: len(self.layers)], scene.dtype, ties="even")
         if self.nodata is not None:
             tiles.mark(values, valid, self.nodata, self.model.scale)
         if not self.options.spread:
