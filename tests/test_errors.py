@@ -1,6 +1,7 @@
 import pytest
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
-from satsr.errors import redact
+from satsr.errors import problems, redact
 
 
 @pytest.mark.parametrize(
@@ -24,3 +25,29 @@ def test_values_of_secret_variables_do_not_survive(monkeypatch: pytest.MonkeyPat
 def test_ordinary_text_is_unchanged() -> None:
     text = "sqlite:///mlflow.db and https://example.org/a?b=1"
     assert redact(text) == text
+
+
+class Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    size: int
+    side: int = 0
+    name: str
+
+    @field_validator("side")
+    @classmethod
+    def _even(cls, side: int) -> int:
+        if side % 2:
+            raise ValueError("Must be even")
+        return side
+
+
+def test_every_wrong_value_is_a_clause() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Settings.model_validate({"size": "large", "side": 3, "colour": 1})
+    assert problems(caught.value) == [
+        "size: input should be a valid integer, unable to parse string as an integer (found 'large')",
+        "side: must be even (found 3)",
+        "name is missing",
+        "unknown key colour",
+    ]
