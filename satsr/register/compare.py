@@ -5,7 +5,6 @@ same scale and share a metric. How the low-resolution frames were made may diffe
 """
 
 import csv
-import os
 import re
 import tempfile
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ from satsr.pages.report import Panel, panel_context
 from satsr.register import review
 from satsr.register.registry import CHAMPION
 from satsr.register.review import Version
+from satsr.versions import parsed
 
 SAMPLES = "report/samples"
 REFERENCES = "data.hr_sha256"
@@ -58,8 +58,7 @@ def named(client: Any, references: Sequence[str]) -> list[Version]:
     """
     if not references:
         return _largest_group([_chosen(client, name) for name in review.names(client)])
-    wanted = [review.find(client, name) if {"/", "@"} & set(name) else _chosen(client, name) for name in references]
-    found = {label(version): version for version in wanted}
+    found = {label(version): version for version in (_named(client, reference) for reference in references)}
     if len(found) < 2:
         raise SatsrError("a comparison needs two versions or more, for instance: satsr compare rasvsr/1 rasvsr/2.")
     return list(found.values())
@@ -170,6 +169,11 @@ def label(version: Version) -> str:
     return f"{version.name} v{version.number}"
 
 
+def _named(client: Any, reference: str) -> Version:
+    wanted = parsed(reference)
+    return _chosen(client, wanted.name) if wanted and wanted.bare else review.find(client, reference)
+
+
 def _chosen(client: Any, name: str) -> Version:
     found = review.versions(client, name)
     if not found:
@@ -241,7 +245,6 @@ def _all(versions: Sequence[Version], tag: str) -> str:
 
 def _fetch(client: Any, version: Version, folder: Path) -> Path:
     folder.mkdir()
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a dozen files need no bar
     try:
         return Path(client.download_artifacts(version.run, "report", str(folder)))
     except Exception as error:

@@ -18,6 +18,7 @@ from satsr.errors import SatsrError
 from satsr.locks import locked
 from satsr.register.registry import CHALLENGER, CHAMPION, DECISIONS, alias, drop_alias, facts_of, set_alias
 from satsr.tracking import Run
+from satsr.versions import parsed
 
 HISTORY = "history."
 COMPARABLE = ("data.sha256", "dataset", "conventions")
@@ -116,16 +117,13 @@ def find(client: Any, reference: str) -> Version:
     Raises:
         SatsrError: it is of another form, or does not exist.
     """
-    name, _, number = reference.partition("/")
-    if number.isdigit():
-        return version(client, name, int(number))
-    name, at, word = reference.partition("@")
-    if not at or not word:
+    wanted = parsed(reference)
+    if wanted is None or wanted.bare:
         raise SatsrError(f"{reference!r} names no version: write model/version or model@alias, for instance rasvsr/2.")
-    bearer = alias(client, name, word)
-    if bearer is None:
-        raise SatsrError(f"no version of {name} bears the alias {word!r}: look at satsr review.")
-    return version(client, name, bearer)
+    number = alias(client, wanted.name, wanted.alias) if wanted.alias else wanted.number
+    if number is None:
+        raise SatsrError(f"no version of {wanted.name} bears the alias {wanted.alias!r}: look at satsr review.")
+    return version(client, wanted.name, number)
 
 
 def objections(candidate: Version, champion: Version | None) -> list[str]:
