@@ -17,12 +17,10 @@ from satsr.upscale import checks, preview, tiles, uncertainty
 from satsr.upscale.blend import Seams, windows
 from satsr.upscale.checks import Say, silent
 from satsr.upscale.cog import Profile, RowWriter, to_cog, usable
+from satsr.upscale.options import Options
 from satsr.upscale.partial import Partial, unfinished
 from satsr.upscale.provenance import provenance
-from satsr.upscale.work import Options, Work
-
-LATER = ("consistency", "preview", "force", "overwrite")
-"""Options that do not change the result itself."""
+from satsr.upscale.work import Work
 
 
 def upscale(model: Model, source: Path, output: Path, options: Options | None = None, say: Say = silent) -> list[Path]:
@@ -107,10 +105,9 @@ def run(work: Work, output: Path, say: Say) -> list[Path]:
         f"{profile.height} px; windows of {work.seams.window} px; about {work.bytes(work.seams) / 1e9:.1f} GB of memory"
         f" (free: {memory.available(model.runner.device) / 1e9:.1f} GB) and at most {need / 1e9:.1f} GB of disk"
     )
-    chosen = {key: value for key, value in asdict(options).items() if key not in LATER}
     with (
         disk_errors(f"writing {output}"),
-        unfinished(output, {**profile.tags, "options": chosen}, options.overwrite) as partial,
+        unfinished(output, {**profile.tags, "options": options.decisive}, options.overwrite) as partial,
     ):
         files = [partial.folder / f"rows-{index}.tif" for index in range(len(outputs))]
         write_rows(work, partial, files, list(outputs.values()), say)
