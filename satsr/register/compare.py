@@ -43,7 +43,6 @@ SHOWN_APART = ("bicubic.", "gain.", "cost.")
 METHOD = "ema"
 """What ``frames.csv`` calls the weights that are exported."""
 HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-Scores = dict[str, dict[str, float]]
 
 
 def named(client: Any, references: Sequence[str]) -> list[Version]:
@@ -299,7 +298,7 @@ def _scenes(versions: Sequence[Version], fetched: Sequence[Path], metrics: Seque
     return rows
 
 
-def _frames(path: Path, name: str, whole: bool = False) -> Scores:
+def _frames(path: Path, name: str, whole: bool = False) -> dict[str, dict[str, float]]:
     """A metric by method and frame, as in the names of samples (``scene-frame``), or by method and whole scene."""
     collected: dict[str, dict[str, list[float]]] = {}
     with path.open(newline="", encoding="utf-8") as handle:

@@ -16,7 +16,7 @@ from satsr.progress import Bar
 from satsr.upscale import checks, preview, tiles, uncertainty
 from satsr.upscale.blend import Seams, windows
 from satsr.upscale.checks import Say, silent
-from satsr.upscale.cog import Profile, RowWriter, to_cog, usable
+from satsr.upscale.cog import RowWriter, TiffProfile, to_cog, usable
 from satsr.upscale.options import Options
 from satsr.upscale.partial import Partial, unfinished
 from satsr.upscale.provenance import provenance
@@ -125,7 +125,7 @@ def run(work: Work, output: Path, say: Say) -> list[Path]:
     return made
 
 
-def write_rows(work: Work, partial: Partial, files: list[Path], profiles: list[Profile], say: Say) -> None:
+def write_rows(work: Work, partial: Partial, files: list[Path], profiles: list[TiffProfile], say: Say) -> None:
     """The enlarged rows, in files that survive an interruption."""
     scene, scale = work.scene, work.model.scale
     done = int(partial.state.get("rows", 0))
@@ -138,7 +138,7 @@ def write_rows(work: Work, partial: Partial, files: list[Path], profiles: list[P
     if done == profiles[0].height:
         return
     begin = tiles.restart(scene.height, work.seams, done // scale) if done else 0
-    job = tiles.Job(
+    task = tiles.Enlargement(
         shape=(scene.height, scene.width),
         bands=len(work.layers) + work.options.spread,
         scale=scale,
@@ -151,7 +151,7 @@ def write_rows(work: Work, partial: Partial, files: list[Path], profiles: list[P
     columns = len(windows(scene.width, work.seams.window, work.seams.overlap))
     starts = windows(scene.height, work.seams.window, work.seams.overlap)
     with Bar("upscale", len(starts) * columns, sum(start < begin for start in starts) * columns) as bar:
-        for rows in tiles.stitched(job, begin, bar):
+        for rows in tiles.stitched(task, begin, bar):
             for block, writer in zip(work.finished(rows), writers, strict=True):
                 first = max(done - rows.top, 0)
                 if first < block.shape[1]:
@@ -159,7 +159,7 @@ def write_rows(work: Work, partial: Partial, files: list[Path], profiles: list[P
             partial.save(rows=min(writer.done for writer in writers))
 
 
-def described(work: Work) -> Profile:
+def described(work: Work) -> TiffProfile:
     """What the result says about itself."""
     scene, model, layers = work.reference, work.model, work.layers
     names = [
@@ -168,7 +168,7 @@ def described(work: Work) -> Profile:
     ]
     declared = any((layer.gain, layer.offset) != (1.0, 0.0) for layer in layers)
     kept = {name: text for name, text in scene.tags.items() if name != "AREA_OR_POINT"}
-    return Profile(
+    return TiffProfile(
         height=scene.height * model.scale,
         width=scene.width * model.scale,
         bands=len(layers),

@@ -89,7 +89,7 @@ def upscale(model: Model, source: Path, output: Path, options: Options | None = 
             kept = partial.state["plan"]
             plan = Plan(tuple(kept["starts"]), kept["reach"], Seams(**kept["seams"]), kept["bytes"])
         partial.save(plan=asdict(plan))
-        worst = Run(model, clip, plan, options, partial).finish(say)
+        worst = ClipWork(model, clip, plan, options, partial).finish(say)
         if options.consistency:
             target = output.with_name(f"{output.stem}_consistency")
             mean = consistency(clip, partial.folder / "frames", model.scale, target)
@@ -141,7 +141,7 @@ def check(model: Model, clip: frames.Clip, options: Options, say: Say) -> None:
     checks.settle(found, options.force, say)
 
 
-class Run:
+class ClipWork:
     """A clip going through a model."""
 
     def __init__(self, model: Model, clip: frames.Clip, plan: Plan, options: Options, partial: Partial) -> None:
@@ -255,8 +255,8 @@ class Run:
                 output = output[:, chosen]
             return ((output - offset) / gain).astype(np.float32, copy=False)
 
-        job = tiles.Job((height, width), len(result), scale, self.plan.seams, read, enlarge, native)
-        for rows in tiles.stitched(job, bar=bar):
+        task = tiles.Enlargement((height, width), len(result), scale, self.plan.seams, read, enlarge, native)
+        for rows in tiles.stitched(task, bar=bar):
             result[:, rows.top : rows.top + rows.values.shape[1]] = to_native(rows.values, native, ties="even")
         return list(result.reshape(len(kept), channels, *result.shape[1:]))
 
