@@ -75,15 +75,6 @@ def to_native(image: np.ndarray, dtype: npt.DTypeLike, ties: Literal["up", "even
     return np.asarray(rounded.clip(limits.min, limits.max, out=rounded), wanted)
 
 
-def to_uint8(image: np.ndarray) -> npt.NDArray[np.uint8]:
-    """``to_native(image, uint8)`` for values in 0..255.
-
-    Raises:
-        SatsrError: the image holds NaN.
-    """
-    return to_native(image, np.uint8)
-
-
 def downscale_frame(
     image: np.ndarray,
     scale: int,

@@ -13,12 +13,11 @@ from models.srgan.losses import (
     content_terms,
     discriminator_loss,
     fusion_warmup_loss,
-    generator_loss,
     spectral_angle,
     total_variation,
 )
 from models.srgan.network import SuperResolver
-from models.srgan.schedules import adversarial_weight, ema_decay, warmup_factor
+from models.srgan.schedules import adversarial_weight, warmup_factor
 from models.srgan.srresnet import SRResNet
 from models.srgan.successor import ESRGANGenerator, FlexibleGenerator, lka, rcab, res, rrdb, standard, stochastic
 
@@ -38,9 +37,7 @@ __all__ = [
     "adversarial_weight",
     "content_terms",
     "discriminator_loss",
-    "ema_decay",
     "fusion_warmup_loss",
-    "generator_loss",
     "lka",
     "part",
     "rcab",

@@ -11,7 +11,6 @@ from torch.nn import functional
 
 from models.srgan.content import ContentLoss
 
-BETA = 1e-3  # weight of the adversarial loss
 SMOOTH = 0.9  # what "real" is called with label smoothing
 SAM_LIMIT = 1 - 1e-7  # the arc cosine has no finite slope at 1
 TERM_WEIGHTS = {"l1": 1.0, "sam": 0.05, "perceptual": 0.2, "tv": 0.0}  # the successor's config for 10 m bands
@@ -33,11 +32,6 @@ def discriminator_loss(real: torch.Tensor, fake: torch.Tensor, smooth: bool = Fa
 def adversarial_loss(fake: torch.Tensor) -> torch.Tensor:
     """What the generator pays for logits of its images that say "generated": the cross-entropy against 1."""
     return functional.binary_cross_entropy_with_logits(fake, torch.ones_like(fake))
-
-
-def generator_loss(content: torch.Tensor, fake: torch.Tensor, beta: float = BETA) -> torch.Tensor:
-    """The perceptual loss of SRGAN: ``content + beta * adversarial_loss(fake)``."""
-    return content + beta * adversarial_loss(fake)
 
 
 def fusion_warmup_loss(fused: torch.Tensor, views: torch.Tensor) -> torch.Tensor:

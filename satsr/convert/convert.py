@@ -26,8 +26,6 @@ from satsr.locks import locked, remove_stale
 from satsr.progress import Bar
 from satsr.store.store import Store, StoreWriter
 
-Size = tuple[int, int]
-
 
 @dataclass(frozen=True)
 class Recipe:

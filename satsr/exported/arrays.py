@@ -10,7 +10,6 @@ from satsr.errors import SatsrError
 Pack = Callable[[np.ndarray, int], Any]
 ROWS, COLUMNS = ("y", "lat", "latitude"), ("x", "lon", "longitude")
 BANDS, TIMES = ("band", "bands", "channel"), ("time", "date", "view")
-STACKED = {"image": "N", "video": "T", "window": "T", "series": "T", "imageset": "T"}
 MERGED = ("series", "imageset")
 """Kinds whose result has no axis of dates or views."""
 
