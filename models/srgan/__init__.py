@@ -10,11 +10,8 @@ from models.srgan.discriminators import Discriminator, ESRGANDiscriminator, Patc
 from models.srgan.fusion import RecursiveFusion
 from models.srgan.losses import (
     adversarial_loss,
-    content_terms,
     discriminator_loss,
     fusion_warmup_loss,
-    spectral_angle,
-    total_variation,
 )
 from models.srgan.network import SuperResolver
 from models.srgan.schedules import adversarial_weight, warmup_factor
@@ -35,7 +32,6 @@ __all__ = [
     "TruncatedVGG19",
     "adversarial_loss",
     "adversarial_weight",
-    "content_terms",
     "discriminator_loss",
     "fusion_warmup_loss",
     "lka",
@@ -43,10 +39,8 @@ __all__ = [
     "rcab",
     "res",
     "rrdb",
-    "spectral_angle",
     "standard",
     "stochastic",
     "three_bands",
-    "total_variation",
     "warmup_factor",
 ]
