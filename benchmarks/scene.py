@@ -27,8 +27,8 @@ from satsr.exported import memory
 from satsr.exported.runners import Runner
 from satsr.seeds import generator
 from satsr.upscale import load
+from satsr.upscale.options import Options
 from satsr.upscale.scene import upscale
-from satsr.upscale.work import Options
 
 NAMES = ("B04", "B03", "B02", "B08")
 STRIP = 512

@@ -19,7 +19,7 @@ from satsr.exported import memory
 from satsr.imagery.images import read_rgb, write_png
 from satsr.seeds import generator
 from satsr.upscale import Model, load
-from satsr.upscale.plan import BURN_IN, Options
+from satsr.upscale.options import BURN_IN, Options
 from satsr.upscale.video import upscale
 
 

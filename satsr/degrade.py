@@ -1,6 +1,7 @@
 """How low-resolution images are made and enlarged: the antialiased cubic, blur, noise, and rounding done once."""
 
 from functools import lru_cache
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -52,33 +53,29 @@ def imresize(image: np.ndarray, scale: float, border: str = "mirror") -> np.ndar
     return np.ascontiguousarray(result.reshape(*result.shape[:2], *image.shape[2:]))
 
 
-def to_native(image: np.ndarray, dtype: npt.DTypeLike) -> np.ndarray:
-    """Rounds half up and clips to the range of an integer type, once.
+def to_native(image: np.ndarray, dtype: npt.DTypeLike, ties: Literal["up", "even"] = "up") -> np.ndarray:
+    """Rounds and clips to the range of an integer type, once.
 
     Args:
         image: any shape, values in the scale of ``dtype`` (0..255 for uint8).
         dtype: an integer type; a float type only converts.
+        ties: where halves go: "up", as in images that were made small (Jilin-189), or to the "even" neighbour, as the
+            papers' protocols round a network's output.
 
     Raises:
         SatsrError: the image holds NaN, which no integer stands for.
     """
     wanted = np.dtype(dtype)
-    if wanted.kind not in "ui":
-        return image.astype(wanted)
-    rounded = image + 0.5
+    if wanted.kind not in "ui" or image.dtype == wanted:
+        return image.astype(wanted, copy=False)
+    wide = np.float64 if wanted.itemsize > 2 else None  # float32 does not hold 2**31 - 1
+    rounded = np.add(image, 0.5, dtype=wide) if ties == "up" else np.rint(image, dtype=wide)
     if np.isnan(rounded.sum()) and np.isnan(rounded).any():
         raise SatsrError(f"an image with NaN cannot become {wanted}: replace nodata before rounding.")
+    if ties == "up":
+        np.floor(rounded, out=rounded)
     limits = np.iinfo(wanted)
-    return np.floor(rounded, out=rounded).clip(limits.min, limits.max, out=rounded).astype(wanted)
-
-
-def to_uint8(image: np.ndarray) -> npt.NDArray[np.uint8]:
-    """``to_native(image, uint8)`` for values in 0..255.
-
-    Raises:
-        SatsrError: the image holds NaN.
-    """
-    return to_native(image, np.uint8)
+    return np.asarray(rounded.clip(limits.min, limits.max, out=rounded), wanted)
 
 
 def downscale_frame(

@@ -1,7 +1,25 @@
-"""The one error a user meets: a sentence that says what was expected, what was found, and what to do."""
+"""The one error a user meets, a sentence that says what was expected, what was found and what to do; no secrets."""
 
+import os
+import re
 import signal
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+SECRET_NAME = re.compile(r"(SECRET|TOKEN|PASSWORD|PASSWD|API_?KEY|CREDENTIAL|PRIVATE_KEY)", re.IGNORECASE)
+PATTERNS = (
+    (re.compile(r"(\w+://)[^/\s:@]+:[^/\s@]+@"), r"\1***@"),
+    (
+        re.compile(r"((?:token|secret|password|passwd|api_?key|signature|sig|access_key)\s*[=:]\s*)[^\s&,;'\"]+", re.I),
+        r"\1***",
+    ),
+    (re.compile(r"\b(AKIA|ASIA)[A-Z0-9]{16}\b"), "***"),
+    (re.compile(r"\b(ghp|gho|github_pat|hf|glpat|xoxb)[_-][A-Za-z0-9_-]{16,}"), "***"),
+    (re.compile(r"(Bearer\s+)[A-Za-z0-9._~+/=-]+", re.IGNORECASE), r"\1***"),
+)
 
 
 class SatsrError(Exception):
@@ -24,3 +42,33 @@ def listed(claim: str, problems: Sequence[str], limit: int = 200) -> str:
     """A message with one problem a line."""
     more = [f"... and {len(problems) - limit} more"] if len(problems) > limit else []
     return "\n  ".join([f"{claim} ({len(problems)} found):", *problems[:limit], *more])
+
+
+def redact(text: str) -> str:
+    """``text`` without user information in URLs, tokens, and the values of secret environment variables."""
+    for name, value in os.environ.items():
+        if len(value) >= 8 and SECRET_NAME.search(name):
+            text = text.replace(value, "***")
+    for pattern, replacement in PATTERNS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def problems(error: "ValidationError", place: str = "") -> list[str]:
+    """What pydantic found wrong, a clause for each value, that begins with its key and ends with what was found.
+
+    Args:
+        error: what pydantic raised.
+        place: stands before the keys, such as ``train.``.
+    """
+    lines = []
+    for problem in error.errors():
+        key = place + ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            lines.append(f"unknown key {key}")
+        elif problem["type"] == "missing":
+            lines.append(f"{key} is missing")
+        else:
+            message = problem["msg"].removeprefix("Value error, ")
+            lines.append(f"{key}: {message[0].lower()}{message[1:]} (found {problem['input']!r})")
+    return lines

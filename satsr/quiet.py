@@ -17,6 +17,7 @@ ENVIRONMENT = {
     "ZENML_ANALYTICS_OPT_IN": "false",
     "ZENML_ENABLE_RICH_TRACEBACK": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # a version's dozen files need no bar
     "ORT_DISABLE_TELEMETRY": "1",  # the Linux wheel writes ~/.cache/Microsoft otherwise
     "DVC_NO_ANALYTICS": "1",
     "ITERATIVE_DO_NOT_TRACK": "1",

@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from satsr import quiet
-from satsr.errors import SatsrError
+from satsr.errors import SatsrError, redact
 from satsr.files import replacing
 from satsr.locks import locked
-from satsr.redact import redact
 
 LINEAGE = "satsr.lineage"
 SAMPLES = "report/samples"

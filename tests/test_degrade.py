@@ -14,7 +14,6 @@ from satsr.degrade import (
     opencv_cubic,
     probav_baseline,
     to_native,
-    to_uint8,
 )
 from satsr.errors import SatsrError
 from satsr.seeds import generator
@@ -129,16 +128,24 @@ def test_imresize_does_not_change_its_input_and_takes_views():
 
 def test_rounding_is_half_up_and_clips_once():
     values = np.array([-3.0, 0.49, 0.5, 1.5, 2.5, 254.5, 300.0])
-    np.testing.assert_array_equal(to_uint8(values), [0, 0, 1, 2, 3, 255, 255])
+    np.testing.assert_array_equal(to_native(values, np.uint8), [0, 0, 1, 2, 3, 255, 255])
     assert to_native(values, np.uint16)[-1] == 300
     assert to_native(values, np.float32).dtype == np.float32
     np.testing.assert_array_equal(to_native(np.array([300], np.uint16), np.uint8), [255])
     np.testing.assert_array_equal(to_native(np.array([200], np.uint8), np.uint16), [200])
 
 
+def test_halves_go_to_the_even_neighbour_where_a_protocol_says_so():
+    values = np.array([-3.0, 0.5, 1.5, 2.5, 254.5, 300.0])
+    np.testing.assert_array_equal(to_native(values, np.uint8, ties="even"), [0, 0, 2, 2, 254, 255])
+    assert to_native(np.array([3e9], np.float32), np.int32, ties="even")[0] == 2**31 - 1
+    with pytest.raises(SatsrError, match="NaN cannot become uint8"):
+        to_native(np.array([np.nan]), np.uint8, ties="even")
+
+
 def test_rounding_equals_the_golden_image(golden):
     file = np.load(golden("rasvsr/metrics.npz"))
-    rgb = to_uint8(file["tensor2img/in"].transpose(1, 2, 0) * 255)
+    rgb = to_native(file["tensor2img/in"].transpose(1, 2, 0) * 255, np.uint8)
     np.testing.assert_array_equal(rgb[..., ::-1], file["tensor2img/out"])
 
 
@@ -171,7 +178,8 @@ def test_noise_has_its_sigma_and_comes_from_the_generator_alone():
 
 def test_blurred_frames_are_blurred_before_they_shrink():
     frame = image(64, 64, 3, dtype=np.uint8)
-    np.testing.assert_array_equal(downscale_frame(frame, 4, blur_sigma=1.6), to_uint8(imresize(blur(frame, 1.6), 0.25)))
+    small = to_native(imresize(blur(frame, 1.6), 0.25), np.uint8)
+    np.testing.assert_array_equal(downscale_frame(frame, 4, blur_sigma=1.6), small)
 
 
 def test_the_proba_v_baseline_matches_the_golden_values(golden):
@@ -201,7 +209,7 @@ def test_the_opencv_cubic_matches_the_golden_values(golden):
         (lambda: downscale_frame(image(8, 8), 0.25), "how many times smaller"),
         (lambda: downscale_frame(image(8, 8), 4, noise_sigma=1.0), "generator"),
         (lambda: downscale_frame(image(8, 8), 4, blur_sigma=-1.0), "standard deviation"),
-        (lambda: to_uint8(np.array([np.nan])), "NaN"),
+        (lambda: to_native(np.array([np.nan]), np.uint8), "NaN"),
         (lambda: probav_baseline(image(2, 8, 8), np.ones((2, 8, 8), bool)), "integer views"),
         (lambda: probav_baseline(image(2, 8, 8, dtype=np.uint16), np.ones((2, 8, 9), bool)), "one shape"),
         (lambda: opencv_cubic(image(8, 8, dtype=np.uint8), 4), "convert uint8"),

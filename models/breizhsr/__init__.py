@@ -6,7 +6,6 @@ EarthVision at CVPR 2024, arXiv 2404.16409. Images are in -1..1 wherever they en
 
 from models.breizhsr.dense import RRDB as rrdb
 from models.breizhsr.diffusion import SRDiff as srdiff
-from models.breizhsr.losses import l1_loss, shift_l1_loss, ssim, ssim_loss
 from models.breizhsr.series import RRDBLTAE as rrdb_ltae
 from models.breizhsr.series import HighResNet as highresnet
 from models.breizhsr.series import HighResNetLTAE as highresnet_ltae
@@ -15,12 +14,8 @@ from models.breizhsr.series import RRDBHighResNet as rrdb_highresnet
 __all__ = [
     "highresnet",
     "highresnet_ltae",
-    "l1_loss",
     "rrdb",
     "rrdb_highresnet",
     "rrdb_ltae",
-    "shift_l1_loss",
     "srdiff",
-    "ssim",
-    "ssim_loss",
 ]

@@ -1,4 +1,4 @@
-"""SRDiff in the forms that are exported: the condition, and the whole few-step sampling as one graph.
+"""SRDiff in the form that is exported: the whole few-step sampling as one graph.
 
 The denoiser is exported as it is: ``network.denoise_fn`` takes (x_t, t, cond).
 """
@@ -8,22 +8,6 @@ from torch import Tensor, nn
 from torch._higher_order_ops.scan import scan
 
 from models.breizhsr.diffusion import SRDiff, from_residual, spaced_times
-
-
-class Conditioner(nn.Module):
-    """What is computed once per image: :meth:`SRDiff.condition` as a module.
-
-    Args:
-        network: the diffusion network whose backbone this is.
-    """
-
-    def __init__(self, network: SRDiff) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, x: Tensor, days: Tensor | None = None, alphas: Tensor | None = None) -> Tensor:
-        """LR input in -1..1 to the features (B, C, H, W) that the denoiser takes."""
-        return self.network.condition(x, days, alphas)
 
 
 class Sampler(nn.Module):

@@ -3,8 +3,8 @@
 All take images (B, 1, H, W) in 0..1 and a mask of the same shape that is 1 where the target is clear. Each image counts
 by its clear pixels; an image without any is left out, and a batch without any gives 0 with zero gradients.
 
-The *registered* losses compare the output's interior with every crop of the target that lies within ``border`` pixels
-(49 crops for a border of 3, the mask moves with the target), correct the mean brightness for each, and keep the best.
+The *registered* loss compares the output's interior with every crop of the target that lies within ``border`` pixels
+(49 crops for a border of 3, the mask moves with the target), corrects the mean brightness for each, and keeps the best.
 """
 
 import torch
@@ -59,60 +59,9 @@ def registered_cpsnr_loss(
     Raises:
         ValueError: the shapes differ, or nothing is left inside the border.
     """
-    residual, _, clear = _crops(output, target, mask, border)
+    residual, clear = _crops(output, target, mask, border)
     best, valid = _best(residual**2, clear)
     return -_mean_where(_decibels(best), valid)
-
-
-def registered_l1_loss(output: torch.Tensor, target: torch.Tensor, mask: torch.Tensor, border: int = 3) -> torch.Tensor:
-    """The mean over images of the best brightness-corrected mean absolute error (RAMS, PIUnet).
-
-    Args:
-        output: (B, 1, H, W) super-resolved images.
-        target: (B, 1, H, W) high-resolution images.
-        mask: (B, 1, H, W), 1 where the target is clear.
-        border: largest shift in pixels, in each direction.
-
-    Returns:
-        The loss, a scalar in the images' unit.
-
-    Raises:
-        ValueError: the shapes differ, or nothing is left inside the border.
-    """
-    residual, _, clear = _crops(output, target, mask, border)
-    return _mean_where(*_best(residual.abs(), clear))
-
-
-def registered_uncertainty_loss(
-    outputs: tuple[torch.Tensor, torch.Tensor],
-    target: torch.Tensor,
-    mask: torch.Tensor,
-    border: int = 3,
-    reference_compat: bool = False,
-) -> torch.Tensor:
-    """PIUnet's loss: the best mean negative log-likelihood of a Laplacian, ``s + |y - m| exp(-s)``, without constants.
-
-    Args:
-        outputs: the means m, images (B, 1, H, W), and the logarithms s of the scales, of the same shape.
-        target: (B, 1, H, W) high-resolution images y.
-        mask: (B, 1, H, W), 1 where the target is clear.
-        border: largest shift in pixels, in each direction.
-        reference_compat: the reference adds the brightness bias to s, too.
-
-    Returns:
-        The loss, a scalar.
-
-    Raises:
-        ValueError: the shapes differ, or nothing is left inside the border.
-    """
-    output, log_scale = outputs
-    if output.shape != log_scale.shape:
-        raise ValueError(f"means {tuple(output.shape)} and log-scales {tuple(log_scale.shape)} must have one shape")
-    residual, bias, clear = _crops(output, target, mask, border)
-    s = _interior(log_scale.to(residual.dtype), border)
-    if reference_compat:
-        s = s + bias
-    return _mean_where(*_best(s + residual.abs() * torch.exp(-s), clear))
 
 
 def _column_loss(output: torch.Tensor, target: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -143,11 +92,11 @@ def _interior(image: torch.Tensor, border: int) -> torch.Tensor:
 
 def _crops(
     output: torch.Tensor, target: torch.Tensor, mask: torch.Tensor, border: int
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+) -> tuple[torch.Tensor, torch.Tensor]:
     """What remains of the output's interior against every crop of the target once the mean brightness is corrected.
 
     Returns:
-        Residuals (B, 1, S, S, h, w) with S = 2 border + 1, biases (B, 1, S, S, 1, 1), masks as the residuals.
+        Residuals (B, 1, S, S, h, w) with S = 2 border + 1, and masks of the same shape.
     """
     output, target, mask = _checked(output, target, mask)
     height, width = output.shape[-2] - 2 * border, output.shape[-1] - 2 * border
@@ -159,7 +108,7 @@ def _crops(
     crops, clear = (image.unfold(-2, height, 1).unfold(-2, width, 1) for image in (target, mask))
     difference = crops - _interior(output, border)
     bias = (clear * difference).sum((-2, -1), keepdim=True) / clear.sum((-2, -1), keepdim=True).clamp_min(1)
-    return difference - bias, bias, clear
+    return difference - bias, clear
 
 
 def _best(error: torch.Tensor, clear: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

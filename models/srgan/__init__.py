@@ -10,15 +10,11 @@ from models.srgan.discriminators import Discriminator, ESRGANDiscriminator, Patc
 from models.srgan.fusion import RecursiveFusion
 from models.srgan.losses import (
     adversarial_loss,
-    content_terms,
     discriminator_loss,
     fusion_warmup_loss,
-    generator_loss,
-    spectral_angle,
-    total_variation,
 )
 from models.srgan.network import SuperResolver
-from models.srgan.schedules import adversarial_weight, ema_decay, warmup_factor
+from models.srgan.schedules import adversarial_weight, warmup_factor
 from models.srgan.srresnet import SRResNet
 from models.srgan.successor import ESRGANGenerator, FlexibleGenerator, lka, rcab, res, rrdb, standard, stochastic
 
@@ -36,20 +32,15 @@ __all__ = [
     "TruncatedVGG19",
     "adversarial_loss",
     "adversarial_weight",
-    "content_terms",
     "discriminator_loss",
-    "ema_decay",
     "fusion_warmup_loss",
-    "generator_loss",
     "lka",
     "part",
     "rcab",
     "res",
     "rrdb",
-    "spectral_angle",
     "standard",
     "stochastic",
     "three_bands",
-    "total_variation",
     "warmup_factor",
 ]

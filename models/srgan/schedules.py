@@ -41,8 +41,3 @@ def adversarial_weight(
 def warmup_factor(step: int, steps: int = 1_000, shape: str = "cosine") -> float:
     """What the generator's learning rate is multiplied by: (step + 1) / steps of the way up, 1 from there on."""
     return rise((step + 1) / steps, shape) if steps else 1.0
-
-
-def ema_decay(update: int, limit: float = 0.999) -> float:
-    """The decay of the moving average of weights at its ``update``-th update, counted from 1."""
-    return min(limit, (1 + update) / (10 + update))

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from satsr.errors import SatsrError
+from satsr.errors import SatsrError, problems
 
 SECTIONS = ("convert", "checks", "network", "train", "evaluate", "export", "gates")
 Model = TypeVar("Model", bound=BaseModel)
@@ -85,9 +85,9 @@ def validated(model: type[Model], values: Mapping[str, Any], paper: str, profile
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        problems = "; ".join(_problems(error, paper, place))
+        found = "; ".join(problems(error, place))
         raise SatsrError(
-            f"the configuration of {paper} (profile {profile}) is not valid: {problems}. "
+            f"the configuration of {paper} (profile {profile}) is not valid: {found}. "
             f"Look into params.yaml and pipelines/{paper}.yaml."
         ) from None
 
@@ -105,16 +105,3 @@ def paper_block(paper: str, params: Any) -> dict[str, Any]:
     if not isinstance(block, Mapping):
         raise SatsrError(f"papers.{paper} in params.yaml must be a block of sections, but it is {block!r}.")
     return dict(block)
-
-
-def _problems(error: ValidationError, paper: str, place: str) -> list[str]:
-    lines = []
-    for problem in error.errors():
-        key = place + ".".join(str(part) for part in problem["loc"])
-        if problem["type"] == "extra_forbidden":
-            lines.append(f"{key} is not a key of {paper}")
-        elif problem["type"] == "missing":
-            lines.append(f"{key} is missing")
-        else:
-            lines.append(f"{key} = {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}")
-    return lines

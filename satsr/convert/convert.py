@@ -29,11 +29,9 @@ from satsr.progress import Bar
 from satsr.raw import Raw, raw_root, read_raw
 from satsr.store.store import Store, StoreWriter
 
-Size = tuple[int, int]
-
 
 @dataclass(frozen=True)
-class _Job:
+class _Task:
     """One frame of a video, or one array of a series: where it comes from and where it goes."""
 
     piece: Piece
@@ -91,85 +89,85 @@ def _write(writer: StoreWriter, pieces: list[Piece], settings: Convert) -> None:
     Raises:
         SatsrError: lists everything that is wrong.
     """
-    jobs = [job for piece in pieces for job in _jobs(piece)]
+    tasks = [task for piece in pieces for task in _tasks(piece)]
     sizes: dict[tuple[str | None, str, str], tuple[tuple[int, ...], str]] = {}
     problems: list[str] = []
-    with Bar("converting", len(jobs)) as bar:
-        for job, done in _in_order(jobs, lambda job: _attempt(job, settings), settings.workers):
+    with Bar("converting", len(tasks)) as bar:
+        for task, done in _in_order(tasks, lambda task: _attempt(task, settings), settings.workers):
             bar.advance()
             if isinstance(done, str):
                 problems.append(done)
                 continue
-            source = job.piece.source
-            size, first = sizes.setdefault((source.split, source.id, job.role), (done.size, job.origin))
+            source = task.piece.source
+            size, first = sizes.setdefault((source.split, source.id, task.role), (done.size, task.origin))
             if done.size != size:
-                problems.append(f"{job.origin} is {_by(done.size)}, but {first} of the same clip is {_by(size)}")
+                problems.append(f"{task.origin} is {_by(done.size)}, but {first} of the same clip is {_by(size)}")
             if not problems:
                 for role, array in sorted(done.arrays.items()):
-                    writer.put(job.piece.split, job.piece.id, role, job.index - job.piece.frames.start, array)
+                    writer.put(task.piece.split, task.piece.id, role, task.index - task.piece.frames.start, array)
     if problems:
         raise SatsrError(listed("the frames cannot be converted", problems) + "\nRepair or remove them.")
     for piece in pieces:
         writer.describe(piece.split, piece.id, _meta(piece, settings, sizes))
 
 
-def _jobs(piece: Piece) -> Iterator[_Job]:
+def _tasks(piece: Piece) -> Iterator[_Task]:
     if piece.source.kind == "video":
         for index in piece.frames:
-            yield _Job(piece, "hr", index)
+            yield _Task(piece, "hr", index)
         return
     for role, frames in sorted(piece.source.roles.items()):
         for index in range(len(frames)):
-            yield _Job(piece, role, index)
+            yield _Task(piece, role, index)
 
 
-def _attempt(job: _Job, settings: Convert) -> _Done | str:
-    """The arrays of a job, or the sentence that says what is wrong with it."""
+def _attempt(task: _Task, settings: Convert) -> _Done | str:
+    """The arrays of a task, or the sentence that says what is wrong with it."""
     try:
-        if job.piece.source.kind == "video":
-            return _video_frame(job, settings)
-        array = job.piece.source.roles[job.role][job.index].load()
-        return _Done({job.role: array}, array.shape)
+        if task.piece.source.kind == "video":
+            return _video_frame(task, settings)
+        array = task.piece.source.roles[task.role][task.index].load()
+        return _Done({task.role: array}, array.shape)
     except SatsrError as error:
         return str(error)
 
 
-def _video_frame(job: _Job, settings: Convert) -> _Done:
+def _video_frame(task: _Task, settings: Convert) -> _Done:
     """A high-resolution frame cut to the multiple, with its low-resolution partner cut likewise, or made."""
-    roles = job.piece.source.roles
-    high = roles["hr"][job.index].load()
+    roles = task.piece.source.roles
+    high = roles["hr"][task.index].load()
     height, width = high.shape[:2]
     kept = (height - height % settings.cut_px, width - width % settings.cut_px)
     small = (kept[0] // settings.scale, kept[1] // settings.scale)
     if min(small) < settings.min_lr_px:
         raise SatsrError(
-            f"{job.origin} is {_by(high.shape)}, which gives {_by(small)} at scale {settings.scale}; "
+            f"{task.origin} is {_by(high.shape)}, which gives {_by(small)} at scale {settings.scale}; "
             f"the network needs at least {settings.min_lr_px} x {settings.min_lr_px}"
         )
     cut = np.ascontiguousarray(high[: kept[0], : kept[1]])
     if "lr" not in roles:
         return _Done({"hr": cut, "lr": downscale_frame(cut, settings.scale, settings.border)}, high.shape)
-    low = roles["lr"][job.index].load()
+    low = roles["lr"][task.index].load()
     for side, full, needed in zip(low.shape, (height, width), small, strict=False):
         if side not in (needed, full // settings.scale, -(-full // settings.scale)):
             raise SatsrError(
-                f"{roles['lr'][job.index].origin} is {_by(low.shape)}, but {job.origin} is {_by(high.shape)}: "
+                f"{roles['lr'][task.index].origin} is {_by(low.shape)}, but {task.origin} is {_by(high.shape)}: "
                 f"at scale {settings.scale} the sides do not belong together"
             )
     return _Done({"hr": cut, "lr": np.ascontiguousarray(low[: small[0], : small[1]])}, high.shape)
 
 
 def _in_order(
-    jobs: Iterable[_Job], work: Callable[[_Job], _Done | str], workers: int
-) -> Iterator[tuple[_Job, _Done | str]]:
-    """Results in the order of the jobs; only a few are worked on ahead, so memory is bounded."""
+    tasks: Iterable[_Task], work: Callable[[_Task], _Done | str], workers: int
+) -> Iterator[tuple[_Task, _Done | str]]:
+    """Results in the order of the tasks; only a few are worked on ahead, so memory is bounded."""
     if workers == 0:
-        yield from ((job, work(job)) for job in jobs)
+        yield from ((task, work(task)) for task in tasks)
         return
-    waiting: deque[tuple[_Job, Future[_Done | str]]] = deque()
+    waiting: deque[tuple[_Task, Future[_Done | str]]] = deque()
     with ThreadPoolExecutor(workers) as pool:
-        for job in jobs:
-            waiting.append((job, pool.submit(work, job)))
+        for task in tasks:
+            waiting.append((task, pool.submit(work, task)))
             if len(waiting) > 2 * workers:
                 first, future = waiting.popleft()
                 yield first, future.result()

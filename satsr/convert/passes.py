@@ -30,7 +30,7 @@ CLOUD_REFLECTANCE = (0.4, 0.8)
 CLOUD_EDGE_PX = 1.0
 ARRAY, TIMES = "cloud_mask", "timestamps"
 Mask = npt.NDArray[np.bool_]
-Window = tuple[int, int, int]
+MaskWindow = tuple[int, int, int]
 """Number of the mask, top, left."""
 
 
@@ -130,7 +130,7 @@ def part(make: Callable[[], tuple[np.ndarray, np.ndarray]], number: int) -> np.n
     return make()[number]
 
 
-def cut_window(masks: Path, side: int, window: Window, turn: int) -> Mask:
+def cut_window(masks: Path, side: int, window: MaskWindow, turn: int) -> Mask:
     """A window of a mask, (side, side), in one of eight orientations."""
     number, top, left = window
     cloud = enlarged(skies(masks)[number].cloud, side)[top : top + side, left : left + side]
@@ -150,7 +150,7 @@ def window_step(side: int) -> int:
 
 
 @lru_cache(maxsize=8)
-def cloudy_windows(masks: Path, side: int) -> list[Window]:
+def cloudy_windows(masks: Path, side: int) -> list[MaskWindow]:
     """The windows of all masks that are partly cloudy.
 
     Raises:

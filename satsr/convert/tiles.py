@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from satsr.errors import SatsrError
+from satsr.errors import SatsrError, problems
 from satsr.imagery.rasters import (
     TIFF,
     Window,
@@ -55,7 +55,7 @@ class Tiles(BaseModel):
     offset: int | None = Field(None, ge=-10000, le=10000)
 
 
-Recipe = TypeVar("Recipe", bound=Tiles)
+Recipe = TypeVar("Recipe", bound=BaseModel)
 
 
 class Tile(NamedTuple):
@@ -97,8 +97,8 @@ class Tile(NamedTuple):
         return as_dn(shifted(np.ascontiguousarray(array[..., list(chosen)]), self.offset), where)
 
 
-def parsed(model: type[Recipe], options: Mapping[str, Any]) -> Recipe:
-    """The options of a dataset card, checked.
+def parsed(model: type[Recipe], options: Mapping[str, Any], what: str = "a surrogate") -> Recipe:
+    """The options of a dataset card, checked; ``what`` they are of is said when they are wrong.
 
     Raises:
         SatsrError: an unknown option or a wrong value; all are named.
@@ -106,9 +106,8 @@ def parsed(model: type[Recipe], options: Mapping[str, Any]) -> Recipe:
     try:
         return model(**options)
     except ValidationError as error:
-        found = "; ".join(f"{problem['loc'][0]}: {problem['msg']}" for problem in error.errors())
-        known = ", ".join(model.model_fields)
-        raise SatsrError(f"the options of a surrogate are {known}, but in the dataset card {found}.") from None
+        found, known = "; ".join(problems(error)), ", ".join(model.model_fields)
+        raise SatsrError(f"the options of {what} are {known}, but in the dataset card {found}.") from None
 
 
 def imagery(files: Sequence[Path]) -> list[Path]:

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from satsr.config.resolve import read_yaml
-from satsr.errors import SatsrError
+from satsr.errors import SatsrError, problems
 
 CHECKSUM = r"^(sha256:[0-9a-f]{64}|md5:[0-9a-f]{32})$"
 
@@ -144,7 +144,7 @@ class Card(_Part):
         citation: the publication.
         notes: what a user should know.
         source: where the data come from.
-        layout: the reader, a key of :data:`satsr.convert.layouts.frames.LAYOUTS`; "auto" looks at the files.
+        layout: the reader, a key of :data:`satsr.convert.layouts.LAYOUTS`; "auto" looks at the files.
         scale: high-resolution side over low-resolution side.
         options: of the reader, for layouts whose reader has some (the surrogate pairs of ``sentinel2``, for instance).
         limits: for its archives.
@@ -205,18 +205,4 @@ def load_card(reference: str | Path, base: Path | None = None) -> Card:
     try:
         return Card.model_validate(content)
     except ValidationError as error:
-        raise SatsrError(f"{path} is not a valid dataset card: {'; '.join(_problems(error))}.") from None
-
-
-def _problems(error: ValidationError) -> list[str]:
-    lines = []
-    for problem in error.errors():
-        key = ".".join(str(part) for part in problem["loc"])
-        if problem["type"] == "extra_forbidden":
-            lines.append(f"unknown key {key}")
-        elif problem["type"] == "missing":
-            lines.append(f"{key} is missing")
-        else:
-            message = problem["msg"].removeprefix("Value error, ")
-            lines.append(f"{key}: {message[0].lower()}{message[1:]} (found {problem['input']!r})")
-    return lines
+        raise SatsrError(f"{path} is not a valid dataset card: {'; '.join(problems(error))}.") from None

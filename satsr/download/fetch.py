@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from satsr.errors import SatsrError
+from satsr.errors import SatsrError, redact
 from satsr.files import disk_errors, read_json, require_space, write_json
 from satsr.locks import locked
 from satsr.progress import Bar
-from satsr.redact import redact
 
 BLOCK = 1 << 20
 TIMEOUT_SECONDS = 60.0

@@ -4,14 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from satsr.errors import SatsrError
 
 Pack = Callable[[np.ndarray, int], Any]
 ROWS, COLUMNS = ("y", "lat", "latitude"), ("x", "lon", "longitude")
 BANDS, TIMES = ("band", "bands", "channel"), ("time", "date", "view")
-STACKED = {"image": "N", "video": "T", "window": "T", "series": "T", "imageset": "T"}
 MERGED = ("series", "imageset")
 """Kinds whose result has no axis of dates or views."""
 
@@ -35,16 +33,6 @@ def unpack(frames: Any, kind: str) -> tuple[np.ndarray, Pack]:
     if type(frames).__module__.partition(".")[0] == "torch":
         return _unpack_tensor(frames, kind)
     return _unpack_plain(np.asarray(frames), kind)
-
-
-def to_native(values: np.ndarray, dtype: npt.DTypeLike) -> np.ndarray:
-    """Rounds (half to even) and saturates to an integer type; a float type only converts."""
-    wanted = np.dtype(dtype)
-    if wanted.kind not in "iu" or values.dtype == wanted:
-        return np.asarray(values, wanted)
-    limits = np.iinfo(wanted)
-    rounded = np.rint(values, dtype=np.float64 if wanted.itemsize > 2 else None)  # float32 does not hold 2**31 - 1
-    return np.asarray(np.clip(rounded, limits.min, limits.max, out=rounded), wanted)
 
 
 def _unpack_plain(values: np.ndarray, kind: str) -> tuple[np.ndarray, Pack]:

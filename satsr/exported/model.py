@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from satsr.degrade import opencv_cubic
+from satsr.degrade import opencv_cubic, to_native
 from satsr.errors import SatsrError
 from satsr.exported import arrays
 from satsr.exported.facts import BANDS, Facts, parse
@@ -20,6 +20,7 @@ from satsr.exported.noise import noise
 from satsr.exported.reference import located
 from satsr.exported.runners import OnnxRunner, Runner, TorchRunner
 from satsr.files import sha256
+from satsr.kinds.imageset.views import clearest
 
 Float32 = npt.NDArray[np.float32]
 BACKENDS = ("onnx", "torch")
@@ -123,7 +124,7 @@ class Model:
                 "leaves nodata where they are."
             )
         result = self._apply(values, days, None if quality is None else np.asarray(quality), seed)
-        return pack(arrays.to_native(result, values.dtype), self.scale)
+        return pack(to_native(result, values.dtype, ties="even"), self.scale)
 
     def _apply(
         self, values: np.ndarray, days: Sequence[float] | None, quality: np.ndarray | None, seed: int
@@ -144,8 +145,6 @@ class Model:
             flat = self.predict(planes.reshape(1, -1, *planes.shape[2:]))[0]
             return np.moveaxis(flat.reshape(len(planes), -1, *flat.shape[1:]), 1, -1)
         if self.kind == "imageset":
-            from satsr.kinds.imageset.views import clearest  # imports torch, which graphs do not need
-
             clear = np.ones(values.shape[:3], np.bool_) if quality is None else quality != 0
             chosen = np.sort(clearest(clear, self.views or len(clear)))
             return np.moveaxis(self.predict(planes[chosen].swapaxes(0, 1), quality=clear[chosen][None])[0], 0, -1)

@@ -3,6 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
+from satsr.seeds import generator
+
 CELL_PX = 64
 
 
@@ -21,8 +23,6 @@ def noise(
     Returns:
         (bands, height, width) float32.
     """
-    from satsr.seeds import generator  # imports torch, which graphs do not need
-
     rows, columns = (
         range(place // CELL_PX, (place + side - 1) // CELL_PX + 1) for place, side in zip(corner, shape, strict=True)
     )

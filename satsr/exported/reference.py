@@ -1,17 +1,15 @@
 """From what a user calls a model to its file: a registered model by alias or version, or a file."""
 
-import os
-import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from satsr.errors import SatsrError
+from satsr.versions import Reference, parsed, registered
 
-REGISTERED = re.compile(r"(?:models:/)?([A-Za-z0-9._-]+)(?:@([A-Za-z0-9._-]+)|/(\d+))?")
 SUFFIXES = (".onnx", ".safetensors")
 EXAMPLES = "rasvsr@champion, rasvsr/3, or a path to an .onnx or .safetensors file"
 
@@ -46,30 +44,26 @@ def located(reference: str, backend: str) -> Iterator[Located]:
             raise SatsrError(f"there is no model file {path}: give {EXAMPLES}.")
         yield Located(path, path.name)
         return
-    found = REGISTERED.fullmatch(reference)
-    if path.exists() or found is None:
+    wanted = parsed(reference)
+    if path.exists() or wanted is None:
         raise SatsrError(f"{reference!r} is no model: give {EXAMPLES}.")
-    name, alias, number = found.groups()
+    wanted = replace(wanted, alias="champion") if wanted.bare else wanted
     with tempfile.TemporaryDirectory(prefix="satsr-model-") as folder:
-        yield _fetched(name, alias or (None if number else "champion"), number, backend, Path(folder))
+        yield _fetched(wanted, backend, Path(folder))
 
 
-def _fetched(name: str, alias: str | None, number: str | None, backend: str, folder: Path) -> Located:
+def _fetched(wanted: Reference, backend: str, folder: Path) -> Located:
     from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
 
     from satsr.project import root
     from satsr.tracking import client
 
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # five files need no bar
     registry = client(root())
-    try:
-        version = (
-            registry.get_model_version_by_alias(name, alias) if alias else registry.get_model_version(name, number)
-        )
-    except MlflowException:
-        raise SatsrError(_absent(registry, name, alias or number)) from None
-    label = f"{name}/{version.version}"
+    version = registered(registry, wanted)
+    if version is None:
+        raise SatsrError(_absent(registry, wanted.name, wanted.alias or str(wanted.number)))
+    label = f"{wanted.name}/{version.version}"
     try:
         if backend == "onnx":
             place = Path(download_artifacts(f"models:/{label}", dst_path=str(folder)))
@@ -88,7 +82,7 @@ def _fetched(name: str, alias: str | None, number: str | None, backend: str, fol
     return Located(chosen, label)
 
 
-def _absent(registry: Any, name: str, wanted: str | None) -> str:
+def _absent(registry: Any, name: str, wanted: str) -> str:
     """What the registry has instead."""
     models = {model.name: model for model in registry.search_registered_models(max_results=1000)}
     if name not in models:

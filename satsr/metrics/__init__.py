@@ -17,7 +17,6 @@ from satsr.metrics.similarity import (
     Window,
     similarity_map,
     ssim,
-    ssim_float,
     ssim_kornia,
     ssim_skimage,
 )
@@ -40,7 +39,6 @@ __all__ = [
     "shift_mae",
     "similarity_map",
     "ssim",
-    "ssim_float",
     "ssim_kornia",
     "ssim_skimage",
 ]

@@ -18,8 +18,8 @@ def require_u8(image: np.ndarray, name: str) -> None:
     """
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
         raise SatsrError(
-            f"{name} must be a uint8 image, found {_described(image)}: round it once with satsr.degrade.to_uint8, or "
-            "use a float metric with its peak (psnr_float, ssim_float)."
+            f"{name} must be a uint8 image, found {_described(image)}: round it once with satsr.degrade.to_native, or "
+            "use a float metric with its peak (psnr_float)."
         )
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3) or not image.size:
         raise SatsrError(f"{name} must be (H, W) or (H, W, 3), found {_described(image)}: put the channels last.")

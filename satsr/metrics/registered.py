@@ -46,7 +46,7 @@ class _Pair:
 
 
 @dataclass(frozen=True)
-class _Scene:
+class _Placed:
     """A prediction without its border and a reference that is zero where ``mask`` is not clear."""
 
     inner: Image
@@ -80,16 +80,16 @@ def cpsnr(sr: np.ndarray, hr: np.ndarray, mask: np.ndarray) -> float:
     Raises:
         SatsrError: other types, shapes or value ranges, NaN, or no clear pixel.
     """
-    scene = _scene(sr, hr, mask)
-    counts = {shift: int(np.count_nonzero(mask[scene.window(shift)])) for shift in SHIFTS}
+    placed = _placed(sr, hr, mask)
+    counts = {shift: int(np.count_nonzero(mask[placed.window(shift)])) for shift in SHIFTS}
     # The error in some of the rows, about their own bias, is a lower bound of the error in all: the most promising
     # shift comes first, and one whose bound exceeds the best found needs no second look. The result stays exact.
-    bounds = sorted((scene.pair(shift, _STRIDE).squared_error() / n, shift) for shift, n in counts.items() if n)
+    bounds = sorted((placed.pair(shift, _STRIDE).squared_error() / n, shift) for shift, n in counts.items() if n)
     best = np.inf
     for bound, shift in bounds:
         if bound * (1 - 1e-9) >= best:
             break
-        best = min(best, scene.pair(shift).squared_error() / counts[shift])
+        best = min(best, placed.pair(shift).squared_error() / counts[shift])
     return float("inf") if best == 0 else float(-10 * np.log10(best))
 
 
@@ -137,12 +137,12 @@ def cssim(
         SatsrError: as for ``cpsnr``, or images smaller than the window.
     """
     require_peak(data_range)
-    scene = _scene(sr, hr, mask)
-    pairs = (pair for pair in map(scene.pair, SHIFTS) if pair.count)
+    placed = _placed(sr, hr, mask)
+    pairs = (pair for pair in map(placed.pair, SHIFTS) if pair.count)
     return max(mean_similarity(pair.hr, pair.sr + pair.bias() * pair.clear, window, data_range) for pair in pairs)
 
 
-def _scene(sr: np.ndarray, hr: np.ndarray, mask: np.ndarray) -> _Scene:
+def _placed(sr: np.ndarray, hr: np.ndarray, mask: np.ndarray) -> _Placed:
     prediction, reference = float_pair(sr, hr)
     if prediction.ndim != 2 or min(prediction.shape) <= 2 * SHIFT_BORDER:
         raise SatsrError(f"a Proba-V metric needs images (H, W) of more than 6 pixels a side, found {sr.shape}.")
@@ -157,4 +157,4 @@ def _scene(sr: np.ndarray, hr: np.ndarray, mask: np.ndarray) -> _Scene:
     if not mask.any():
         raise SatsrError("the mask has no clear pixel, so the scene has no score: leave it out of the evaluation.")
     clear = mask.astype(np.float64)
-    return _Scene(np.ascontiguousarray(crop(prediction, SHIFT_BORDER)), reference * clear, clear, mask)
+    return _Placed(np.ascontiguousarray(crop(prediction, SHIFT_BORDER)), reference * clear, clear, mask)

@@ -126,15 +126,6 @@ def ssim(a: np.ndarray, b: np.ndarray, crop_border: int = 0, channel: str = "rgb
     return mean_similarity(select(a, crop_border, channel), select(b, crop_border, channel), GAUSSIAN, 255.0)
 
 
-def ssim_float(a: np.ndarray, b: np.ndarray, peak: float) -> float:
-    """The form of ``ssim`` for float images (H, W) or (H, W, C) with a value range of length ``peak``.
-
-    Raises:
-        SatsrError: not finite floats of one shape, too small, or a peak that is not positive.
-    """
-    return _checked_mean(a, b, GAUSSIAN, peak)
-
-
 def ssim_kornia(a: np.ndarray, b: np.ndarray, peak: float, size: int = 5) -> float:
     """Structural similarity as kornia 0.7 computes it: Gaussian of sigma 1.5, reflected border, same size.
 

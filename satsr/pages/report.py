@@ -183,11 +183,6 @@ def flat(manifest: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]
     return rows
 
 
-def temporal_profile(frames: Sequence[Image], row: int) -> Image:
-    """One row of pixels of each frame, stacked over time: uint8 (T, W, 3)."""
-    return np.stack([page.as_rgb(frame)[row] for frame in frames])
-
-
 def before_after_png(
     path: Path, images: Mapping[str, Image], labels: Mapping[str, str] | None = None, side: int = 360
 ) -> None:

@@ -4,11 +4,10 @@ A promotion moves one alias, in one call, under a lock, and only if nothing else
 Every decision is kept: who, when, why, as tags of the registered model and as an artifact of the version's run.
 """
 
-import fcntl
 import getpass
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import isfinite
@@ -16,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from satsr.errors import SatsrError
+from satsr.locks import locked
 from satsr.register.registry import CHALLENGER, CHAMPION, DECISIONS, alias, drop_alias, facts_of, set_alias
 from satsr.tracking import Run
+from satsr.versions import parsed
 
 HISTORY = "history."
 COMPARABLE = ("data.sha256", "dataset", "conventions")
@@ -116,16 +117,13 @@ def find(client: Any, reference: str) -> Version:
     Raises:
         SatsrError: it is of another form, or does not exist.
     """
-    name, _, number = reference.partition("/")
-    if number.isdigit():
-        return version(client, name, int(number))
-    name, at, word = reference.partition("@")
-    if not at or not word:
+    wanted = parsed(reference)
+    if wanted is None or wanted.bare:
         raise SatsrError(f"{reference!r} names no version: write model/version or model@alias, for instance rasvsr/2.")
-    bearer = alias(client, name, word)
-    if bearer is None:
-        raise SatsrError(f"no version of {name} bears the alias {word!r}: look at satsr review.")
-    return version(client, name, bearer)
+    number = alias(client, wanted.name, wanted.alias) if wanted.alias else wanted.number
+    if number is None:
+        raise SatsrError(f"no version of {wanted.name} bears the alias {wanted.alias!r}: look at satsr review.")
+    return version(client, wanted.name, number)
 
 
 def objections(candidate: Version, champion: Version | None) -> list[str]:
@@ -177,7 +175,7 @@ def approve(
         SatsrError: the version must not be promoted, the reason is empty, or another promotion came in between.
     """
     _reasoned(why)
-    with _locked(lock):
+    with _alone(lock):
         candidate = version(client, name, number)
         current = alias(client, name, CHAMPION)
         if seen is not None and seen != current:
@@ -204,7 +202,7 @@ def reject(client: Any, name: str, number: int, why: str, lock: Path) -> Decisio
         SatsrError: it is the champion, or the reason is empty.
     """
     _reasoned(why)
-    with _locked(lock):
+    with _alone(lock):
         candidate = version(client, name, number)
         current = alias(client, name, CHAMPION)
         if current == number:
@@ -221,7 +219,7 @@ def rollback(client: Any, name: str, why: str, lock: Path) -> Decision:
         SatsrError: there is no earlier champion, or the reason is empty.
     """
     _reasoned(why)
-    with _locked(lock):
+    with _alone(lock):
         current = alias(client, name, CHAMPION)
         moves = [entry for entry in history(client, name) if entry.before != entry.after]
         earlier = [entry for entry in moves if entry.after == current]
@@ -279,12 +277,5 @@ def _reasoned(why: str) -> None:
         raise SatsrError('a decision needs a reason: add --why "...".')
 
 
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise SatsrError("another promotion is under way on this machine: try again when it is done.") from None
-        yield
+def _alone(lock: Path) -> AbstractContextManager[None]:
+    return locked(lock, timeout=0, busy="another promotion is under way on this machine: try again when it is done.")

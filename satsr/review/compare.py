@@ -5,7 +5,6 @@ same scale and share a metric. How the low-resolution frames were made may diffe
 """
 
 import csv
-import os
 import re
 import tempfile
 from collections.abc import Sequence
@@ -25,6 +24,7 @@ from satsr.register import decisions
 from satsr.register.decisions import Version
 from satsr.register.registry import CHAMPION
 from satsr.scores import BASELINE, EXPORTED
+from satsr.versions import parsed
 
 REFERENCES = "data.hr_sha256"
 COSTS = {
@@ -41,7 +41,6 @@ FACTS = (
 )
 SHOWN_APART = (f"{BASELINE}.", "gain.", "cost.")
 HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-Scores = dict[str, dict[str, float]]
 
 
 def named(client: Any, references: Sequence[str]) -> list[Version]:
@@ -56,8 +55,7 @@ def named(client: Any, references: Sequence[str]) -> list[Version]:
     """
     if not references:
         return _largest_group([_chosen(client, name) for name in decisions.names(client)])
-    wanted = [decisions.find(client, name) if {"/", "@"} & set(name) else _chosen(client, name) for name in references]
-    found = {label(version): version for version in wanted}
+    found = {label(version): version for version in (_named(client, reference) for reference in references)}
     if len(found) < 2:
         raise SatsrError("a comparison needs two versions or more, for instance: satsr compare rasvsr/1 rasvsr/2.")
     return list(found.values())
@@ -168,6 +166,11 @@ def label(version: Version) -> str:
     return f"{version.name} v{version.number}"
 
 
+def _named(client: Any, reference: str) -> Version:
+    wanted = parsed(reference)
+    return _chosen(client, wanted.name) if wanted and wanted.bare else decisions.find(client, reference)
+
+
 def _chosen(client: Any, name: str) -> Version:
     found = decisions.versions(client, name)
     if not found:
@@ -239,7 +242,6 @@ def _all(versions: Sequence[Version], tag: str) -> str:
 
 def _fetch(client: Any, version: Version, folder: Path) -> Path:
     folder.mkdir()
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a dozen files need no bar
     try:
         return Path(client.download_artifacts(version.run, "report", str(folder)))
     except Exception as error:
@@ -294,7 +296,7 @@ def _scenes(versions: Sequence[Version], fetched: Sequence[Path], metrics: Seque
     return rows
 
 
-def _frames(path: Path, name: str, whole: bool = False) -> Scores:
+def _frames(path: Path, name: str, whole: bool = False) -> dict[str, dict[str, float]]:
     """A metric by method and frame, as in the names of samples (``scene-frame``), or by method and whole scene."""
     collected: dict[str, dict[str, list[float]]] = {}
     with path.open(newline="", encoding="utf-8") as handle:

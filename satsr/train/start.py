@@ -6,8 +6,6 @@ to the version made of it, so that a chain of trainings can be followed back.
 """
 
 import hashlib
-import os
-import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,10 +18,10 @@ from satsr.errors import SatsrError
 from satsr.files import sha256
 from satsr.project import root
 from satsr.tracking import client
+from satsr.versions import Reference, parsed, registered
 
 WEIGHTS = "weights"
 """Folder of a training's MLflow run that holds its weights by role."""
-VERSION = re.compile(r"([A-Za-z0-9._-]+)/([1-9]\d*)")
 
 
 @dataclass(frozen=True)
@@ -60,13 +58,13 @@ def find(reference: str, digest: str | None = None) -> Start:
     path = root() / Path(reference).expanduser()
     if path.exists():
         return Start(*_read(path, reference, digest))
-    version = VERSION.fullmatch(reference)
-    if version is None:
+    wanted = parsed(reference)
+    if wanted is None or wanted.number is None:
         raise SatsrError(
             f"a training cannot start from {reference!r}: give a version of the registry such as srgan-sisr6/3 (an "
             "alias may move on), or an existing file of weights with its SHA-256."
         )
-    return _registered(version[1], version[2])
+    return _registered(wanted)
 
 
 def lineage_of(folder: Path) -> str:
@@ -117,27 +115,23 @@ def _require_digest(path: Path, found: str, wanted: str | None) -> None:
         )
 
 
-def _registered(name: str, number: str) -> Start:
+def _registered(model: Reference) -> Start:
     from mlflow.exceptions import MlflowException
 
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # three files need no bar
     registry = client(root())
-    try:
-        version = registry.get_model_version(name, number)
-    except MlflowException:
-        raise SatsrError(
-            f"the model registry has no {name}/{number} to start from: satsr review lists what there is."
-        ) from None
+    version = registered(registry, model)
+    if version is None:
+        raise SatsrError(f"the model registry has no {model} to start from: satsr review lists what there is.")
     with tempfile.TemporaryDirectory(prefix="satsr-start-") as folder:
         try:
             place = Path(registry.download_artifacts(version.run_id, WEIGHTS, folder))
         except (MlflowException, OSError) as error:
             reason = " ".join(str(error).split())[:200]
             raise SatsrError(
-                f"the weights of {name}/{number} cannot be fetched from its MLflow run ({reason}): train it again, or "
+                f"the weights of {model} cannot be fetched from its MLflow run ({reason}): train it again, or "
                 "start from its file of weights."
             ) from None
-        weights, tags = _read(place, name, version.tags.get("lineage"))
-    model, earlier = f"{name}/{number}", version.tags.get("start.chain")
-    chain = f"{earlier} > {model}" if earlier else model
-    return Start(weights, {"model": model, "lineage": tags["lineage"], "chain": chain})
+        weights, tags = _read(place, model.name, version.tags.get("lineage"))
+    earlier = version.tags.get("start.chain")
+    chain = f"{earlier} > {model}" if earlier else str(model)
+    return Start(weights, {"model": str(model), "lineage": tags["lineage"], "chain": chain})

@@ -109,16 +109,6 @@ class Seams:
         return weight
 
 
-def patch_weight(seams: Seams, scale: int, *, top: bool, bottom: bool, left: bool, right: bool) -> NDArray[np.float32]:
-    """The weights of a patch of ``seams.window`` LR px; each flag says whether there is a neighbour on that side.
-
-    Returns:
-        (scale * window, scale * window) float32 in 0..1.
-    """
-    rows = seams.weight(scale, seams.window, top, bottom)
-    return np.outer(rows, seams.weight(scale, seams.window, left, right))
-
-
 class _Axis:
     """The windows along one axis and their weights, normalised so that they add up to 1 at every pixel.
 

@@ -33,7 +33,7 @@ RGB = [ColorInterp.red, ColorInterp.green, ColorInterp.blue]
 
 
 @dataclass(frozen=True)
-class Profile:
+class TiffProfile:
     """What a GeoTIFF says about itself.
 
     Attributes:
@@ -77,7 +77,7 @@ class RowWriter:
         done: rows that are safe on disk.
     """
 
-    def __init__(self, path: Path, profile: Profile, done: int = 0) -> None:
+    def __init__(self, path: Path, profile: TiffProfile, done: int = 0) -> None:
         self.path, self.profile, self.done = path, profile, done
         self._waiting: npt.NDArray[Any] = np.empty((profile.bands, 0, profile.width), profile.dtype)
         if not done:
@@ -103,7 +103,7 @@ class RowWriter:
         self.done += whole
 
 
-def create(path: Path, profile: Profile, values: npt.NDArray[Any] | None = None, **options: Any) -> None:
+def create(path: Path, profile: TiffProfile, values: npt.NDArray[Any] | None = None, **options: Any) -> None:
     """A GeoTIFF of (bands, height, width), or an empty one, whose blocks are missing until they are written."""
     if "compress" in options:
         options["predictor"] = 3 if profile.dtype.kind == "f" else 2

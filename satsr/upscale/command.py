@@ -5,9 +5,9 @@ import sys
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 from satsr.errors import SatsrError
+from satsr.upscale.options import Options
 
 EXAMPLES = """examples:
   satsr upscale S2A_MSIL2A_20230723T101601_N0509_R065_T32TNR_20230723T120000.SAFE sharp.tif --model srgan-sisr7@champion
@@ -69,8 +69,6 @@ def _run(arguments: argparse.Namespace) -> None:
     from satsr.exported.model import load
     from satsr.imagery import sentinel2 as safe
     from satsr.upscale import frames, scene, video
-    from satsr.upscale.plan import Options as ClipOptions
-    from satsr.upscale.work import Options as SceneOptions
 
     unknown = set(arguments.uncertainty) - {"consistency", "spread"}
     if unknown:
@@ -95,24 +93,25 @@ def _run(arguments: argparse.Namespace) -> None:
             f"--uncertainty {','.join(sorted(refused & set(arguments.uncertainty)))} is not made of "
             f"{'frames' if clip else 'image sets'}: scenes and series have both maps, frames have consistency."
         )
+    options = _options(arguments)
     if clip:
-        made = [video.upscale(model, source, output, _options(ClipOptions, arguments), _say).output]
+        made = [video.upscale(model, source, output, options, _say).output]
     else:
         action = scene.upscale
         if model.kind != "image":
             from satsr.upscale import sets  # imports torch, which graphs do not need
 
             action = {"series": sets.upscale_series, "imageset": sets.upscale_imagesets}[model.kind]
-        made = action(model, source, output, _options(SceneOptions, arguments), _say)
+        made = action(model, source, output, options, _say)
     _say(f"written: {', '.join(map(str, made))}")
 
 
-def _options(kind: type[Any], arguments: argparse.Namespace) -> Any:
-    """The arguments that this kind of work knows, its defaults where the user said nothing."""
+def _options(arguments: argparse.Namespace) -> Options:
+    """The arguments, and defaults where the user said nothing."""
     given = {name: value for name, value in vars(arguments).items() if value is not None}
     given |= {"extra": arguments.extra == "bicubic"}
     given |= {name: name in arguments.uncertainty for name in ("consistency", "spread")}
-    return kind(**{field.name: given[field.name] for field in fields(kind) if field.name in given})
+    return Options(**{field.name: given[field.name] for field in fields(Options) if field.name in given})
 
 
 def _at_least(least: int) -> Callable[[str], int]:

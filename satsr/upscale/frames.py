@@ -15,7 +15,7 @@ from satsr.files import natural, read_json, replacing
 from satsr.imagery import geotiff as raster
 from satsr.imagery.images import read_image, write_png
 from satsr.imagery.video_file import VIDEOS, video_frames
-from satsr.upscale.cog import Profile, create, require_whole
+from satsr.upscale.cog import TiffProfile, create, require_whole
 from satsr.upscale.tiles import Strip
 
 PICTURES = (".png", ".jpg", ".jpeg")
@@ -101,7 +101,7 @@ def write_frame(
     if scene is None and values.dtype.kind != "f":
         write_png(path.with_name(f"{path.name}.png"), np.moveaxis(values, 0, -1).squeeze())
         return
-    profile = Profile(values.shape[1], values.shape[2], len(values), values.dtype, nodata=nodata)
+    profile = TiffProfile(values.shape[1], values.shape[2], len(values), values.dtype, nodata=nodata)
     if scene is not None:
         profile = replace(
             profile,
@@ -246,7 +246,7 @@ def _bind(files: Sequence[Path], target: Path, tags: dict[str, str]) -> None:
     for index, file in enumerate(files):
         with raster.ungeoreferenced(), raster.opened(file) as source:
             colours = source.colorinterp if source.count > 1 else (ColorInterp.gray,)
-            profile = Profile(
+            profile = TiffProfile(
                 height=source.height,
                 width=source.width,
                 bands=source.count,

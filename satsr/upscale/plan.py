@@ -8,48 +8,10 @@ from satsr.exported import memory
 from satsr.exported.memory import Budget
 from satsr.exported.model import Model
 from satsr.upscale.blend import Seams
+from satsr.upscale.options import Options
 
-BURN_IN = 8
 LONGEST = 50  # frames of a segment: longer ones gain little, show no progress and are lost when interrupted
 WINDOWS = (512, 384, 256, 192, 128, 96, 64)
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a user may choose for a sequence.
-
-    Attributes:
-        bands: names or numbers from 1 of the bands that the model gets, for GeoTIFFs.
-        gain, offset: the model's numbers are gain * number + offset.
-        segment: frames that are kept of each run of a recurrent network; None: what the free memory bears.
-        burn_in: frames that a segment is longer on both sides.
-        window: side of a window in LR px; None: whole frames, or what the free memory bears.
-        overlap: of neighbouring windows in LR px.
-        margin: LR px at a window's edge that are thrown away.
-        seed: of the noise that a diffusion network starts from.
-        ensemble: the mean of eight outputs (:func:`satsr.upscale.uncertainty.outputs`) instead of one.
-        consistency: also write the frames, made small again, minus the input.
-        per_second: frame rate of a video; None: the input's.
-        preview: also write a before/after picture and page.
-        force: go on where the input looks wrong.
-        overwrite: the result may exist.
-    """
-
-    bands: tuple[str, ...] = ()
-    gain: float = 1.0
-    offset: float = 0.0
-    segment: int | None = None
-    burn_in: int = BURN_IN
-    window: int | None = None
-    overlap: int = 32
-    margin: int = 8
-    seed: int = 0
-    ensemble: bool = False
-    per_second: float | None = None
-    consistency: bool = False
-    preview: bool = False
-    force: bool = False
-    overwrite: bool = False
 
 
 @dataclass(frozen=True)

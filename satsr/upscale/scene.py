@@ -16,13 +16,11 @@ from satsr.progress import Bar
 from satsr.upscale import checks, preview, tiles, uncertainty
 from satsr.upscale.blend import Seams, windows
 from satsr.upscale.checks import Say, silent
-from satsr.upscale.cog import Profile, RowWriter, to_cog, usable
+from satsr.upscale.cog import RowWriter, TiffProfile, to_cog, usable
+from satsr.upscale.options import Options
 from satsr.upscale.partial import Partial, unfinished
 from satsr.upscale.provenance import provenance
-from satsr.upscale.work import Options, Work
-
-LATER = ("consistency", "preview", "force", "overwrite")
-"""Options that do not change the result itself."""
+from satsr.upscale.work import Work
 
 
 def upscale(model: Model, source: Path, output: Path, options: Options | None = None, say: Say = silent) -> list[Path]:
@@ -107,10 +105,9 @@ def run(work: Work, output: Path, say: Say) -> list[Path]:
         f"{profile.height} px; windows of {work.seams.window} px; about {work.bytes(work.seams) / 1e9:.1f} GB of memory"
         f" (free: {memory.available(model.runner.device) / 1e9:.1f} GB) and at most {need / 1e9:.1f} GB of disk"
     )
-    chosen = {key: value for key, value in asdict(options).items() if key not in LATER}
     with (
         disk_errors(f"writing {output}"),
-        unfinished(output, {**profile.tags, "options": chosen}, options.overwrite) as partial,
+        unfinished(output, {**profile.tags, "options": options.decisive}, options.overwrite) as partial,
     ):
         files = [partial.folder / f"rows-{index}.tif" for index in range(len(outputs))]
         write_rows(work, partial, files, list(outputs.values()), say)
@@ -128,7 +125,7 @@ def run(work: Work, output: Path, say: Say) -> list[Path]:
     return made
 
 
-def write_rows(work: Work, partial: Partial, files: list[Path], profiles: list[Profile], say: Say) -> None:
+def write_rows(work: Work, partial: Partial, files: list[Path], profiles: list[TiffProfile], say: Say) -> None:
     """The enlarged rows, in files that survive an interruption."""
     scene, scale = work.scene, work.model.scale
     done = int(partial.state.get("rows", 0))
@@ -141,7 +138,7 @@ def write_rows(work: Work, partial: Partial, files: list[Path], profiles: list[P
     if done == profiles[0].height:
         return
     begin = tiles.restart(scene.height, work.seams, done // scale) if done else 0
-    job = tiles.Job(
+    task = tiles.Enlargement(
         shape=(scene.height, scene.width),
         bands=len(work.layers) + work.options.spread,
         scale=scale,
@@ -154,7 +151,7 @@ def write_rows(work: Work, partial: Partial, files: list[Path], profiles: list[P
     columns = len(windows(scene.width, work.seams.window, work.seams.overlap))
     starts = windows(scene.height, work.seams.window, work.seams.overlap)
     with Bar("upscale", len(starts) * columns, sum(start < begin for start in starts) * columns) as bar:
-        for rows in tiles.stitched(job, begin, bar):
+        for rows in tiles.stitched(task, begin, bar):
             for block, writer in zip(work.finished(rows), writers, strict=True):
                 first = max(done - rows.top, 0)
                 if first < block.shape[1]:
@@ -162,7 +159,7 @@ def write_rows(work: Work, partial: Partial, files: list[Path], profiles: list[P
             partial.save(rows=min(writer.done for writer in writers))
 
 
-def described(work: Work) -> Profile:
+def described(work: Work) -> TiffProfile:
     """What the result says about itself."""
     scene, model, layers = work.reference, work.model, work.layers
     names = [
@@ -171,7 +168,7 @@ def described(work: Work) -> Profile:
     ]
     declared = any((layer.gain, layer.offset) != (1.0, 0.0) for layer in layers)
     kept = {name: text for name, text in scene.tags.items() if name != "AREA_OR_POINT"}
-    return Profile(
+    return TiffProfile(
         height=scene.height * model.scale,
         width=scene.width * model.scale,
         bands=len(layers),

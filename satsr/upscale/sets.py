@@ -25,11 +25,12 @@ from satsr.kinds.imageset.views import select_by_coverage
 from satsr.progress import track
 from satsr.upscale import checks, frames, preview, tiles
 from satsr.upscale.checks import Say, silent
+from satsr.upscale.options import Options
 from satsr.upscale.partial import unfinished
 from satsr.upscale.provenance import provenance
 from satsr.upscale.scene import check, find, run
 from satsr.upscale.tiles import Strip
-from satsr.upscale.work import Float32, Options, Work
+from satsr.upscale.work import Float32, Work
 
 IMAGES = (".tif", ".tiff", ".jp2", ".safe", ".zip")
 MASK = re.compile(r"[_-](?:clouds?|cloudmask|clm|mask|scl)$", re.IGNORECASE)

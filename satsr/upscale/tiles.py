@@ -55,7 +55,7 @@ Enlarge = Callable[[Sequence[Strip]], Float32]
 
 
 @dataclass(frozen=True)
-class Job:
+class Enlargement:
     """What is enlarged.
 
     Attributes:
@@ -79,26 +79,26 @@ class Job:
     batch: int = 1
 
 
-def stitched(job: Job, begin: int = 0, bar: Bar | None = None) -> Iterator[Rows]:
+def stitched(task: Enlargement, begin: int = 0, bar: Bar | None = None) -> Iterator[Rows]:
     """The result from top to bottom, each row once.
 
     Args:
-        job: what is enlarged.
+        task: what is enlarged.
         begin: LR row to begin with, which must be the top of a row of windows (:func:`restart`).
         bar: moved on by one for each window.
     """
     blender = RowBlender(
-        (job.shape[0] - begin, job.shape[1]), job.bands, job.scale, job.seams, blend_type(np.dtype(job.dtype))
+        (task.shape[0] - begin, task.shape[1]), task.bands, task.scale, task.seams, blend_type(np.dtype(task.dtype))
     )
     for top, group in groupby(blender.positions, key=lambda position: position[0]):
-        strip = replace(job.read(begin + top, blender.height), corner=(begin + top, 0))
+        strip = replace(task.read(begin + top, blender.height), corner=(begin + top, 0))
         columns = [left for _, left in group]
-        for first in range(0, len(columns), job.batch):
-            batch = columns[first : first + job.batch]
-            patches = _patches(job, strip, batch, blender.width)
+        for first in range(0, len(columns), task.batch):
+            batch = columns[first : first + task.batch]
+            patches = _patches(task, strip, batch, blender.width)
             for left, patch in zip(batch, patches, strict=True):
                 for row, block in blender.add(top, left, patch):
-                    yield Rows(row + begin * job.scale, block, _part(strip, 0, block.shape[1] // job.scale))
+                    yield Rows(row + begin * task.scale, block, _part(strip, 0, block.shape[1] // task.scale))
                 if bar is not None:
                     bar.advance()
     blender.close()
@@ -154,16 +154,16 @@ def mark(values: npt.NDArray[Any], valid: Mask | None, nodata: float, scale: int
             plane[~enlarged(valid[band], scale)] = nodata
 
 
-def _patches(job: Job, strip: Strip, columns: list[int], width: int) -> npt.NDArray[Any]:
+def _patches(task: Enlargement, strip: Strip, columns: list[int], width: int) -> npt.NDArray[Any]:
     """The enlarged windows; where nothing is valid the network is not asked."""
     parts = [_part(strip, left, width, axis=2) for left in columns]
     wanted = [index for index, part in enumerate(parts) if part.valid is None or part.valid.any()]
-    shape = (len(parts), job.bands, job.scale * strip.values.shape[1], job.scale * width)
+    shape = (len(parts), task.bands, task.scale * strip.values.shape[1], task.scale * width)
     if len(wanted) == len(parts):
-        return job.enlarge(parts)
+        return task.enlarge(parts)
     patches = np.zeros(shape, np.float32)
     if wanted:
-        patches[wanted] = job.enlarge([parts[index] for index in wanted])
+        patches[wanted] = task.enlarge([parts[index] for index in wanted])
     return patches
 
 

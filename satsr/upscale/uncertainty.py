@@ -12,7 +12,7 @@ from rasterio.windows import Window
 from satsr.degrade import imresize
 from satsr.exported.model import Model
 from satsr.imagery.geotiff import Scene, ungeoreferenced
-from satsr.upscale.cog import Profile, RowWriter, to_cog
+from satsr.upscale.cog import RowWriter, TiffProfile, to_cog
 
 Float32 = npt.NDArray[np.float32]
 WAYS = 8
@@ -70,7 +70,7 @@ def consistency(scene: Scene, result: Path, scale: int, rows: Path, target: Path
     Returns:
         Mean and root mean square of the absolute difference, in native values.
     """
-    profile = Profile(
+    profile = TiffProfile(
         scene.height,
         scene.width,
         len(scene.layers),

@@ -14,25 +14,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from satsr.degrade import imresize
+from satsr.degrade import imresize, to_native
 from satsr.errors import SatsrError
 from satsr.exported import memory
-from satsr.exported.arrays import to_native
 from satsr.exported.model import Model
 from satsr.files import disk_errors, replacing, require_space
 from satsr.progress import Bar, track
 from satsr.upscale import checks, frames, preview, tiles, uncertainty
 from satsr.upscale.blend import Seams, windows
 from satsr.upscale.checks import Say, silent
+from satsr.upscale.options import Options
 from satsr.upscale.partial import Partial, unfinished
-from satsr.upscale.plan import Footage, Options, Plan, planned
+from satsr.upscale.plan import Footage, Plan, planned
 from satsr.upscale.provenance import provenance
 from satsr.upscale.tiles import Strip
 
 VISIBLE = 1 / 512
 """Mean difference where segments meet, of the range of values, that is worth a line."""
-LATER = ("per_second", "consistency", "preview", "force", "overwrite")
-"""Options that do not change the frames themselves."""
 
 
 @dataclass(frozen=True)
@@ -85,13 +83,13 @@ def upscale(model: Model, source: Path, output: Path, options: Options | None = 
         f"of memory (free: {free / 1e9:.1f} GB) and at most {need / 1e9:.1f} GB of disk"
     )
     tags = provenance(model, clip.files)
-    chosen = {key: value for key, value in asdict(options).items() if key not in LATER}
-    with disk_errors(f"writing {output}"), unfinished(output, tags | {"options": chosen}, options.overwrite) as partial:
+    key = tags | {"options": options.decisive}
+    with disk_errors(f"writing {output}"), unfinished(output, key, options.overwrite) as partial:
         if "plan" in partial.state:
             kept = partial.state["plan"]
             plan = Plan(tuple(kept["starts"]), kept["reach"], Seams(**kept["seams"]), kept["bytes"])
         partial.save(plan=asdict(plan))
-        worst = Run(model, clip, plan, options, partial).finish(say)
+        worst = ClipWork(model, clip, plan, options, partial).finish(say)
         if options.consistency:
             target = output.with_name(f"{output.stem}_consistency")
             mean = consistency(clip, partial.folder / "frames", model.scale, target)
@@ -132,19 +130,18 @@ def check(model: Model, clip: frames.Clip, options: Options, say: Say) -> None:
         SatsrError: they do not look like what the model was trained on, and the user does not insist.
     """
     places = {0} if clip.per_second else {0, len(clip) // 2, len(clip) - 1}
+    gain, offset = options.numbers
     samples = []
     for strip in map(clip.load, sorted(places)):
-        values = strip.values.astype(np.float32) * options.gain + options.offset
+        values = strip.values.astype(np.float32) * gain + offset
         missing = ~np.isfinite(values) if strip.valid is None else ~strip.valid
         samples.append(np.where(missing, np.nan, values).reshape(len(values), -1)[:, ::7])
     native = clip.load(0).values.dtype
-    found = checks.problems(
-        model.facts, np.concatenate(samples, axis=1), native=native, gain=options.gain, tags=clip.tags
-    )
+    found = checks.problems(model.facts, np.concatenate(samples, axis=1), native=native, gain=gain, tags=clip.tags)
     checks.settle(found, options.force, say)
 
 
-class Run:
+class ClipWork:
     """A clip going through a model."""
 
     def __init__(self, model: Model, clip: frames.Clip, plan: Plan, options: Options, partial: Partial) -> None:
@@ -239,11 +236,12 @@ class Run:
         """Frames through the network, window by window; ``kept`` are the ones of its output that are wanted."""
         channels, scale, native = self.model.channels, self.model.scale, strips[0].values.dtype
         height, width = self.shape
+        gain, offset = self.options.numbers
         result = np.empty((len(kept) * channels, scale * height, scale * width), native)
 
         def read(top: int, rows: int) -> Strip:
             parts = [tiles.filled(Strip(*_rows(strip, top, rows))) for strip in strips]
-            return Strip(np.concatenate(parts) * self.options.gain + self.options.offset)
+            return Strip(np.concatenate(parts) * gain + offset)
 
         def enlarge(parts: Any) -> npt.NDArray[np.float32]:
             planes = np.stack([part.values for part in parts]).astype(np.float32, copy=False)
@@ -255,11 +253,11 @@ class Run:
             if self.model.kind == "video":
                 chosen = [index * channels + band for index in kept for band in range(channels)]
                 output = output[:, chosen]
-            return ((output - self.options.offset) / self.options.gain).astype(np.float32, copy=False)
+            return ((output - offset) / gain).astype(np.float32, copy=False)
 
-        job = tiles.Job((height, width), len(result), scale, self.plan.seams, read, enlarge, native)
-        for rows in tiles.stitched(job, bar=bar):
-            result[:, rows.top : rows.top + rows.values.shape[1]] = to_native(rows.values, native)
+        task = tiles.Enlargement((height, width), len(result), scale, self.plan.seams, read, enlarge, native)
+        for rows in tiles.stitched(task, bar=bar):
+            result[:, rows.top : rows.top + rows.values.shape[1]] = to_native(rows.values, native, ties="even")
         return list(result.reshape(len(kept), channels, *result.shape[1:]))
 
 

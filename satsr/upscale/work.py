@@ -1,67 +1,24 @@
 """A scene with the model that enlarges it: numbers in and out of the network, gaps kept, memory estimated."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from satsr.degrade import imresize
+from satsr.degrade import imresize, to_native
 from satsr.errors import SatsrError
 from satsr.exported import memory
-from satsr.exported.arrays import to_native
 from satsr.exported.model import Model
 from satsr.imagery.geotiff import CACHE_MB, Layer, Scene
 from satsr.upscale import tiles, uncertainty
 from satsr.upscale.blend import Seams
+from satsr.upscale.options import Options
 from satsr.upscale.plan import fitted
 
 Float32 = npt.NDArray[np.float32]
 WINDOWS = (256, 128, 64)
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a user may choose for a scene.
-
-    Attributes:
-        bands: names or numbers from 1 of the bands that the model gets; empty: by their names.
-        extra: also enlarge the other bands, by bicubic interpolation; otherwise they are left out.
-        gain, offset: the model's numbers are gain * number + offset; None: from the file.
-        nodata: value that stands for "missing"; None: from the file.
-        window: side of a window in LR px; None: what the free memory bears.
-        overlap: of neighbouring windows in LR px, at most half a window.
-        margin: LR px at a window's edge that are thrown away.
-        batch: windows that go through the network at once.
-        date: for a series, the wanted day, such as 2018-07-01; None: the middle one.
-        seed: of the noise that a diffusion network starts from.
-        ensemble: the mean of eight outputs (:func:`satsr.upscale.uncertainty.outputs`) instead of one.
-        consistency: also write the result, made small again, minus the input.
-        spread: also write the standard deviation of these eight.
-        preview: also write a before/after picture and page.
-        force: go on where the input looks wrong.
-        overwrite: the result may exist.
-    """
-
-    bands: tuple[str, ...] = ()
-    extra: bool = False
-    gain: float | None = None
-    offset: float | None = None
-    nodata: float | None = None
-    window: int | None = None
-    overlap: int = 32
-    margin: int = 8
-    batch: int = 1
-    date: str | None = None
-    seed: int = 0
-    ensemble: bool = False
-    consistency: bool = False
-    spread: bool = False
-    preview: bool = False
-    force: bool = False
-    overwrite: bool = False
 
 
 class Work:
@@ -106,7 +63,7 @@ class Work:
         """The user's gain and offset, else those of the file where it says what its numbers mean."""
         pairs = [(layer.gain, layer.offset) if self.model.facts.reflectance else (1.0, 0.0) for layer in layers]
         if self.options.gain is not None or self.options.offset is not None:
-            pairs = [(self.options.gain or 1.0, self.options.offset or 0.0)] * len(layers)
+            pairs = [self.options.numbers] * len(layers)
         gains, offsets = np.array(pairs, np.float32).T
         return gains[:, None, None], offsets[:, None, None]
 
@@ -164,7 +121,7 @@ class Work:
         Nodata is where the input has it and nowhere else.
         """
         scene, valid = self.reference, self.valid(rows)
-        values = to_native(rows.values[: len(self.layers)], scene.dtype)
+        values = to_native(rows.values[: len(self.layers)], scene.dtype, ties="even")
         if self.nodata is not None:
             tiles.mark(values, valid, self.nodata, self.model.scale)
         if not self.options.spread:

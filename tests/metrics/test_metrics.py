@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from satsr import metrics
-from satsr.degrade import to_uint8
+from satsr.degrade import to_native
 from satsr.errors import SatsrError
 from satsr.metrics.inputs import luma
 from satsr.metrics.registered import SHIFTS
@@ -67,7 +67,7 @@ def test_luma_equals_the_golden_one_to_the_bit(golden):
 
 def test_the_breizhsr_protocol_matches_the_golden_values(golden):
     file = np.load(golden("breizhsr/data_metrics.npz"))
-    a, b = (to_uint8((file[name].transpose(1, 2, 0) + 1) * 127.5) for name in "AB")
+    a, b = (to_native((file[name].transpose(1, 2, 0) + 1) * 127.5, np.uint8) for name in "AB")
     for name, function in {
         "psnr": metrics.psnr,
         "ssim": metrics.ssim_skimage,
@@ -145,7 +145,8 @@ def test_identical_images_are_infinite_and_fully_similar():
     assert metrics.psnr(image, image) == metrics.psnr(image, image, 4, "y") == np.inf
     assert metrics.psnr_float(unit, unit, 1.0) == metrics.cpsnr(unit[..., 0], unit[..., 0], mask) == np.inf
     assert metrics.probav_score(unit[..., 0], unit[..., 0], mask, 47.5) == 0
-    assert metrics.ssim(image, image) == metrics.ssim_skimage(image, image) == metrics.ssim_float(unit, unit, 1.0) == 1
+    assert metrics.ssim(image, image) == metrics.ssim_skimage(image, image) == 1
+    assert metrics.ssim_skimage(unit, unit, 1.0) == 1
     assert metrics.shift_mae(image, image) == metrics.mae(image, image) == metrics.sam(unit, unit) == 0
 
 
@@ -158,7 +159,6 @@ def test_strips_give_the_mean_of_the_whole_map():
 def test_float_and_uint8_forms_agree():
     a, b = u8(30, 33, 3), u8(30, 33, 3, index=1)
     assert metrics.psnr_float(a / 255, b / 255, 1.0) == pytest.approx(metrics.psnr(a, b), rel=1e-12)
-    assert metrics.ssim_float(a / 255, b / 255, 1.0) == pytest.approx(metrics.ssim(a, b), rel=1e-9)
     assert metrics.ssim_skimage(a / 255, b / 255, 1.0) == pytest.approx(metrics.ssim_skimage(a, b), rel=1e-9)
 
 
@@ -193,8 +193,8 @@ def test_spectral_angle_is_in_degrees_blind_to_brightness_and_skips_black_pixels
 def test_many_bands_are_averaged_by_band():
     rng = generator(6, "bands")
     a, b = rng.random((2, 24, 26, 13))
-    by_band = [metrics.ssim_float(a[..., band], b[..., band], 1.0) for band in range(13)]
-    assert metrics.ssim_float(a, b, 1.0) == pytest.approx(np.mean(by_band), rel=1e-9)
+    by_band = [metrics.ssim_skimage(a[..., band], b[..., band], 1.0) for band in range(13)]
+    assert metrics.ssim_skimage(a, b, 1.0) == pytest.approx(np.mean(by_band), rel=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_many_bands_are_averaged_by_band():
         (lambda: metrics.psnr_float(np.full((4, 4), np.nan), np.zeros((4, 4)), 1.0), "NaN or infinite"),
         (lambda: metrics.psnr_float(np.zeros((4, 4)), np.zeros((4, 4)), 0.0), "peak"),
         (lambda: metrics.psnr_float(u8(4, 4), u8(4, 4), 255.0), "array of floats"),
-        (lambda: metrics.ssim_float(np.zeros((1, 3, 20, 20)), np.zeros((1, 3, 20, 20)), 1.0), "one image"),
+        (lambda: metrics.ssim_skimage(np.zeros((1, 3, 20, 20)), np.zeros((1, 3, 20, 20)), 1.0), "one image"),
         (lambda: metrics.ssim_kornia(np.zeros((20, 20)), np.zeros((20, 20)), 1.0, size=4), "odd"),
         (lambda: metrics.mae(u8(4, 4), np.zeros((4, 4))), "array of floats"),
         (lambda: metrics.sam(np.zeros((4, 4, 3)), np.zeros((4, 4, 3))), "every pixel is zero"),

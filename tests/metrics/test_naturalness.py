@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.special import gamma
 
-from satsr.degrade import blur, downscale_frame, imresize, to_uint8
+from satsr.degrade import blur, downscale_frame, imresize, to_native
 from satsr.errors import SatsrError
 from satsr.metrics import naturalness as module
 from satsr.metrics import niqe, niqe_available
@@ -68,8 +68,8 @@ def test_normalised_luma_has_exact_zeros_where_the_image_is_flat(golden):
 
 def test_blur_and_enlargement_raise_niqe(params, frame):
     sharp = niqe(frame)
-    assert 2 < sharp < niqe(to_uint8(blur(frame, 1.6)))
-    assert sharp < niqe(to_uint8(imresize(downscale_frame(frame, 4), 4)))
+    assert 2 < sharp < niqe(to_native(blur(frame, 1.6), np.uint8))
+    assert sharp < niqe(to_native(imresize(downscale_frame(frame, 4), 4), np.uint8))
 
 
 def test_gray_is_taken_as_luma_and_the_border_is_cropped_first(params, frame):

@@ -6,7 +6,6 @@ import torch
 
 import models
 from models.breizhsr.diffusion import cosine_schedule, from_residual, spaced_times, to_residual
-from models.breizhsr.graphs import Conditioner
 from models.breizhsr.unet import time_embedding
 
 torch.set_num_threads(1)
@@ -164,7 +163,6 @@ def test_every_backbone_conditions_the_denoiser(backbone):
     condition = network.condition(x, DAYS, torch.ones(2, 3))
     assert condition.shape[-2:] == low.shape[-2:]
     assert network.denoise_fn.cond_proj.in_channels == condition.shape[1]
-    assert torch.equal(Conditioner(network)(x, DAYS, torch.ones(2, 3)), condition)
     assert torch.isfinite(network.loss(x, up, target, DAYS, torch.ones(2, 3)))
     assert network(x, up, DAYS, torch.ones(2, 3)).shape == up.shape
 

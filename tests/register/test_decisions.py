@@ -11,6 +11,7 @@ from satsr import tracking
 from satsr.cli import main
 from satsr.errors import SatsrError
 from satsr.imagery.images import write_png
+from satsr.locks import locked
 from satsr.register import decisions, registry
 from satsr.register.registry import About, Measured
 from satsr.review.compare import common, differences, named, table, write_comparison
@@ -140,6 +141,14 @@ def test_what_cannot_be_compared_or_is_not_better_is_refused(
         decisions.approve(models.client, name, 2, "because", models.lock)
     assert models.champion() == 1
     assert len(decisions.history(models.client, name)) == 1
+
+
+def test_one_decision_at_a_time(models: Registry) -> None:
+    with (
+        locked(models.lock),
+        pytest.raises(SatsrError, match="another promotion is under way on this machine: try again"),
+    ):
+        decisions.approve(models.client, models.name, 1, "a start", models.lock)
 
 
 def test_a_promotion_in_between_is_noticed(models: Registry) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from satsr.errors import SatsrError
-from satsr.upscale.blend import RAMPS, RowBlender, Seams, patch_weight, ramp, windows
+from satsr.upscale.blend import RAMPS, RowBlender, Seams, ramp, windows
 
 GOLDEN_SEAMS = Seams(window=32, overlap=8, eliminate=2)
 
@@ -86,13 +86,9 @@ def test_ramps_match_the_golden_values(tile, kind, n):
 
 def test_patch_weights_match_the_golden_values(tile):
     seams = Seams(window=32, overlap=6, eliminate=2)
-    sides = {
-        "corner": {"top": False, "bottom": True, "left": False, "right": True},
-        "inner": {"top": True, "bottom": True, "left": True, "right": True},
-        "right": {"top": False, "bottom": True, "left": True, "right": False},
-    }
-    for name, flags in sides.items():
-        assert np.abs(patch_weight(seams, 2, **flags) - tile[f"weight_{name}"]).max() < 1e-6, name
+    first, inner, last = (seams.weight(2, 32, *sides) for sides in ((False, True), (True, True), (True, False)))
+    for name, (rows, columns) in {"corner": (first, first), "inner": (inner, inner), "right": (first, last)}.items():
+        assert np.abs(np.outer(rows, columns) - tile[f"weight_{name}"]).max() < 1e-6, name
 
 
 def test_stitched_scene_matches_the_golden_values(tile):

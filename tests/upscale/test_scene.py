@@ -14,8 +14,8 @@ from rasterio.transform import from_origin
 from satsr.degrade import imresize
 from satsr.errors import SatsrError
 from satsr.exported import memory
+from satsr.upscale.options import Options
 from satsr.upscale.scene import upscale
-from satsr.upscale.work import Options
 from tests.tiny_graphs import cubic_graph, image_graph
 
 RNG = np.random.default_rng(0)
@@ -320,7 +320,7 @@ import resource, sys
 from pathlib import Path
 from satsr import load
 from satsr.upscale.scene import upscale
-from satsr.upscale.work import Options
+from satsr.upscale.options import Options
 from satsr.errors import SatsrError
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[4]),) * 2)
 try:

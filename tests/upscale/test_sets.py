@@ -12,8 +12,8 @@ from satsr.errors import SatsrError
 from satsr.imagery.images import read_image, write_png
 from satsr.kinds.imageset.paper import SELECTION_SEED
 from satsr.kinds.imageset.views import select_by_coverage
+from satsr.upscale.options import Options
 from satsr.upscale.sets import upscale_imagesets, upscale_series
-from satsr.upscale.work import Options
 from tests.tiny_graphs import imageset_graph, series_graph
 
 OPTIONS = Options(window=64, overlap=16, margin=4, date="2018-06-15")

@@ -13,7 +13,8 @@ from satsr.errors import SatsrError
 from satsr.exported.memory import Budget
 from satsr.imagery.images import read_rgb, write_png
 from satsr.upscale import frames
-from satsr.upscale.plan import Footage, Options, planned
+from satsr.upscale.options import Options
+from satsr.upscale.plan import Footage, planned
 from satsr.upscale.video import upscale
 from tests.tiny_graphs import image_graph, recurrent_graph, window_graph
 

@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 import cv2
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from satsr.convert.layouts.source import SceneSource, split_of
-from satsr.convert.tiles import split_blocks
+from satsr.convert.tiles import parsed, split_blocks
 from satsr.degrade import downscale_frame
 from satsr.errors import SatsrError, listed
 from satsr.files import files_below, natural
@@ -76,12 +76,7 @@ def photos(root: Path, **options: Any) -> list[SceneSource]:
     Raises:
         SatsrError: unknown options, files that are not 8-bit RGB (all are listed), or too few tiles for both splits.
     """
-    try:
-        recipe = Cutting(**options)
-    except ValidationError as error:
-        wrong = "; ".join(f"{problem['loc'][0]}: {problem['msg']}" for problem in error.errors())
-        known = ", ".join(Cutting.model_fields)
-        raise SatsrError(f"the options of photographs are {known}, but in the dataset card {wrong}.") from None
+    recipe = parsed(Cutting, options, "photographs")
     found = _headers(root, recipe)
     files = [file for file in found if min(found[file].height, found[file].width) >= _smallest(recipe)]
     if not files:

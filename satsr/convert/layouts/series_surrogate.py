@@ -25,8 +25,8 @@ from pydantic import Field
 from satsr.convert.layouts.source import SceneSource
 from satsr.convert.passes import (
     MAX_COVER,
+    MaskWindow,
     Passes,
-    Window,
     covers,
     cut_window,
     files_of,
@@ -63,7 +63,7 @@ class Pass(NamedTuple):
     """One date of a series: the window of its mask."""
 
     day: date
-    window: Window
+    window: MaskWindow
 
 
 def series_surrogate(root: Path, **options: Any) -> list[SceneSource]:

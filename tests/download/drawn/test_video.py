@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 
-from satsr.degrade import downscale_frame, imresize, to_uint8
+from satsr.degrade import downscale_frame, imresize, to_native
 from satsr.download.card import Embedded
 from satsr.download.drawn.video import render_clip, write_scenes
 from satsr.imagery.images import read_rgb
@@ -32,7 +32,7 @@ def test_the_same_arguments_give_the_same_clip_and_others_another() -> None:
 def test_there_is_detail_that_a_quarter_of_the_resolution_loses() -> None:
     for index in range(3):
         (frame,) = render_clip(0, index, 1, 128, 128)
-        there_and_back = to_uint8(imresize(downscale_frame(frame, 4).astype(float), 4))
+        there_and_back = to_native(imresize(downscale_frame(frame, 4).astype(float), 4), np.uint8)
         assert 23 < psnr(there_and_back, frame) < 31
 
 

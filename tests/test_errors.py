@@ -1,0 +1,53 @@
+import pytest
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+
+from satsr.errors import problems, redact
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://user:hunter2secret@example.org/file.zip",
+        "https://example.org/f?token=hunter2secret&x=1",
+        "password = hunter2secret",
+        "Authorization: Bearer hunter2secret",
+    ],
+)
+def test_secrets_do_not_survive(text: str) -> None:
+    assert "hunter2secret" not in redact(text)
+
+
+def test_values_of_secret_variables_do_not_survive(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "abcdefgh12345678")
+    assert redact("key abcdefgh12345678 used") == "key *** used"
+
+
+def test_ordinary_text_is_unchanged() -> None:
+    text = "sqlite:///mlflow.db and https://example.org/a?b=1"
+    assert redact(text) == text
+
+
+class Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    size: int
+    side: int = 0
+    name: str
+
+    @field_validator("side")
+    @classmethod
+    def _even(cls, side: int) -> int:
+        if side % 2:
+            raise ValueError("Must be even")
+        return side
+
+
+def test_every_wrong_value_is_a_clause() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Settings.model_validate({"size": "large", "side": 3, "colour": 1})
+    assert problems(caught.value) == [
+        "size: input should be a valid integer, unable to parse string as an integer (found 'large')",
+        "side: must be even (found 3)",
+        "name is missing",
+        "unknown key colour",
+    ]
