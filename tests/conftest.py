@@ -19,6 +19,11 @@ torch.set_num_threads(1)  # small tensors: more threads only wait for each other
 ROOT = Path(__file__).resolve().parents[1]
 
 
+@pytest.fixture(autouse=True)
+def draws_do_not_depend_on_the_tests_before() -> None:
+    torch.manual_seed(0)
+
+
 @pytest.fixture(scope="session")
 def golden() -> Golden:
     """``golden("rasvsr/metrics.npz")`` are the arrays of that golden file: see tests/golden/README.md."""

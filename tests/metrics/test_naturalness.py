@@ -87,12 +87,12 @@ def test_small_flat_and_float_images_are_refused(params, frame):
         niqe(frame / 255)
 
 
-def test_a_missing_model_is_told_with_its_variable(monkeypatch, tmp_path, frame):
+def test_a_missing_model_is_told_with_its_variable(monkeypatch, tmp_path):
     monkeypatch.delenv(module.PARAMS_VARIABLE, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert not niqe_available()
     with pytest.raises(SatsrError, match=module.PARAMS_VARIABLE):
-        niqe(frame)
+        niqe(generator(3, "image").integers(0, 256, (192, 192, 3), dtype=np.uint8))
 
 
 def test_the_cached_model_is_used_only_with_the_right_checksum(monkeypatch, tmp_path, golden, frame):
