@@ -97,9 +97,7 @@ def test_every_way_to_decide_by_a_name_is_seen(code: str) -> None:
 
 @pytest.mark.parametrize("paper", PAPERS)
 @pytest.mark.parametrize("profile", ["quick", "paper"])
-def test_every_profile_is_a_valid_configuration_whose_network_has_its_size(
-    paper: str, profile: str, tmp_path: Path
-) -> None:
+def test_every_profile_is_valid_and_its_network_has_its_size(paper: str, profile: str, tmp_path: Path) -> None:
     (tmp_path / "pipelines").symlink_to(ROOT / "pipelines")
     (tmp_path / "data").symlink_to(ROOT / "data")
     (tmp_path / "params.yaml").write_text(f"papers: {{{paper}: {{profile: {profile}}}}}")

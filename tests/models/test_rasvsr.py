@@ -154,7 +154,7 @@ def test_the_charbonnier_gradient_is_its_formula():
 
 
 def test_a_batch_equals_its_clips_one_by_one(small):
-    x = _random(1, 2, 3, 3, 36, 40)
+    x = _random(1, 2, 3, 3, 16, 20)
     _close(small(x), torch.cat([small(clip) for clip in x.split(1)]))
 
 
@@ -169,16 +169,16 @@ def test_a_single_frame_works_and_needs_no_flow(small):
 
 
 def test_every_frame_sees_the_whole_clip(small):
-    x = _random(3, 1, 4, 3, 32, 32)
+    x = _random(3, 1, 3, 3, 16, 16)
     before = small(x)
-    for changed in (0, 3):
+    for changed in (0, 2):
         other = x.clone()
         other[:, changed] = 1 - other[:, changed]
-        assert all((small(other)[:, t] - before[:, t]).abs().max() > 1e-4 for t in range(4))
+        assert all((small(other)[:, t] - before[:, t]).abs().max() > 1e-4 for t in range(3))
 
 
 def test_a_mirrored_clip_needs_no_memory_of_the_one_before(small):
-    half, plain = _random(4, 1, 3, 3, 32, 36), _random(5, 1, 6, 3, 32, 36)
+    half, plain = _random(4, 1, 2, 3, 16, 20), _random(5, 1, 4, 3, 16, 20)
     mirrored = torch.cat([half, half.flip(1)], dim=1)
     to_next, to_previous = small._flows(mirrored)
     _close(to_previous[:, 1:], to_next[:, :-1].flip(1))
@@ -187,7 +187,7 @@ def test_a_mirrored_clip_needs_no_memory_of_the_one_before(small):
     assert torch.equal(small(plain), first)
 
 
-@pytest.mark.parametrize("size", [(66, 70), (33, 40), (8, 9)])
+@pytest.mark.parametrize("size", [(30, 34), (17, 24), (8, 9)])
 def test_other_sizes_are_extended_and_cropped(small, size):
     x = _random(6, 1, 2, 3, *size)
     rows = torch.arange(-(-size[0] // 4) * 4).clamp(max=size[0] - 1)
@@ -199,7 +199,7 @@ def test_other_sizes_are_extended_and_cropped(small, size):
 
 def test_frames_of_the_outputs_size_keep_it():
     network = _lively(is_low_res_input=False)
-    assert network(_random(7, 1, 2, 3, 64, 80)).shape == (1, 2, 3, 64, 80)
+    assert network(_random(7, 1, 2, 3, 32, 40)).shape == (1, 2, 3, 32, 40)
     assert network(_random(7, 1, 2, 3, 45, 50)).shape == (1, 2, 3, 45, 50)
 
 
