@@ -102,6 +102,7 @@ def job(root: Path, variant: str, network: dict[str, Any] | None = None) -> Job:
     return Job(PAPER, config, Layout(root, "srgan"))
 
 
+@pytest.mark.slow
 def test_trainings_chain_through_the_registry_with_their_lineage(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
