@@ -26,7 +26,7 @@ lint: .venv/installed
 	@ruff check . && ruff format --check . && mypy
 
 unit: .venv/installed
-	@pytest -m "not slow"
+	@pytest -m "not slow" --numprocesses 2 --dist loadfile
 
 test: setup lint
 	@pytest --numprocesses 2 --dist loadfile

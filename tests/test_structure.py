@@ -2,10 +2,10 @@
 
 import ast
 import importlib
-import re
 from pathlib import Path
 
 import pytest
+import torch
 
 from satsr.config.recipe import load
 from satsr.config.resolve import read_yaml
@@ -14,7 +14,9 @@ from steps.job import recipe
 
 ROOT = Path(__file__).resolve().parents[1]
 CODE = sorted(path for folder in ("satsr", "models", "steps", "pipelines") for path in (ROOT / folder).rglob("*.py"))
+STAGES = [path for path in CODE if path.relative_to(ROOT).parts[0] in ("steps", "satsr")]
 PAPERS = list(read_yaml(ROOT / "params.yaml")["papers"])
+PUBLISHED = {"rasvsr": 5_389_519, "msdtgp": 14_174_083, "qanet": 2_818_389, "breizhsr": 246_538, "srgan": 1_549_462}
 LAYERS = ["models", "satsr", "steps", "pipelines"]
 
 
@@ -43,22 +45,73 @@ def test_imports_point_from_pipelines_to_steps_to_satsr_to_models(path: Path) ->
         assert allowed or path.name == "cli.py", f"{path} imports {name}"
 
 
-@pytest.mark.parametrize("paper", PAPERS)
-def test_stages_do_not_branch_on_the_name_of_a_paper(paper: str) -> None:
-    for path in CODE:
-        if path.parent.name in ("steps", "satsr"):
-            assert not re.search(rf"""==\s*["']{paper}["']""", path.read_text()), path
+def by_name(tree: ast.AST, names: list[str]) -> list[str]:
+    """The places that decide by one of these names: comparisons, cases, and tables that have it as a key."""
+    found = []
+    for node in ast.walk(tree):
+        match node:
+            case ast.Compare():
+                deciding = [node.left, *node.comparators]
+            case ast.MatchValue(value=value):
+                deciding = [value]
+            case ast.Dict(keys=keys):
+                deciding = [key for key in keys if key]
+            case ast.Subscript(slice=key):
+                deciding = [key]
+            case ast.Call(func=ast.Attribute(attr="get" | "pop" | "startswith" | "endswith"), args=arguments):
+                deciding = arguments
+            case _:
+                continue
+        constants = [part for item in deciding for part in ast.walk(item) if isinstance(part, ast.Constant)]
+        found += [f"line {part.lineno}: {part.value!r}" for part in constants if part.value in names]
+    return sorted(set(found))
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in CODE if path.relative_to(ROOT).parts[0] in ("steps", "satsr")], ids=str
+)
+def test_stages_do_not_decide_by_the_name_of_a_paper(path: Path) -> None:
+    # The BreizhSR data set, whose layout of files these two know, bears the name of its paper.
+    known = (
+        ["breizhsr"] if path.name in ("frames.py", "guess.py") and path.is_relative_to(ROOT / "satsr/convert") else []
+    )
+    assert by_name(ast.parse(path.read_text()), [paper for paper in PAPERS if paper not in known]) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "if name == 'srgan': pass",
+        "def f(name):\n    def g():\n        return name != 'srgan'",
+        "x = 1 if name in ('qanet', 'srgan') else 2",
+        "x = 'srgan' not in names",
+        "match name:\n    case 'qanet' | 'srgan': pass",
+        "x = {'srgan': 3}[name]",
+        "x = table['srgan']",
+        "x = table.get('srgan', 1)",
+        "x = name.startswith('srgan')",
+    ],
+)
+def test_every_way_to_decide_by_a_name_is_seen(code: str) -> None:
+    assert len(by_name(ast.parse(code), ["srgan"])) == 1
+    assert by_name(ast.parse(code), ["rasvsr"]) == []
 
 
 @pytest.mark.parametrize("paper", PAPERS)
 @pytest.mark.parametrize("profile", ["quick", "paper"])
-def test_every_profile_of_every_paper_is_a_valid_configuration(paper: str, profile: str, tmp_path: Path) -> None:
+def test_every_profile_is_valid_and_its_network_has_its_size(paper: str, profile: str, tmp_path: Path) -> None:
     (tmp_path / "pipelines").symlink_to(ROOT / "pipelines")
     (tmp_path / "data").symlink_to(ROOT / "data")
     (tmp_path / "params.yaml").write_text(f"papers: {{{paper}: {{profile: {profile}}}}}")
     config = load(config_of(paper), paper, tmp_path)
     assert config.profile == profile
-    assert recipe(paper)(config).network() is not None or profile == "paper"
+    with torch.device("meta"):  # names and shapes only
+        network = recipe(paper)(config).network()
+    size = sum(parameter.numel() for parameter in network.parameters())
+    if profile == "paper":
+        assert size == PUBLISHED[paper]
+    else:
+        assert 0 < size < PUBLISHED[paper]
 
 
 @pytest.mark.parametrize("paper", PAPERS)

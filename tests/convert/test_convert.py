@@ -58,9 +58,9 @@ def test_published_partners_are_kept_and_cut_likewise(tmp_path: Path, make_clip)
 
 def test_the_golden_low_resolution_frames_are_made_again(golden, tmp_path: Path) -> None:
     (tmp_path / "made").mkdir()
-    (tmp_path / "made/data").symlink_to(golden("rasvsr/demo_svsr/GT.lmdb"))
+    (tmp_path / "made/data").symlink_to(golden.full("rasvsr/demo_svsr/GT.lmdb"))
     (tmp_path / "given").mkdir()
-    (tmp_path / "given/data").symlink_to(golden("rasvsr/demo_svsr"))
+    (tmp_path / "given/data").symlink_to(golden.full("rasvsr/demo_svsr"))
     made, given = (converted(tmp_path / name) for name in ("made", "given"))
     for ours, theirs in zip(made.scenes("train"), given.scenes("train"), strict=True):
         for index in range(10):

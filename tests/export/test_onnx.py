@@ -65,7 +65,8 @@ def rasvsr(tmp_path_factory):
 RASVSR_SHAPES = [(1, 1, 3, 64, 64), (2, 2, 3, 40, 36), (1, 7, 3, 33, 47), (3, 3, 3, 8, 66), (1, 15, 3, 32, 32)]
 
 
-@pytest.mark.parametrize("shape", [*RASVSR_SHAPES, pytest.param((1, 40, 3, 64, 64), marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", [*RASVSR_SHAPES, (1, 40, 3, 64, 64)])
 def test_one_rasvsr_graph_serves_every_batch_length_and_size(rasvsr, shape):
     found = parity(*rasvsr, [_clip(*shape)])
     assert found["max_abs"] <= 1e-5
@@ -73,6 +74,7 @@ def test_one_rasvsr_graph_serves_every_batch_length_and_size(rasvsr, shape):
     assert found["cases"][0]["shapes"] == {"x": list(shape)}
 
 
+@pytest.mark.slow
 def test_the_rasvsr_graph_uses_onnx_operators_for_its_recurrence_and_sampling(rasvsr):
     kinds = {node.op_type for graph in _all_graphs(onnx.load(rasvsr[1]).graph) for node in graph.node}
     assert {"Scan", "DeformConv", "GridSample"} <= kinds

@@ -1,6 +1,5 @@
 """The metrics equal the references' values and refuse what would give a wrong number."""
 
-import json
 import subprocess
 import sys
 
@@ -15,7 +14,7 @@ from satsr.metrics.registered import SHIFTS
 from satsr.radiometry import normalisation
 from satsr.seeds import generator
 
-U8_PAIRS = ["random", "structured", "shifted", "identical", "near", "gray2d"]
+U8_PAIRS = ["random", "structured", "identical"]
 
 
 def u8(*shape, index=0):
@@ -30,14 +29,16 @@ def scene(size=32):
 
 @pytest.fixture(scope="module")
 def probav(golden):
-    inputs = np.load(golden("qanet/metric_inputs.npz"))
-    expected = json.loads(golden("qanet/metric_golden.json").read_text())
+    inputs = golden("qanet/metric_inputs.npz")
+    expected = golden.table("qanet/metric_golden.json")
+    clear = inputs["sm_part"]
+    images = {"hr_u16": inputs["hr_u16"], "hr_cloud_u16": np.where(clear, inputs["hr_u16"], np.uint16(16383))}
+    inputs.matches(images["hr_cloud_u16"], "hr_cloud_u16")
 
     def case(name):
         hr_key, mask_key = expected["cases"][name]
-        hr = inputs[hr_key] / 65535
-        mask = {"all ones": np.ones(hr.shape, bool), "all zero": np.zeros(hr.shape, bool)}.get(mask_key)
-        return inputs[f"sr__{name}"], hr, inputs[mask_key] if mask is None else mask, expected["results"][name]
+        masks = {"all ones": np.ones_like(clear), "all zero": np.zeros_like(clear), "sm_part": clear}
+        return inputs[f"sr__{name}"], images[hr_key] / 65535, masks[mask_key], expected["results"][name]
 
     return case
 
@@ -46,12 +47,8 @@ def probav(golden):
 @pytest.mark.parametrize("channel", ["rgb", "y"])
 @pytest.mark.parametrize("border", [0, 4])
 def test_psnr_and_ssim_match_the_golden_values(golden, pair, channel, border):
-    file = np.load(golden("rasvsr/metrics.npz"))
-    if f"img/{pair}/a" not in file or f"psnr/{pair}/cb{border}_{channel}" not in file:
-        pytest.skip(f"{pair} is not in this copy of the golden file")
-    a, b = (file[f"img/{pair}/{side}"] for side in "ab")
-    if a.ndim == 3:  # the golden images are BGR
-        a, b = a[..., ::-1], b[..., ::-1]
+    file = golden("rasvsr/metrics.npz")
+    a, b = (file[f"img/{pair}/{side}"][..., ::-1] for side in "ab")  # the golden images are BGR
     assert metrics.psnr(a, b, border, channel) == pytest.approx(
         float(file[f"psnr/{pair}/cb{border}_{channel}"]), rel=1e-9
     )
@@ -61,12 +58,12 @@ def test_psnr_and_ssim_match_the_golden_values(golden, pair, channel, border):
 
 
 def test_luma_equals_the_golden_one_to_the_bit(golden):
-    file = np.load(golden("rasvsr/metrics.npz"))
-    np.testing.assert_array_equal(luma(file["img/random/a"][..., ::-1]), file["ycbcr/to_y_channel"][..., 0])
+    file = golden("rasvsr/metrics.npz")
+    file.matches(luma(file["img/random/a"][..., ::-1])[..., None], "ycbcr/to_y_channel")
 
 
 def test_the_breizhsr_protocol_matches_the_golden_values(golden):
-    file = np.load(golden("breizhsr/data_metrics.npz"))
+    file = golden("breizhsr/data_metrics.npz")
     a, b = (to_native((file[name].transpose(1, 2, 0) + 1) * 127.5, np.uint8) for name in "AB")
     for name, function in {
         "psnr": metrics.psnr,
@@ -79,14 +76,14 @@ def test_the_breizhsr_protocol_matches_the_golden_values(golden):
 
 
 def test_zero_padded_similarity_matches_the_breizhsr_loss(golden):
-    file = np.load(golden("breizhsr/data_metrics.npz"))
+    file = golden("breizhsr/data_metrics.npz")
     a, b = ((file[name].transpose(1, 2, 0).astype(np.float64) + 1) / 2 for name in "AB")
     value = metrics.similarity_map(a, b, metrics.Window(border="zero"), 1.0).mean()
     assert value == pytest.approx(float(file["ssim_torch"]), abs=1e-6)  # the reference computes in float32
 
 
 def test_the_srgan_protocol_matches_the_golden_values(golden):
-    file = np.load(golden("srgan/seed_metrics_norms.npz"))
+    file = golden("srgan/seed_metrics_norms.npz")
     reflectance = normalisation("s2_norm")
     sr, hr = (reflectance.inverse(file[name].transpose(0, 2, 3, 1)) / np.float32(10000) for name in ("sr", "hr"))
     assert metrics.mae(sr, hr) == pytest.approx(float(file["val_L1"]), rel=1e-6)

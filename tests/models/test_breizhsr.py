@@ -1,8 +1,5 @@
 """BreizhSR's networks for one image and for a dated series: golden outputs, and what the paper's text promises."""
 
-import csv
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -10,6 +7,7 @@ import torch
 import models
 from models.breizhsr.fusion import RecursiveFusion
 from models.breizhsr.series import closest_anchor, median_anchor
+from tests.golden import weights
 
 torch.set_num_threads(1)
 
@@ -31,9 +29,8 @@ SMALL = {"channels": 16, "res_layers": 1, "d_model": 32, "heads": 4}
 SMALL_RRDB = {"num_blocks": 1, "nf": 16, "gc": 8}
 
 
-def tensors(path: Path) -> dict[str, torch.Tensor]:
-    with np.load(path) as file:
-        return {name: torch.from_numpy(file[name]) for name in file.files if file[name].dtype.kind == "f"}
+def tensors(file, *names):
+    return [torch.from_numpy(file[name]) for name in names]
 
 
 def series(batch=2, views=8, height=8, width=8):
@@ -45,13 +42,11 @@ def assert_close(actual, expected, atol=1e-4):
     torch.testing.assert_close(actual, expected, atol=atol, rtol=0)
 
 
-def assert_gradients_match(network, output, path):
-    golden = tensors(path)
-    loss = (output - golden["target"]).abs().mean()
-    assert abs(loss.item() - golden["l1"].item()) < 1e-6
+def assert_gradients_match(network, output, file):
+    loss = (output - torch.from_numpy(file["target"])).abs().mean()
+    assert abs(loss.item() - float(file["l1"])) < 1e-6
     loss.backward()
-    with np.load(path) as file:
-        keys, norms = file["grad_keys"], file["grad_norms"]
+    keys, norms = file["grad_keys"], file["grad_norms"]
     parameters = dict(network.named_parameters())
     assert sorted(keys) == sorted(parameters)
     actual = [parameters[key].grad.double().norm().item() for key in keys]
@@ -63,8 +58,8 @@ def assert_gradients_match(network, output, path):
 def test_keys_shapes_and_parameter_counts_are_the_authors(name, golden):
     network, kwargs, count = NETWORKS[name]
     built = models.build(network, **kwargs)
-    with golden(f"breizhsr/{name}_state_dict.csv").open() as file:
-        expected = {row["key"]: (row["shape"], row["dtype"], row["kind"]) for row in csv.DictReader(file)}
+    rows = golden.table(f"breizhsr/{name}_state_dict.csv")
+    expected = {row["key"]: (row["shape"], row["dtype"], row["kind"]) for row in rows}
     parameters = dict(built.named_parameters())
     actual = {
         key: (
@@ -78,54 +73,55 @@ def test_keys_shapes_and_parameter_counts_are_the_authors(name, golden):
     assert sum(value.numel() for value in parameters.values()) == count
 
 
-def test_rrdb_matches_the_golden_image_features_and_gradients(golden, make_weights):
-    path = golden("breizhsr/rrdb8.npz")
-    expected = tensors(path)
-    network = make_weights("breizhsr").make_state(models.build("rrdb", num_blocks=8), 0.04).eval()
-    output = network(expected["x"])
-    features = network.features((expected["x"] + 1) / 2)
+def test_rrdb_matches_the_golden_image_features_and_gradients(golden):
+    file = golden("breizhsr/rrdb8.npz")
+    (x,) = tensors(file, "x")
+    network = weights.breizhsr(models.build("rrdb", num_blocks=8), 0.04).eval()
+    output = network(x)
+    features = network.features((x + 1) / 2)
     assert len(features) == 9
-    assert_close(output, expected["y"])
-    assert_close(features[0], expected["feas_first"])
-    assert_close(features[-1], expected["feas_last"])
-    assert_gradients_match(network, output, path)
+    file.matches(output, "y", atol=1e-4)
+    file.matches(features[0], "feas_first", atol=1e-4)
+    file.matches(features[-1], "feas_last", atol=1e-4)
+    assert_gradients_match(network, output, file)
 
 
 @pytest.mark.parametrize("reference_compat", [False, True])
-def test_highresnet_matches_the_golden_image_and_gradients(reference_compat, golden, make_weights):
-    path = golden("breizhsr/highresnet.npz")
-    expected = tensors(path)
-    network = models.build("highresnet", reference_compat=reference_compat)
-    make_weights("breizhsr").make_state(network, 0.05).eval()
-    output = network(expected["x"], expected["alphas"])
-    assert_close(output, expected["y"])
-    assert_close(network.condition(expected["x"], alphas=expected["alphas"]), expected["fea"])
-    assert_gradients_match(network, output, path)
-    odd = network(expected["x_odd5"], torch.ones(2, 5))
-    assert torch.allclose(odd, expected["y_odd5"], atol=1e-4) == reference_compat
+def test_highresnet_matches_the_golden_image_and_gradients(reference_compat, golden):
+    file = golden("breizhsr/highresnet.npz")
+    x, alphas, odd = tensors(file, "x", "alphas", "x_odd5")
+    network = weights.breizhsr(models.build("highresnet", reference_compat=reference_compat), 0.05).eval()
+    output = network(x, alphas)
+    file.matches(output, "y", atol=1e-4)
+    file.matches(network.condition(x, alphas=alphas), "fea", atol=1e-4)
+    assert_gradients_match(network, output, file)
+    for found, expected in file.pairs(network(odd, torch.ones(2, 5)), "y_odd5"):
+        assert np.allclose(found, expected, atol=1e-4) == reference_compat
 
 
-def test_ltae_network_matches_the_golden_image_and_gradients(golden, make_weights):
-    path = golden("breizhsr/highresnet_ltae_median.npz")
-    expected = tensors(path)
-    network = make_weights("breizhsr").make_state(models.build("highresnet_ltae", anchor="median"), 0.05).eval()
-    output = network(expected["x"], expected["dates"])
-    assert_close(output, expected["y"])
-    assert_close(network.condition(expected["x"], expected["dates"]), expected["fea"])
-    assert_close(network(expected["x"], expected["dates"].int(), torch.ones(2, 8)), expected["y"])
-    assert_gradients_match(network, output, path)
+def test_ltae_network_matches_the_golden_image_and_gradients(golden):
+    file = golden("breizhsr/highresnet_ltae_median.npz")
+    x, dates = tensors(file, "x", "dates")
+    network = weights.breizhsr(models.build("highresnet_ltae", anchor="median"), 0.05).eval()
+    output = network(x, dates)
+    file.matches(output, "y", atol=1e-4)
+    file.matches(network.condition(x, dates), "fea", atol=1e-4)
+    file.matches(network(x, dates.int(), torch.ones(2, 8)), "y", atol=1e-4)
+    assert_gradients_match(network, output, file)
 
 
-def test_ltae_matches_the_golden_features_attention_and_date_encoding(golden, make_weights):
-    expected = tensors(golden("breizhsr/highresnet_ltae_median.npz"))
-    network = make_weights("breizhsr").make_state(models.build("highresnet_ltae"), 0.05).eval()
-    fused, attention = network.temporal_encoder(expected["ltae_in"], expected["dates"][:1])
-    assert_close(fused, expected["ltae_out"])
-    assert_close(attention, expected["ltae_att"], 1e-5)
-    encodings = tensors(golden("breizhsr/encodings.npz"))
+def test_ltae_matches_the_golden_features_attention_and_date_encoding(golden):
+    file = golden("breizhsr/highresnet_ltae_median.npz")
+    network = weights.breizhsr(models.build("highresnet_ltae"), 0.05).eval()
+    for part in ("_pixels", "") if file.path else ("_pixels",):  # sixteen pixels anywhere, all where the file is
+        encoded, dates = tensors(file, f"ltae_in{part}", "dates")
+        fused, attention = network.temporal_encoder(encoded, dates[:1])
+        file.matches(fused, f"ltae_out{part}", atol=1e-4)
+        file.matches(attention, f"ltae_att{part}", atol=1e-5)
+    encodings = golden("breizhsr/encodings.npz")
     encoder = network.temporal_encoder.positional_encoder
-    assert_close(encoder.divisors, encodings["pe_denom"], 1e-6)
-    assert_close(encoder(encodings["dates"]), encodings["pe"], 1e-6)
+    encodings.matches(encoder.divisors, "pe_denom", atol=1e-6)
+    encodings.matches(encoder(*tensors(encodings, "dates")), "pe", atol=1e-6)
 
 
 def test_closest_anchor_of_a_batch_is_each_samples_own():

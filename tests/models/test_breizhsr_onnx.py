@@ -76,6 +76,6 @@ def test_sampling_in_few_steps_exports_as_one_graph(tmp_path):
     options = {"channels": 8, "multipliers": (1,), "backbone_options": LTAE}
     network = models.build("srdiff", backbone="highresnet_ltae", timesteps=50, **options)
     axes = {"x": SERIES, "up": LARGE, "noise": LARGE, "days": VIEWS}
-    assert deviation(Sampler(network, 4), axes, tmp_path / "m.onnx", [(1, 8, 5, 7), (3, 5, 9, 4)]) < 1e-4
+    assert deviation(Sampler(network, 2), axes, tmp_path / "m.onnx", [(1, 8, 5, 7), (3, 5, 9, 4)]) < 1e-4
     with pytest.raises(ValueError, match="steps must be 1 to 49"):
         Sampler(network, 50)

@@ -1,6 +1,5 @@
 """MSDTGP against the authors' outputs, parameter names and first losses."""
 
-import csv
 import re
 
 import numpy as np
@@ -11,6 +10,7 @@ from torch.nn import functional as F
 import models
 from models.msdtgp import MSDTGP
 from models.shared.deform import modulated_deform_conv
+from tests.golden import weights
 
 PARAMETERS = {2: 11_536_259, 4: 14_174_083, 8: 21_710_723}
 TINY = {"base_filter": 16, "feat": 8, "n_resblock": 1, "n_extract": 1, "deformable_groups": 4}
@@ -22,19 +22,18 @@ def draw(seed: int, *shape: int) -> torch.Tensor:
     return torch.from_numpy(np.random.default_rng(seed).random(shape, dtype=np.float32))
 
 
-def table(path) -> list[tuple[str, tuple[int, ...]]]:
-    with path.open() as handle:
-        return [(row["key"], tuple(map(int, row["shape"].split("x")))) for row in csv.DictReader(handle)]
+@pytest.fixture(scope="module")
+def golden_weights(golden) -> weights.Weights:
+    return weights.msdtgp(dict(golden.shapes("msdtgp/state_dict.csv")))
 
 
 @pytest.fixture
-def network(make_weights) -> MSDTGP:
+def network(golden_weights) -> MSDTGP:
     """The full network with the golden weights."""
-    made = MSDTGP(init="reference")
-    rule = make_weights("msdtgp").make
-    models.load_weights(
-        made, {key: torch.from_numpy(rule(key, value.shape)) for key, value in made.state_dict().items()}
-    )
+    with torch.device("meta"):
+        made = MSDTGP(init="reference")
+    made.to_empty(device="cpu")
+    models.load_weights(made, golden_weights)
     return made.eval()
 
 
@@ -48,7 +47,7 @@ def tiny() -> MSDTGP:
 
 
 def test_it_has_the_authors_tensors_in_their_order(golden):
-    expected = table(golden("msdtgp/state_dict.csv"))
+    expected = golden.shapes("msdtgp/state_dict.csv")
     assert [(key, tuple(value.shape)) for key, value in models.build("msdtgp").state_dict().items()] == expected
 
 
@@ -61,12 +60,12 @@ def test_every_scale_has_the_published_number_of_parameters(scale):
 
 def test_the_output_for_five_frames_of_64_pixels_is_golden(network, golden):
     with torch.no_grad():
-        out = network(draw(0, 1, 5, 3, 64, 64)).numpy()
-    np.testing.assert_allclose(out, np.load(golden("msdtgp/forward_64.npz"))["output_float64"], rtol=1e-4, atol=2e-6)
+        out = network(draw(0, 1, 5, 3, 64, 64))
+    golden("msdtgp/forward_64.npz").matches(out, "output_float64", rtol=1e-4, atol=2e-6)
 
 
 def test_every_stage_of_two_unsquare_samples_is_golden(network, golden):
-    stages = np.load(golden("msdtgp/stages_16x20.npz"))
+    stages = golden("msdtgp/stages_16x20.npz")
     names = {re.sub(r"__\d+$", "", name) for name in stages} - {"output"}
     found: dict[str, list[torch.Tensor]] = {name: [] for name in names}
     for name in names:
@@ -75,7 +74,7 @@ def test_every_stage_of_two_unsquare_samples_is_golden(network, golden):
         )
     with torch.no_grad():
         out = network(draw(1, 2, 5, 3, 16, 20))
-    np.testing.assert_allclose(out.numpy(), stages["output"], rtol=1e-4, atol=2e-6)
+    stages.matches(out, "output", rtol=1e-4, atol=2e-6)
     for key in set(stages) - {"output"}:
         name, call = key.split("__")
         calls = found[name]
@@ -85,8 +84,7 @@ def test_every_stage_of_two_unsquare_samples_is_golden(network, golden):
             value = calls[0].unflatten(0, (2, 2))[:, int(call)]
         else:
             value = calls[int(call)]
-        expected = stages[key]
-        np.testing.assert_allclose(value[:, : expected.shape[1]], expected, rtol=1e-4, atol=1e-5, err_msg=key)
+        stages.matches(value[:, : stages.shape(key)[1]], key, rtol=1e-4, atol=1e-5)
 
 
 def test_three_steps_of_adam_have_the_reference_s_losses(network):
@@ -104,9 +102,9 @@ def test_three_steps_of_adam_have_the_reference_s_losses(network):
 
 
 def test_the_deformable_convolution_is_the_reference_s(golden):
-    data = {name: torch.from_numpy(value) for name, value in np.load(golden("msdtgp/dcnv2_only.npz")).items()}
-    expected = data.pop("y")
-    torch.testing.assert_close(modulated_deform_conv(**data), expected, rtol=1e-4, atol=2e-6)
+    file = golden("msdtgp/dcnv2_only.npz")
+    data = {name: torch.from_numpy(file[name]) for name in ("x", "offset", "mask", "weight", "bias")}
+    file.matches(modulated_deform_conv(**data), "y", rtol=1e-4, atol=2e-6)
 
 
 @pytest.mark.parametrize("scale", [2, 4, 8])
@@ -133,12 +131,11 @@ def test_every_frame_and_every_weight_has_a_gradient(tiny):
 def test_the_reference_s_start_has_the_reference_s_statistics(golden):
     torch.manual_seed(123)
     made = MSDTGP(init="reference").state_dict()
-    with golden("msdtgp/init_stats.csv").open() as handle:
-        for row in csv.DictReader(handle):
-            value = made[row["key"]]
-            assert value.abs().max() <= 1.5 * float(row["absmax"]) + 1e-12, row["key"]
-            if value.numel() > 1000:
-                assert value.std().item() == pytest.approx(float(row["std"]), rel=0.06), row["key"]
+    for row in golden.table("msdtgp/init_stats.csv"):
+        value = made[row["key"]]
+        assert value.abs().max() <= 1.5 * float(row["absmax"]) + 1e-12, row["key"]
+        if value.numel() > 1000:
+            assert value.std().item() == pytest.approx(float(row["std"]), rel=0.06), row["key"]
 
 
 @pytest.mark.parametrize("sizes", [{}, TINY])

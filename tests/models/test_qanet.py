@@ -1,8 +1,5 @@
 """QA-Net and the losses of its field against the authors' outputs, parameter names and values."""
 
-import csv
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -14,6 +11,8 @@ from models.qanet import (
     cpsnr_loss,
     registered_cpsnr_loss,
 )
+from tests.golden import weights
+from tests.golden.load import shape
 
 TINY = {"n_modules": 2, "n_resblocks": 2}
 SMALL = {"n_modules": 1, "n_resblocks": 1, "n_feats": 8, "n_views": 5, "n_heads": 2, "reduction": 4}
@@ -26,13 +25,12 @@ def views(*shape: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @pytest.fixture
-def with_golden_weights(make_weights):
+def with_golden_weights():
     """A network of the given settings with the golden weights, in evaluation mode."""
 
     def make(**settings) -> QANet:
         made = QANet(**settings)
-        weights = make_weights("qanet").make({key: tuple(value.shape) for key, value in made.state_dict().items()})
-        models.load_weights(made, {key: torch.as_tensor(value) for key, value in weights.items()})
+        models.load_weights(made, weights.qanet(weights.shapes_of(made)))
         return made.eval()
 
     return make
@@ -41,17 +39,14 @@ def with_golden_weights(make_weights):
 @pytest.fixture
 def loss_case(golden):
     """Inputs (3, 1, 48, 48) of the golden losses by name, and their values."""
-    arrays = np.load(golden("qanet/loss_inputs.npz"))
+    arrays = golden("qanet/loss_inputs.npz")
     inputs = {name: torch.from_numpy(arrays[name]).view(3, 1, 48, 48) for name in ("sr", "hr", "sm", "sigma")}
-    return inputs, json.loads(golden("qanet/loss_golden.json").read_text())
+    return inputs, golden.table("qanet/loss_golden.json")
 
 
 def test_it_has_the_authors_tensors_in_their_order(golden):
-    with golden("qanet/state_dict.csv").open() as handle:
-        expected = [
-            (row["key"], tuple(int(side) for side in row["shape"].split("x") if side), row["dtype"])
-            for row in csv.DictReader(handle)
-        ]
+    rows = golden.table("qanet/state_dict.csv")
+    expected = [(row["key"], shape(row["shape"]), row["dtype"]) for row in rows]
     network = models.build("qanet")
     found = [(key, tuple(v.shape), str(v.dtype).removeprefix("torch.")) for key, v in network.state_dict().items()]
     assert found == expected
@@ -60,14 +55,14 @@ def test_it_has_the_authors_tensors_in_their_order(golden):
 
 @pytest.mark.parametrize(("name", "settings"), [("full_eval_b1_9x32", {}), ("tiny_eval_b1_9x16_mid", TINY)])
 def test_the_output_is_golden(with_golden_weights, golden, name, settings):
-    case = np.load(golden(f"qanet/{name}.npz"))
+    case = golden(f"qanet/{name}.npz")
     with torch.no_grad():
         out = with_golden_weights(**settings)(torch.from_numpy(case["x"]), torch.from_numpy(case["q"]))
-    assert np.abs(out.numpy() - case["y64"]).max() <= 2e-5
+    case.matches(out, "y64", atol=2e-5)
 
 
 def test_every_intermediate_of_the_small_network_is_golden(with_golden_weights, golden):
-    case = np.load(golden("qanet/tiny_eval_b1_9x16_mid.npz"))
+    case = golden("qanet/tiny_eval_b1_9x16_mid.npz")
     network = with_golden_weights(**TINY)
     found: dict[str, list[torch.Tensor]] = {}
 
@@ -89,12 +84,12 @@ def test_every_intermediate_of_the_small_network_is_golden(with_golden_weights, 
     pairs = [(golden_name, found[name][0]) for name, golden_name in names.items()]
     pairs += [("init_x", found["init"][0]), ("init_q", found["init"][1]), ("fused_in_last", found["fused"][0])]
     for name, value in pairs:
-        expected = torch.from_numpy(case[name])
-        if expected.dim() == 3:  # tokens (T, H*W, C)
+        sides = case.shape(name)
+        if len(sides) == 3:  # tokens (T, H*W, C)
             value = value.flatten(2).transpose(1, 2)
-        elif expected.dim() == 5 and expected.shape[1] == 36:  # (B, C, T, H, W)
-            expected = expected.transpose(1, 2)
-        assert (value.reshape(expected.shape) - expected).abs().max() <= 2e-5, name
+        elif len(sides) == 5 and sides[1] == 36:  # (B, C, T, H, W)
+            value = value.reshape(1, 9, 36, 16, 16).transpose(1, 2)
+        case.matches(value.reshape(sides), name, atol=2e-5)
 
 
 def slow_view_module(module: nn.Module, x: torch.Tensor, quality: torch.Tensor) -> tuple[torch.Tensor, dict]:

@@ -1,8 +1,5 @@
 """SRGAN's generator, discriminator and fusion of views against the authors' outputs and parameter names."""
 
-import csv
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -10,57 +7,44 @@ from torch.nn import functional
 
 import models
 from models.srgan import Discriminator, RecursiveFusion, SRResNet, SuperResolver, fusion_warmup_loss, part
+from tests.golden import weights
 
 
 def rand(*shape, seed=0):
     return torch.from_numpy(np.random.default_rng(seed).random(shape).astype(np.float32))
 
 
-def largest_difference(a, b):
-    return float(np.abs(a.detach().numpy() - b).max())
-
-
-def table(path):
-    """(name, shape) of every tensor in a state_dict.csv."""
-    with path.open() as handle:
-        return [
-            (row["key"], () if row["shape"] == "scalar" else tuple(map(int, row["shape"].split("x"))))
-            for row in csv.DictReader(handle)
-        ]
-
-
 def tensors(module):
     return [(key, tuple(value.shape)) for key, value in module.state_dict().items()]
 
 
-@pytest.fixture(scope="module")
-def made(make_weights):
-    return lambda module, s: make_weights("srgan").make_weights(module, s).eval()
+def made(module, scale):
+    return weights.srgan(module, scale).eval()
 
 
 @pytest.mark.parametrize("scale", [2, 4, 8])
 def test_generator_has_the_authors_tensors(golden, scale):
     network = models.build("srresnet", scale=scale)
-    assert tensors(network) == table(golden(f"srgan/seed_generator_x{scale}_state_dict.csv"))
-    counts = json.loads(golden("srgan/seed_param_counts.json").read_text())
+    assert tensors(network) == golden.shapes(f"srgan/seed_generator_x{scale}_state_dict.csv")
+    counts = golden.table("srgan/seed_param_counts.json")
     assert sum(p.numel() for p in network.parameters()) == counts[f"generator_x{scale}"]
 
 
 def test_discriminator_and_fusions_have_the_authors_tensors(golden):
-    assert tensors(models.build("srgan_discriminator")) == table(golden("srgan/seed_discriminator_state_dict.csv"))
-    assert tensors(models.build("recursive_fusion")) == table(golden("srgan/seed_fusion_recursivenet_state_dict.csv"))
+    assert tensors(models.build("srgan_discriminator")) == golden.shapes("srgan/seed_discriminator_state_dict.csv")
+    assert tensors(models.build("recursive_fusion")) == golden.shapes("srgan/seed_fusion_recursivenet_state_dict.csv")
     wide = models.build("recursive_fusion", channels=64)
-    assert tensors(wide) == table(golden("srgan/seed_fusion64_unused_state_dict.csv"))
+    assert tensors(wide) == golden.shapes("srgan/seed_fusion64_unused_state_dict.csv")
 
 
 def test_multi_image_network_has_the_names_of_the_authors_whole_module(golden):
-    whole = table(golden("srgan/seed_SRGAN_model_MISR_state_dict.csv"))
+    whole = golden.shapes("srgan/seed_SRGAN_model_MISR_state_dict.csv")
     parts = ("fusion.", "generator.")
     assert sorted(tensors(models.build("srgan", n_views=4))) == sorted(row for row in whole if row[0].startswith(parts))
 
 
-def test_generator_matches_the_golden_images_and_intermediates(golden, made):
-    want = np.load(golden("srgan/seed_generator.npz"))
+def test_generator_matches_the_golden_images_and_intermediates(golden):
+    want = golden("srgan/seed_generator.npz")
     network = made(SRResNet(), 0.03)
     with torch.no_grad():
         x = torch.from_numpy(want["x_a"])
@@ -70,40 +54,40 @@ def test_generator_matches_the_golden_images_and_intermediates(golden, made):
         found = {"conv_block1_a": head, "residual_blocks_a": blocks, "trunk_a": trunk, "y_a": network(x)}
         found["y_b"] = network(torch.from_numpy(want["x_b"]))
     for name, value in found.items():
-        assert largest_difference(value, want[name]) < 1e-5, name
+        want.matches(value, name, atol=1e-5)
 
 
-def test_generator_in_training_matches_the_golden_batch_statistics(golden, made):
-    want = np.load(golden("srgan/seed_generator.npz"))
+def test_generator_in_training_matches_the_golden_batch_statistics(golden):
+    want = golden("srgan/seed_generator.npz")
     network = made(SRResNet(), 0.03).train()
     y = network(torch.from_numpy(want["x_b"]))
-    assert largest_difference(y, want["y_b_trainmode"]) < 1e-5
+    want.matches(y, "y_b_trainmode", atol=1e-5)
     mean = network.net.residual_blocks[0].conv_block1.conv_block[1].running_mean
-    assert largest_difference(mean, want["trainmode_rm_first"]) < 1e-6
+    want.matches(mean, "trainmode_rm_first", atol=1e-6)
 
 
-def test_other_scales_and_depths_match_the_golden_images(golden, made):
-    want = np.load(golden("srgan/seed_generator.npz"))
+def test_other_scales_and_depths_match_the_golden_images(golden):
+    want = golden("srgan/seed_generator.npz")
     x = torch.from_numpy(want["x_s"])
     with torch.no_grad():
-        assert largest_difference(made(SRResNet(scale=2), 0.03)(x), want["y_x2"]) < 1e-5
-        assert largest_difference(made(SRResNet(scale=8, n_blocks=2), 0.03)(x), want["y_x8_2blocks"]) < 1e-5
+        want.matches(made(SRResNet(scale=2), 0.03)(x), "y_x2", atol=1e-5)
+        want.matches(made(SRResNet(scale=8, n_blocks=2), 0.03)(x), "y_x8_2blocks", atol=1e-5)
 
 
-def test_discriminator_matches_the_golden_logits(golden, made):
-    want = np.load(golden("srgan/seed_discriminator.npz"))
+def test_discriminator_matches_the_golden_logits(golden):
+    want = golden("srgan/seed_discriminator.npz")
     network = made(Discriminator(), 0.03)
     square, rectangle = rand(2, 3, 96, 96), rand(1, 3, 120, 88)
     with torch.no_grad():
-        assert largest_difference(network.conv_blocks(square), want["features_96"]) < 1e-5
-        assert largest_difference(network(square), want["logit_96"]) < 1e-5
-        assert largest_difference(network.conv_blocks(rectangle), want["features_rect"]) < 1e-5
-        assert largest_difference(network(rectangle), want["logit_rect"]) < 1e-5
-        assert largest_difference(network.train()(square), want["logit_96_trainmode"]) < 1e-5
+        want.matches(network.conv_blocks(square), "features_96", atol=1e-5)
+        want.matches(network(square), "logit_96", atol=1e-5)
+        want.matches(network.conv_blocks(rectangle), "features_rect", atol=1e-5)
+        want.matches(network(rectangle), "logit_rect", atol=1e-5)
+        want.matches(network.train()(square), "logit_96_trainmode", atol=1e-5)
 
 
-def test_fusion_warmup_matches_the_golden_loss_and_gradient(golden, made):
-    want = np.load(golden("srgan/seed_fusion_warmup.npz"))
+def test_fusion_warmup_matches_the_golden_loss_and_gradient(golden):
+    want = golden("srgan/seed_fusion_warmup.npz")
     fusion = made(RecursiveFusion(), 0.2).train()
     views = rand(2, 4, 3, 16, 16)
     loss = fusion_warmup_loss(fusion(views), views)
@@ -114,7 +98,7 @@ def test_fusion_warmup_matches_the_golden_loss_and_gradient(golden, made):
 
 
 @pytest.mark.parametrize("count", range(1, 10))
-def test_every_view_counts_by_default(made, count):
+def test_every_view_counts_by_default(count):
     fusion = made(RecursiveFusion(), 0.2)
     views = rand(1, count, 3, 8, 8).requires_grad_()
     fusion(views).square().sum().backward()
@@ -122,7 +106,7 @@ def test_every_view_counts_by_default(made, count):
 
 
 @pytest.mark.parametrize(("count", "used"), [(3, [0, 1]), (5, [0, 1, 2, 3]), (6, [0, 1, 4, 5]), (7, [0, 1, 4, 5])])
-def test_compatible_fusion_drops_the_views_that_the_reference_drops(made, count, used):
+def test_compatible_fusion_drops_the_views_that_the_reference_drops(count, used):
     fusion = made(RecursiveFusion(reference_compat=True), 0.2)
     views = rand(1, count, 3, 8, 8).requires_grad_()
     fusion(views).square().sum().backward()
@@ -131,14 +115,14 @@ def test_compatible_fusion_drops_the_views_that_the_reference_drops(made, count,
 
 @pytest.mark.parametrize("alpha", [False, True])
 @pytest.mark.parametrize("count", [1, 2, 4, 8])
-def test_fusion_of_a_power_of_two_is_the_reference(made, count, alpha):
+def test_fusion_of_a_power_of_two_is_the_reference(count, alpha):
     ours = made(RecursiveFusion(alpha_residual=alpha), 0.2)
     reference = made(RecursiveFusion(alpha_residual=alpha, reference_compat=True), 0.2)
     views = rand(2, count, 3, 6, 7)
     assert torch.equal(ours(views), reference(views))
 
 
-def test_fusion_pairs_the_first_view_with_the_last(made):
+def test_fusion_pairs_the_first_view_with_the_last():
     fusion = made(RecursiveFusion(), 0.2)
     a, b, c, d = (view[:, None] for view in rand(1, 4, 3, 8, 8).unbind(1))
     outer, inner = fusion(torch.cat([a, d], 1)), fusion(torch.cat([b, c], 1))
@@ -146,7 +130,7 @@ def test_fusion_pairs_the_first_view_with_the_last(made):
     assert torch.allclose(fusion(torch.stack([outer, inner], 1)), direct, atol=1e-6)
 
 
-def test_a_last_view_whose_alpha_is_zero_changes_nothing(made):
+def test_a_last_view_whose_alpha_is_zero_changes_nothing():
     fusion = made(RecursiveFusion(alpha_residual=True), 0.2)
     views = rand(1, 3, 3, 8, 8)
     two = fusion(views[:, :2], torch.ones(1, 2))
@@ -159,7 +143,7 @@ def test_alphas_without_alpha_residual_are_refused():
         RecursiveFusion()(rand(1, 2, 3, 8, 8), torch.ones(1, 2))
 
 
-def test_one_view_comes_back_unchanged(made):
+def test_one_view_comes_back_unchanged():
     views = rand(2, 1, 3, 8, 8)
     assert torch.equal(made(RecursiveFusion(), 0.2)(views), views[:, 0])
 

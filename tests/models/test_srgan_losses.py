@@ -1,6 +1,5 @@
 """SRGAN's losses, content features and schedules against the authors' numbers."""
 
-import json
 import math
 
 import pytest
@@ -20,17 +19,18 @@ from models.srgan import (
     three_bands,
     warmup_factor,
 )
-from tests.models.test_srgan import rand, table, tensors
+from tests.golden import weights
+from tests.models.test_srgan import made, rand, tensors
 
 # one training step of the reference, as the specification of this paper quotes it
 STEP = {"d_loss": 1.40069, "content": 0.00195471, "g_adv": 0.916804, "g_total": 0.00287151}
 
 
 @pytest.fixture(scope="module")
-def golden_vgg(make_weights):
+def golden_vgg():
     """A content loss in the features of a VGG19 with golden weights."""
     loss = ContentLoss("vgg19-random")
-    make_weights("srgan").make_weights(loss.features, 0.03)
+    weights.srgan(loss.features, 0.03)
     return loss
 
 
@@ -43,11 +43,11 @@ def golden_pair():
 
 @pytest.fixture(scope="module")
 def golden_values(golden):
-    return json.loads(golden("srgan/succ_losses_schedules.json").read_text())
+    return golden.table("srgan/succ_losses_schedules.json")
 
 
 def test_truncated_vgg_has_the_authors_tensors(golden):
-    assert tensors(TruncatedVGG19()) == table(golden("srgan/seed_truncated_vgg19_i5_j4_state_dict.csv"))
+    assert tensors(TruncatedVGG19()) == golden.shapes("srgan/seed_truncated_vgg19_i5_j4_state_dict.csv")
     assert not any(p.requires_grad for p in TruncatedVGG19(2, 2).parameters())
 
 
@@ -62,10 +62,9 @@ def test_a_layer_that_vgg_lacks_is_refused(i, j):
         TruncatedVGG19(i, j)
 
 
-def test_one_training_step_has_the_reference_losses(make_weights, golden_vgg):
-    make = make_weights("srgan").make_weights
+def test_one_training_step_has_the_reference_losses(golden_vgg):
     lr, hr = 2 * rand(2, 3, 16, 16) - 1, 2 * rand(2, 3, 64, 64, seed=1) - 1
-    generator, discriminator = make(SRResNet(), 0.03), make(Discriminator(), 0.03)
+    generator, discriminator = made(SRResNet(), 0.03).train(), made(Discriminator(), 0.03).train()
     with torch.no_grad():
         sr = generator(lr)
         fake, real = discriminator(sr), discriminator(hr)

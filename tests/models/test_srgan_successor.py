@@ -1,13 +1,11 @@
 """The generators and discriminators of SRGAN's successor: the authors' tensors, counts and definitions."""
 
-import json
-
 import pytest
 import torch
 from torch.nn import functional
 
 import models
-from tests.models.test_srgan import rand, table, tensors
+from tests.models.test_srgan import rand, tensors
 
 SMALL = {"n_blocks": 2, "n_channels": 32}
 LARGE = {"scale": 8, "in_channels": 6, "n_blocks": 32, "n_channels": 96}
@@ -40,15 +38,15 @@ def test_network_has_the_authors_tensors_and_count(golden, name):
     with torch.device("meta"):  # shapes only: the largest have 29 million parameters
         network = models.build(f"srgan_{kind}", **settings)
     short = "_".join(name.split("_")[:2]) if name.startswith("small") else name
-    assert tensors(network) == table(golden(f"srgan/succ_{short}_state_dict.csv"))
-    counts = json.loads(golden("srgan/succ_param_counts.json").read_text())
+    assert tensors(network) == golden.shapes(f"srgan/succ_{short}_state_dict.csv")
+    counts = golden.table("srgan/succ_param_counts.json")
     assert sum(p.numel() for p in network.parameters()) == counts[name]
 
 
 def test_standard_discriminator_is_the_seeds_for_four_bands(golden):
     with torch.device("meta"):
         network = models.build("srgan_discriminator", in_channels=4)
-    assert tensors(network) == table(golden("srgan/succ_disc_standard_state_dict.csv"))
+    assert tensors(network) == golden.shapes("srgan/succ_disc_standard_state_dict.csv")
 
 
 @pytest.mark.parametrize("kind", GENERATORS)

@@ -113,6 +113,7 @@ def test_every_variant_trains_and_runs(variant: str, store: Store) -> None:
         assert output.shape[2:] == tuple(4 * side for side in case["x"].shape[-2:])
 
 
+@pytest.mark.slow
 def test_sampling_is_exported_as_one_graph_for_any_dates_and_sizes(tmp_path: Path) -> None:
     torch.manual_seed(0)
     config = tiny("srdiff_highresnet_ltae")

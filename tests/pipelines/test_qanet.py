@@ -215,7 +215,7 @@ def test_the_published_split_has_the_published_numbers(golden) -> None:
     for band, first, last, counts in (("RED", 0, 594, (415, 179)), ("NIR", 594, 1160, (396, 170))):
         train_names, val_names = published_split([f"imgset{number:04d}" for number in range(first, last)])
         assert (len(train_names), len(val_names)) == counts
-        assert val_names == sorted(golden(f"qanet/val_{band}_split.txt").read_text().split())
+        assert val_names == sorted(golden.table(f"qanet/val_{band}_split.txt"))
 
 
 def test_the_suite_looks_at_counts_sizes_values_quality_and_splits() -> None:

@@ -1,9 +1,7 @@
 """SRGAN's recipe: experiments, pairs, the adversarial steps, chains of trainings, and the stages to registration."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -33,6 +31,8 @@ from satsr.validate import suites
 from satsr.validate.checks import judge
 from satsr.validate.inspection import inspect
 from tests import stages
+from tests.golden import weights
+from tests.golden.load import Golden
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = {"n_blocks": 1, "n_channels": 8, "discriminator_blocks": 2, "discriminator_channels": 4, "discriminator_fc": 8}
@@ -81,6 +81,7 @@ def settings(variant: str, network: dict[str, Any] | None = None) -> dict[str, A
     return {"network": {**SMALL, "variant": variant, **(network or {})}, "train": SHORT, "evaluate": {"panels": 1}}
 
 
+@pytest.mark.slow
 def test_trainings_chain_through_the_registry_with_their_lineage(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -208,15 +209,13 @@ def test_a_fusion_that_is_not_to_learn_stays(store: Store) -> None:
     assert all(torch.equal(a, b) for a, b in zip(before, objective.network.fusion.parameters(), strict=True))
 
 
-def test_one_step_has_the_reference_losses(make_weights: Callable[[str], ModuleType]) -> None:
-    make = make_weights("srgan").make_weights
+def test_one_step_has_the_reference_losses() -> None:
     paper = {"n_blocks": 16, "n_channels": 64}
     paper |= {"discriminator_blocks": 8, "discriminator_channels": 64, "discriminator_fc": 1024}
     objective = objective_of(tiny(network=paper, content="vgg19-random"))
     content: Any = objective.content
-    make(content.features, 0.03)
-    make(objective.network.generator, 0.03)
-    make(objective.discriminator, 0.03)
+    for network in (content.features, objective.network.generator, objective.discriminator):
+        weights.srgan(network, 0.03)
     lr, hr = np.random.default_rng(0).random((2, 3, 16, 16)), np.random.default_rng(1).random((2, 3, 64, 64))
     batch = {"x": torch.from_numpy(2 * lr - 1).float(), "target": torch.from_numpy(2 * hr - 1).float()}
     objective.prepare(1)
@@ -392,15 +391,14 @@ def test_images_of_another_kind_than_the_normalisation_are_refused(
         PAPER(config).inputs(scene)
 
 
-def test_denormalised_values_give_the_references_metrics(golden: Callable[[str], Path]) -> None:
+def test_denormalised_values_give_the_references_metrics(golden: Golden) -> None:
     from satsr.metrics import mae, mse, psnr_float
 
-    with np.load(golden("srgan/seed_metrics_norms.npz")) as file:
-        pairing = Pairing("stored", REFLECTANCE)
-        sr, hr = (np.stack([denormalised(image, pairing) for image in file[name]]) for name in ("sr", "hr"))
-        assert psnr_float(sr, hr, peak=1.0) == pytest.approx(float(file["val_PSNR"]), rel=1e-5)
-        assert mae(sr, hr) == pytest.approx(float(file["val_L1"]), rel=1e-5)
-        assert mse(sr, hr) == pytest.approx(float(file["val_L2"]), rel=1e-5)
+    file, pairing = golden("srgan/seed_metrics_norms.npz"), Pairing("stored", REFLECTANCE)
+    sr, hr = (np.stack([denormalised(image, pairing) for image in file[name]]) for name in ("sr", "hr"))
+    assert psnr_float(sr, hr, peak=1.0) == pytest.approx(float(file["val_PSNR"]), rel=1e-5)
+    assert mae(sr, hr) == pytest.approx(float(file["val_L1"]), rel=1e-5)
+    assert mse(sr, hr) == pytest.approx(float(file["val_L2"]), rel=1e-5)
 
 
 def test_the_two_maxima_differ_by_the_range_and_a_perfect_output_is_perfect(store: Store) -> None:

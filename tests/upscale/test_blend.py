@@ -1,6 +1,5 @@
 """Windows, weights and the streaming blend against the reference's values and against the scene itself."""
 
-import json
 import tracemalloc
 from itertools import product
 
@@ -39,7 +38,7 @@ def blended(scene, seams, scale, dtype, order=None):
 
 @pytest.fixture(scope="module")
 def tile(golden):
-    return dict(np.load(golden("srgan/tile_blending.npz")))
+    return golden("srgan/tile_blending.npz")
 
 
 def stitch(tile, dtype, order=lambda positions: positions):
@@ -52,14 +51,14 @@ def stitch(tile, dtype, order=lambda positions: positions):
 
 
 def test_windows_are_those_of_opensr_utils(golden):
-    for name, case in json.loads(golden("srgan/utils_windows.json").read_text()).items():
+    for name, case in golden.table("srgan/utils_windows.json").items():
         found = grid(name, "rows")
         assert len(found) == case["n"], name
         assert found[:40] == [(c, r) for c, r, _, _ in case["first"]], name
 
 
 def test_windows_are_those_of_the_seed_in_another_order(golden):
-    for name, case in json.loads(golden("srgan/seed_tile_windows.json").read_text()).items():
+    for name, case in golden.table("srgan/seed_tile_windows.json").items():
         if case["uncovered"]:
             continue  # a scene smaller than the window, which the seed leaves empty
         found = grid(name, "any")
@@ -88,18 +87,19 @@ def test_patch_weights_match_the_golden_values(tile):
     seams = Seams(window=32, overlap=6, eliminate=2)
     first, inner, last = (seams.weight(2, 32, *sides) for sides in ((False, True), (True, True), (True, False)))
     for name, (rows, columns) in {"corner": (first, first), "inner": (inner, inner), "right": (first, last)}.items():
-        assert np.abs(np.outer(rows, columns) - tile[f"weight_{name}"]).max() < 1e-6, name
+        tile.matches(np.outer(rows, columns), f"weight_{name}", atol=1e-6)
 
 
 def test_stitched_scene_matches_the_golden_values(tile):
-    want = tile["stitched_float32"]
-    assert np.abs(stitch(tile, np.float32) - want).max() < 2e-3  # of 5000: float32 sums in another order
+    tile.matches(stitch(tile, np.float32), "stitched_float32", atol=2e-3)  # of 5000: float32 sums in another order
 
 
 def test_integers_are_rounded_where_the_reference_truncates(tile):
-    rounded, truncated = stitch(tile, np.uint16), tile["stitched_uint16"]
-    assert (rounded == np.rint(tile["stitched_float32"])).mean() > 0.9999
-    assert set(np.unique(rounded.astype(int) - truncated)) == {0, 1}
+    stitched = stitch(tile, np.uint16)
+    for rounded, exact in tile.pairs(stitched, "stitched_float32"):
+        assert (rounded == np.rint(exact)).mean() > 0.9999
+    for rounded, truncated in tile.pairs(stitched, "stitched_uint16"):
+        assert set(np.unique(rounded.astype(int) - truncated)) == {0, 1}
 
 
 @pytest.mark.parametrize("kind", RAMPS)

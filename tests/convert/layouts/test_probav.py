@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from satsr.download.download import download
 from satsr.download.drawn.probav import render_imageset
 from satsr.errors import SatsrError
 from satsr.imagery.images import write_png
+from tests.golden.load import Golden
 
 RNG = np.random.default_rng(0)
 
@@ -29,10 +29,10 @@ def publish(root: Path, numbers: range, band: str = "RED", *, views: int = 2, re
 
 
 @pytest.mark.parametrize(("band", "numbers"), [("RED", range(594)), ("NIR", range(594, 1160))])
-def test_the_published_validation_split_is_reproduced(golden: Callable[[str], Path], band: str, numbers: range) -> None:
+def test_the_published_validation_split_is_reproduced(golden: Golden, band: str, numbers: range) -> None:
     names = [f"imgset{number:04d}" for number in numbers]
     train, val = published_split(list(RNG.permutation(names)))
-    assert val == golden(f"qanet/val_{band}_split.txt").read_text().split()
+    assert val == golden.table(f"qanet/val_{band}_split.txt")
     assert sorted(train + val) == names
     assert len(train) == {"RED": 415, "NIR": 396}[band]
 

@@ -1,17 +1,15 @@
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from satsr.errors import SatsrError
 from satsr.kinds.imageset.views import clearest, coverage, random_views, select_by_coverage
+from tests.golden.load import Golden
 
 
 @pytest.fixture
-def reference(golden: Callable[[str], Path]) -> dict[str, np.ndarray]:
-    with np.load(golden("qanet/select9_objective.npz")) as content:
-        return {"masks": np.moveaxis(content["masks"], 2, 0), **{k: content[k] for k in ("sm", "subsets", "objective")}}
+def reference(golden: Golden) -> dict[str, np.ndarray]:
+    content = golden("qanet/select9_objective.npz")
+    return {"masks": np.moveaxis(content["masks"], 2, 0), **{k: content[k] for k in ("sm", "subsets", "objective")}}
 
 
 def test_coverage_is_the_objective_of_the_reference(reference: dict[str, np.ndarray]) -> None:

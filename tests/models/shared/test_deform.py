@@ -88,9 +88,9 @@ def test_strided_views_and_channels_last_give_the_same():
     [("msdtgp/dcnv2_only.npz", "", "y", 2e-6), ("rasvsr/modules.npz", "dcn_", "dcn_out_s1p1d1", 1e-5)],
 )
 def test_both_papers_golden_outputs_are_matched(golden, file, prefix, output, atol):
-    data = np.load(golden(file))
+    data = golden(file)
     arguments = [torch.from_numpy(data[prefix + name]) for name in NAMES]
-    torch.testing.assert_close(modulated_deform_conv(*arguments), torch.from_numpy(data[output]), rtol=1e-5, atol=atol)
+    data.matches(modulated_deform_conv(*arguments), output, rtol=1e-5, atol=atol)
 
 
 def test_channels_that_do_not_fit_are_named():
