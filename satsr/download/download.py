@@ -11,7 +11,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from satsr.convert.layouts.frames import files_below, guess
+from satsr.convert.guess import guess
+from satsr.convert.layouts.frames import files_below
 from satsr.download.archive import extract, is_archive
 from satsr.download.card import Card, Embedded, Manual, RemoteFile, Zenodo
 from satsr.download.fetch import Patience, fetch

@@ -8,7 +8,7 @@ import rasterio
 from rasterio.transform import from_origin
 
 from satsr.errors import SatsrError
-from satsr.imagery import sentinel2 as safe
+from satsr.imagery import sentinel2
 from satsr.upscale.scene import upscale
 from satsr.upscale.work import Options
 from tests.tiny_graphs import cubic_graph, image_graph
@@ -110,20 +110,20 @@ def test_bands_offset_and_place_of_a_product_are_right(tiny, tmp_path, product, 
 )
 def test_the_offset_follows_the_metadata_and_the_baseline(product, baseline, offset, expected):
     root, _ = product("L1C", baseline, offset)
-    assert {layer.offset for layer in safe.scene(root, ("B04", "B03", "B02")).layers} == {expected}
+    assert {layer.offset for layer in sentinel2.scene(root, ("B04", "B03", "B02")).layers} == {expected}
 
 
 def test_other_resolutions_are_found_where_all_bands_have_them(product):
     root, _ = product("L2A")
-    layers = safe.scene(root, ("B05", "B8A", "B02")).layers
+    layers = sentinel2.scene(root, ("B05", "B8A", "B02")).layers
     assert all(layer.path.endswith("_20m.jp2") for layer in layers)
     with pytest.raises(SatsrError, match="B08, B05 at one resolution"):
-        safe.scene(root, ("B08", "B05"))
+        sentinel2.scene(root, ("B08", "B05"))
 
 
 def test_clouds_of_the_scene_classification_count_as_missing(product):
     root, _ = product("L2A")
-    with safe.scene(root, ("B04", "B03", "B02"), clouds=True) as scene:
+    with sentinel2.scene(root, ("B04", "B03", "B02"), clouds=True) as scene:
         valid = scene.read(1, 30).valid
     assert not valid[:, :9, :14].any() and valid[:, 9:].all() and valid[:, :, 14:].all()
 
@@ -144,23 +144,23 @@ def test_a_product_without_metadata_or_with_entities_is_refused(product):
     path = root / "MTD_MSIL2A.xml"
     path.write_text('<!DOCTYPE a [<!ENTITY b "c">]>' + path.read_text().partition("?>")[2])
     with pytest.raises(SatsrError, match="declares entities"):
-        safe.scene(root, ("B04",))
+        sentinel2.scene(root, ("B04",))
     path.write_text("<a>")
     with pytest.raises(SatsrError, match="not valid XML"):
-        safe.scene(root, ("B04",))
+        sentinel2.scene(root, ("B04",))
     path.unlink()
     with pytest.raises(SatsrError, match=r"no MTD_MSIL1C\.xml"):
-        safe.scene(root, ("B04",))
+        sentinel2.scene(root, ("B04",))
 
 
 def test_a_product_with_several_granules_asks_for_one(product):
     root, _ = product("L1C")
     band(root / "GRANULE" / "other" / "IMG_DATA" / "T33UUB_20230723T101601_B04.jp2", 5)
     with pytest.raises(SatsrError, match="several granules"):
-        safe.scene(root, ("B04", "B03", "B02"))
+        sentinel2.scene(root, ("B04", "B03", "B02"))
 
 
 def test_a_damaged_zip_gets_a_sentence(tmp_path):
     (tmp_path / "product.zip").write_bytes(b"PK\x03\x04 not a zip")
     with pytest.raises(SatsrError, match="download it again"):
-        safe.scene(tmp_path / "product.zip", ("B04",))
+        sentinel2.scene(tmp_path / "product.zip", ("B04",))

@@ -21,7 +21,8 @@ from satsr.config import Config, resolve
 from satsr.errors import SatsrError
 from satsr.export.onnx import export, parity
 from satsr.files import sha256
-from satsr.kinds.series.samples import Inputs, Sampling, SeriesCrops, nearest, offsets
+from satsr.imagery.dates import nearest
+from satsr.kinds.series.samples import Inputs, Sampling, SeriesCrops, offsets
 from satsr.project import Layout
 from satsr.radiometry import histogram_match, normalisation
 from satsr.seeds import generator

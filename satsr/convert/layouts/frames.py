@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from satsr.errors import SatsrError
-from satsr.imagery.images import SUFFIXES, read_bytes, read_header, read_rgb
+from satsr.imagery import video_file
+from satsr.imagery.images import SUFFIXES, read_rgb
 
 # layout -> "module:function", imported when it is used
 LAYOUTS = {
@@ -35,7 +36,6 @@ LAYOUTS = {
     "probav": "satsr.convert.layouts.probav:probav",
     "probav_surrogate": "satsr.convert.layouts.probav_surrogate:probav_surrogate",
 }
-VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".m4v")
 SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "eval": "val"}
 SPLITS |= {"test": "val"}
 TARGETS = ("gt", "hr")
@@ -100,7 +100,7 @@ def read_scenes(layout: str, root: Path, options: Mapping[str, Any] | None = Non
     if not found:
         raise SatsrError(
             f"{root} holds nothing that the layout {layout!r} can read: expected images "
-            f"({', '.join(SUFFIXES)}) in one folder per clip, or videos ({', '.join(VIDEOS)})."
+            f"({', '.join(SUFFIXES)}) in one folder per clip, or videos ({', '.join(video_file.SUFFIXES)})."
         )
     found.sort(key=lambda scene: (scene.split or "", natural(scene.id)))
     for before, after in pairwise(found):
@@ -108,36 +108,6 @@ def read_scenes(layout: str, root: Path, options: Mapping[str, Any] | None = Non
             origins = " and ".join(next(iter(scene.roles.values()))[0].origin for scene in (before, after))
             raise SatsrError(f"two clips are called {before.id!r} (of {origins}): rename one of them.")
     return found
-
-
-def guess(root: Path) -> str:
-    """The layout that the files in ``root`` look like.
-
-    Raises:
-        SatsrError: the folder does not exist.
-    """
-    if not root.exists():
-        raise SatsrError(f"the data {root} do not exist: name a folder of frames or a video file.")
-    from satsr.convert.guess import guess_imagery
-
-    folders = {file.parent for file in files_below(root)}
-    if any((folder / "meta_info.txt").is_file() and (folder / "data.mdb").is_file() for folder in folders):
-        return "basicsr_lmdb"
-    imagery = guess_imagery(root)
-    if imagery is not None and not (imagery == "sentinel2" and _is_clip(root)):
-        return imagery
-    names = {part.lower() for folder in folders for part in folder.relative_to(root).parts}
-    return "gt_lr" if names & set(TARGETS) else "frames"
-
-
-def _is_clip(root: Path) -> bool:
-    """Whether several 8-bit RGB images lie in a folder: frames of a video, even as TIFF."""
-    images = [file for file in root.iterdir() if file.suffix.lower() in SUFFIXES] if root.is_dir() else []
-    try:
-        header = read_header(read_bytes(min(images)), str(root)) if len(images) > 1 else None
-    except SatsrError:
-        return False
-    return header is not None and (header.colour, header.bits) == ("RGB", 8)
 
 
 def natural(text: str) -> tuple[list[tuple[bool, int, str]], str]:
@@ -166,12 +136,10 @@ def frames(root: Path) -> list[SceneSource]:
 
     If the first level of folders are train and val (or eval, test...), they are the splits.
     """
-    from satsr.imagery.video_file import video_frames
-
     if root.is_file():
-        return [SceneSource(root.stem, None, {"hr": video_frames(root)})]
+        return [SceneSource(root.stem, None, {"hr": _video(root)})]
     clips = _clips(root)
-    videos = [file for file in files_below(root) if file.suffix.lower() in VIDEOS]
+    videos = [file for file in files_below(root) if file.suffix.lower() in video_file.SUFFIXES]
     places = {folder: folder.relative_to(root) for folder in clips} | {
         file: file.relative_to(root).with_suffix("") for file in videos
     }
@@ -182,7 +150,7 @@ def frames(root: Path) -> list[SceneSource]:
         if "train" in splits and None not in splits:
             split, parts = SPLITS[parts[0].lower()], parts[1:] or parts
         name = PurePosixPath(*parts).as_posix() if parts else root.resolve().name
-        source = video_frames(path) if path in videos else [_frame(file) for file in clips[path]]
+        source = _video(path) if path in videos else [_frame(file) for file in clips[path]]
         found.append(SceneSource(name, split, {"hr": source}))
     return found
 
@@ -257,6 +225,10 @@ def _paired(high: list[Path], low: list[Path]) -> tuple[list[Path], list[str]]:
     problems = [f"{file} has no low-resolution partner" for file in high if file.stem not in partners]
     problems += [f"{file} has no high-resolution partner" for stem, file in partners.items() if stem not in names]
     return [partners[file.stem] for file in high if file.stem in partners], problems
+
+
+def _video(file: Path) -> list[Frame]:
+    return [Frame(f"{file} frame {index}", load) for index, load in enumerate(video_file.loaders(file))]
 
 
 def _frame(file: Path) -> Frame:

@@ -13,11 +13,11 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from satsr.convert.layouts.frames import Frame, SceneSource, files_below, listed, natural, split_of
+from satsr.convert.sources import Window
 from satsr.convert.tiles import split_blocks
 from satsr.degrade import downscale_frame
 from satsr.errors import SatsrError
 from satsr.imagery.images import SUFFIXES, Header, read_bytes, read_header, read_rgb
-from satsr.imagery.rasters import Window
 from satsr.seeds import generator
 
 MIN_PHOTOS = 5

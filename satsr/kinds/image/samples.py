@@ -16,8 +16,9 @@ from torch.nn.functional import interpolate
 from torch.utils.data import Dataset
 
 from satsr.errors import SatsrError
+from satsr.imagery.dates import nearest
 from satsr.kinds.sampling import Crop, Shuffled, crop_size, training_scenes
-from satsr.kinds.series.samples import Sampling, nearest, offsets, planes
+from satsr.kinds.series.samples import Sampling, offsets, planes
 from satsr.radiometry import Normalisation, histogram_match, moment_match
 from satsr.seeds import generator
 from satsr.store.store import Scene, Store

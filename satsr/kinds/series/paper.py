@@ -11,7 +11,8 @@ from typing import ClassVar
 import numpy as np
 
 from satsr.config import Config
-from satsr.kinds.series.samples import STRETCH, Inputs, enlarged, nearest, offsets, planes, target_values
+from satsr.imagery.dates import nearest
+from satsr.kinds.series.samples import STRETCH, Inputs, enlarged, offsets, planes, target_values
 from satsr.metrics import mae, mse, psnr, psnr_float, sam, shift_mae, ssim_skimage
 from satsr.paper import Scores
 from satsr.store.store import Scene

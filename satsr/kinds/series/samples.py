@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 
 from satsr.degrade import opencv_cubic
 from satsr.errors import SatsrError
+from satsr.imagery.dates import nearest
 from satsr.kinds.sampling import Crop, Shuffled, crop_size, training_scenes
 from satsr.radiometry import histogram_match, moment_match, normalisation
 from satsr.seeds import generator
@@ -43,11 +44,6 @@ def offsets(scene: Scene) -> np.ndarray:
             "image of a series needs the date it was taken on."
         )
     return np.array(days, dtype=np.float32)
-
-
-def nearest(days: np.ndarray, count: int) -> list[int]:
-    """The ``count`` dates nearest to the target, or all if there are fewer, in the order of the series."""
-    return sorted(int(index) for index in np.argsort(np.abs(days), kind="stable")[:count])
 
 
 @dataclass(frozen=True)

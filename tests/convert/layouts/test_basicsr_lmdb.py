@@ -7,8 +7,9 @@ import lmdb
 import numpy as np
 import pytest
 
+from satsr.convert.guess import guess
 from satsr.convert.layouts.basicsr_lmdb import PngLmdb
-from satsr.convert.layouts.frames import guess, read_scenes
+from satsr.convert.layouts.frames import read_scenes
 from satsr.errors import SatsrError
 from satsr.imagery.images import encode_png
 

@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from satsr.convert.layouts.frames import LAYOUTS, guess, natural, read_scenes
+from satsr.convert.guess import guess
+from satsr.convert.layouts.frames import LAYOUTS, natural, read_scenes
 from satsr.errors import SatsrError
 
 

@@ -9,11 +9,12 @@ import rasterio
 from satsr.convert.convert import convert
 from satsr.convert.guess import guess_imagery
 from satsr.convert.layouts.frames import SceneSource, read_scenes
-from satsr.convert.layouts.series import date_in, series
+from satsr.convert.layouts.series import series
 from satsr.download.card import Card, Embedded, Source
 from satsr.download.download import download
 from satsr.download.drawn.series import render_series, write_scenes
 from satsr.errors import SatsrError
+from satsr.imagery.dates import date_in
 from satsr.imagery.images import write_png
 
 
