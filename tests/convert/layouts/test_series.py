@@ -1,5 +1,4 @@
 import json
-from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,6 @@ from satsr.download.card import Card, Embedded, Source
 from satsr.download.download import download
 from satsr.download.drawn.series import render_series, write_scenes
 from satsr.errors import SatsrError
-from satsr.imagery.dates import date_in
 from satsr.imagery.images import write_png
 
 
@@ -97,21 +95,6 @@ def test_a_folder_without_series_is_refused_by_the_reader(tmp_path: Path) -> Non
     (tmp_path / "notes.txt").write_text("nothing")
     with pytest.raises(SatsrError, match="nothing that the layout 'series' can read"):
         read_scenes("series", tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("2018-05-03.png", date(2018, 5, 3)),
-        ("S2A_MSIL2A_20180503T105031_N0207_R051_T30UVU_20180503T131523.tif", date(2018, 5, 3)),
-        ("tile_12345678_20180503.tif", date(2018, 5, 3)),
-        ("2018_05_03_rgb.tif", date(2018, 5, 3)),
-        ("2018-0503.tif", None),
-        ("120180503.tif", None),
-    ],
-)
-def test_dates_are_found_in_names(name: str, expected: date | None) -> None:
-    assert date_in(name) == expected
 
 
 def test_reflectance_in_floats_becomes_digital_numbers_and_nonsense_is_refused(tmp_path: Path) -> None:
