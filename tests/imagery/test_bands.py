@@ -6,8 +6,8 @@ from satsr.imagery.bands import assumed, canonical, find, pick, places, red_and_
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("b4", "B04"), ("B04", "B04"), ("Band 4", "B04"), ("B4_10m", "B04"), ("RED", "B04"), ("b8a", "B8A"), ("nir", "B08"),
-     ("green", "B03"), (" B12 ", "B12"), ("pan", ""), (None, ""), ("B4x", "")],
+    [("b4", "B04"), ("B04", "B04"), ("Band 4", "B04"), ("B4_10m", "B04"), ("RED", "B04"), ("b8a", "B8A"),
+     ("nir", "B08"), ("green", "B03"), (" B12 ", "B12"), ("pan", ""), (None, ""), ("B4x", "")],
 )  # fmt: skip
 def test_names_of_bands_are_one_grammar(name: str | None, expected: str) -> None:
     assert canonical(name) == expected

@@ -14,6 +14,7 @@ from satsr.download.download import download
 from satsr.download.drawn.series import render_series, write_scenes
 from satsr.errors import SatsrError
 from satsr.imagery.images import write_png
+from tests.products import make, stacked, zipped
 
 
 def write_tiff(path: Path, image: np.ndarray, names: tuple[str, ...] = ()) -> None:
@@ -178,3 +179,36 @@ def test_scenes_whose_baseline_is_not_known_stay_as_they_are(tmp_path: Path) -> 
     shifted_scene(tmp_path / "farm", ("20220603T105631_T30UVU.tif", "2021-12-30.tif"))
     (scene,) = series(tmp_path)
     assert "add_offset" not in scene.meta and corner(scene, 1) == [0, 600, 1700]
+
+
+def test_products_are_dates_like_any_others(tmp_path: Path) -> None:
+    folder = tmp_path / "farm"
+    first, values = make(folder / "lr", "L2A", day="20220603")
+    second, later = make(tmp_path / "away", "L1C", day="20220703")
+    zipped(second, folder / "lr" / f"{second.stem}.zip")
+    write_tiff(folder / "lr" / "2022-06-20.tif", np.full((60, 60, 3), 700, np.uint16))
+    write_tiff(folder / "hr" / "spot_2022-06-10.tif", np.full((240, 240, 3), 90, np.uint8))
+    (scene,) = series(tmp_path)
+    assert guess_imagery(tmp_path) == guess_imagery(folder) == "series"
+    assert scene.meta["dates"] == ["2022-06-03", "2022-06-20", "2022-07-03"]
+    assert scene.meta["add_offset"] == [-1000, None, -1000]
+    assert scene.meta["origin"]["lr"][0] == f"farm/lr/{first.name}"
+    images = [frame.load() for frame in scene.roles["lr"]]
+    np.testing.assert_array_equal(images[0], stacked(values) - 1000)
+    np.testing.assert_array_equal(images[2], stacked(later) - 1000)
+    (said,) = series(tmp_path, offset=0)
+    np.testing.assert_array_equal(said.roles["lr"][0].load(), stacked(values))
+
+
+def test_products_of_a_series_are_of_one_baseline_or_said_to_be_mixed(tmp_path: Path) -> None:
+    make(tmp_path / "farm" / "lr", "L2A", "05.09", day="20220603")
+    root, _ = make(tmp_path / "farm" / "lr", "L2A", "02.14", None, day="20190603")
+    write_tiff(tmp_path / "farm" / "hr" / "2022-06-10.tif", np.full((240, 240, 3), 90, np.uint8))
+    with pytest.raises(SatsrError, match="2 processing baselines"):
+        read_scenes("series", tmp_path)
+    (scene,) = read_scenes("series", tmp_path, {"mixed_baselines": True})
+    assert scene.meta["add_offset"] == [0, -1000]
+    next(root.rglob("*_B04_10m.jp2")).unlink()
+    next(root.rglob("*_B04_20m.jp2")).unlink()
+    with pytest.raises(SatsrError, match=r"not complete \(1 found\).*\n.*does not have B04, B03, B02"):
+        read_scenes("series", tmp_path)
