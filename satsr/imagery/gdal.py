@@ -61,7 +61,8 @@ def reading(path: str | Path) -> Iterator[Any]:
             with opened(path) as source:
                 yield source
     except (RasterioError, IndexError, OSError) as error:
-        raise SatsrError(f"{path} cannot be read as a raster ({error}): copy or make it again.") from None
+        cause = error.__cause__ or error  # where rasterio only says that there is one
+        raise SatsrError(f"{path} cannot be read as a raster ({cause}): copy or make it again.") from None
 
 
 @lru_cache(maxsize=8)

@@ -93,16 +93,7 @@ def scene(path: Path, wanted: Sequence[str], *, given: Sequence[str] = (), cloud
     Raises:
         SatsrError: it is no product, it is damaged, or a band is missing or not at one resolution with the others.
     """
-    product = _product(path)
-    names = [bands.canonical(name) for name in (given or wanted)]
-    unknown = [text for text, name in zip(given, names, strict=False) if name not in bands.ORDER]
-    if unknown:
-        raise SatsrError(f"--bands names {', '.join(unknown)}, but Sentinel-2 has {', '.join(bands.ORDER)}.")
-    if not names or not all(names):
-        raise SatsrError(
-            f"this model does not say which Sentinel-2 bands it takes, so {path} needs for instance --bands "
-            "B04,B03,B02 (names, in the model's order)."
-        )
+    product, names = _product(path), _names(path, wanted, given)
     radiometry = _radiometry(product)
     chosen, metres = _band_files(product, names)
     layers = [
@@ -219,6 +210,19 @@ def require_one_baseline(products: Sequence[Path], mixed: bool | None) -> None:
             "and geometry differ: remove some, or say options: {mixed_baselines: true} in a dataset card; each "
             "product's own offset is taken off then."
         )
+
+
+def _names(path: Path, wanted: Sequence[str], given: Sequence[str]) -> list[str]:
+    names = [bands.canonical(name) for name in (given or wanted)]
+    unknown = [text for text, name in zip(given, names, strict=False) if name not in bands.ORDER]
+    if unknown:
+        raise SatsrError(f"--bands names {', '.join(unknown)}, but Sentinel-2 has {', '.join(bands.ORDER)}.")
+    if not names or not all(names):
+        raise SatsrError(
+            f"this model does not say which Sentinel-2 bands it takes, so {path} needs for instance --bands "
+            "B04,B03,B02 (names, in the model's order)."
+        )
+    return names
 
 
 def _product(path: Path) -> Product:
