@@ -17,10 +17,10 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from satsr.config.recipe import ConfigOf
+from satsr.objectives import Objective
 from satsr.radiometry import Normalisation
 from satsr.scores import Scores
 from satsr.store.store import Scene, Store
-from satsr.train.objectives import Objective
 
 Arrays = Mapping[str, np.ndarray]
 

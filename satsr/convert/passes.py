@@ -17,12 +17,12 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 from pydantic import Field
 
-from satsr.convert.layouts.series import date_in, load_mask
-from satsr.convert.tiles import Tile, Tiles, imagery
+from satsr.convert.sources import IMAGES, below, is_scene, load_mask
+from satsr.convert.tiles import Tile, Tiles
 from satsr.degrade import add_noise, blur, expose
 from satsr.errors import SatsrError
 from satsr.files import files_below
-from satsr.imagery.rasters import SUFFIXES
+from satsr.imagery.dates import date_in
 
 MAX_COVER = 0.4
 """A pass with more of it under clouds is left out; ESA took views of Proba-V of which at least 0.6 is clear."""
@@ -88,11 +88,15 @@ def files_of(root: Path, recipe: Passes) -> tuple[list[Path], Path]:
         raise SatsrError(f"the cloud masks {masks} are not there: option masks is a path inside the folder {root}.")
     scenes = [
         file
-        for file in imagery(sorted(files_below(root)))
-        if masks not in (file, *file.parents) and fnmatch(file.relative_to(root).as_posix(), recipe.scenes)
+        for file in below(root)
+        if masks not in (file, *file.parents)
+        and fnmatch(root.name if file == root else file.relative_to(root).as_posix(), recipe.scenes)
+        and is_scene(file)
     ]
     if not scenes:
-        raise SatsrError(f"{root} holds no scene (GeoTIFF or NumPy archive) called {recipe.scenes} beside its masks.")
+        raise SatsrError(
+            f"{root} holds no scene (GeoTIFF, product or NumPy archive) called {recipe.scenes} beside its masks."
+        )
     return scenes, masks
 
 
@@ -184,7 +188,7 @@ def skies(masks: Path) -> list[Sky]:
         SatsrError: files that cannot be read, or are no masks.
     """
     if masks.is_dir():
-        files = [file for file in sorted(files_below(masks)) if file.suffix.lower() in SUFFIXES]
+        files = [file for file in sorted(files_below(masks)) if file.suffix.lower() in IMAGES]
         return [Sky(load_mask(file) > 0, date_in(file.name)) for file in files]
     try:
         with np.load(masks, allow_pickle=False) as archive:

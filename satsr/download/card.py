@@ -41,7 +41,7 @@ class Files(_Part):
     """Files that are there already and stay where they are.
 
     Attributes:
-        path: a folder or a video file, absolute or relative to the project's root.
+        path: a folder, a video file or a scene, absolute or relative to the project's root.
     """
 
     path: str
@@ -177,10 +177,10 @@ class Card(_Part):
 
 
 def load_card(reference: str | Path, base: Path | None = None) -> Card:
-    """The card in a YAML file, or an implicit one for a folder or a video file of the user's own.
+    """The card in a YAML file, or an implicit one for the user's own: a folder, a video file, a Sentinel-2 product.
 
     Args:
-        reference: the path of the YAML file, the folder, or the video.
+        reference: the path of the YAML file, the folder, the video, or the product, whose zip is not unpacked.
         base: what relative paths count from (the project's root); the working directory by default.
 
     Raises:

@@ -20,6 +20,7 @@ from satsr.exported.noise import noise
 from satsr.exported.reference import located
 from satsr.exported.runners import OnnxRunner, Runner, TorchRunner
 from satsr.files import sha256
+from satsr.imagery.dates import nearest
 from satsr.kinds.imageset.views import clearest
 
 Float32 = npt.NDArray[np.float32]
@@ -170,7 +171,7 @@ class Model:
             days: (T,) signed, of each date from the wanted one.
         """
         wanted = self.views or self.facts.dates
-        chosen = sorted(int(index) for index in np.argsort(np.abs(days), kind="stable")[:wanted])
+        chosen = nearest(days, wanted)
         fixed = self.views is not None or "alphas" in self.runner.inputs
         return chosen + [chosen[-1]] * (wanted - len(chosen)) if fixed else chosen
 

@@ -1,190 +1,81 @@
-"""A geo-referenced scene on disk, read in full rows: some bands of a GeoTIFF, or of the files of a product."""
+"""GeoTIFF and JPEG 2000: parts of a raster for training, and scenes to make sharper."""
 
-import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import rasterio
-from rasterio.enums import ColorInterp, MaskFlags
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.enums import ColorInterp
 from rasterio.windows import Window
 
 from satsr.errors import SatsrError
 from satsr.imagery import bands
-from satsr.upscale.tiles import Mask, Strip
+from satsr.imagery.gdal import opened, reading
+from satsr.imagery.images import MAX_PIXELS, read_size
+from satsr.imagery.scene import Layer, Scene
 
-CACHE_MB = 256
-SAMPLE_PX = 128
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One band: where it lies and what it is."""
-
-    path: str
-    index: int
-    name: str | None
-    colour: ColorInterp
-    gain: float = 1.0
-    offset: float = 0.0
+SUFFIXES = (".tif", ".tiff", ".jp2")
 
 
-@dataclass
-class Scene:
-    """The chosen bands of a scene.
+def read(
+    path: str | Path, wanted: Sequence[str] | None = None, window: tuple[int, int, int, int] | None = None
+) -> npt.NDArray[Any]:
+    """A raster, or a part of it, in its native type.
 
-    Use as a context manager.
+    Args:
+        path: as for :func:`opened`.
+        wanted: names of bands, in this order (:func:`satsr.imagery.bands.find`); all by default.
+        window: (top, left, height, width) in pixels; only this part is read.
 
-    Attributes:
-        layers: the bands in the model's order, then those that are only enlarged.
-        nodata: native value that stands for "missing".
-        masked: whether a mask or an alpha band says so as well.
-        tags: metadata that a result keeps.
-        files: what its content is hashed from.
-        cloud: a classification that makes pixels missing: its file, its classes, and how much coarser it is.
-    """
-
-    layers: Sequence[Layer]
-    nodata: float | None = None
-    tags: dict[str, str] = field(default_factory=dict)
-    files: Sequence[Path] = ()
-    cloud: tuple[str, frozenset[int], int] | None = None
-
-    def __enter__(self) -> "Scene":
-        self._stack = ExitStack()
-        self._stack.enter_context(rasterio.Env(GDAL_CACHEMAX=CACHE_MB, GDAL_NUM_THREADS="ALL_CPUS"))
-        self._stack.enter_context(ungeoreferenced())
-        self._open = {path: self._stack.enter_context(opened(path)) for path in self._paths()}
-        first = self._open[self.layers[0].path]
-        self.height, self.width = first.shape
-        self.dtype = np.dtype(first.dtypes[self.layers[0].index - 1])
-        self.crs, self.transform = first.crs, first.transform
-        self.masked = any(_has_mask(self._open[layer.path], layer.index) for layer in self.layers)
-        for layer in self.layers:
-            other = self._open[layer.path]
-            if other.shape != first.shape or other.transform != first.transform:
-                raise SatsrError(
-                    f"{layer.path} has {other.width} x {other.height} px where {self.layers[0].path} has {self.width} "
-                    f"x {self.height}, or lies elsewhere: choose bands of one resolution."
-                )
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.close()
-
-    @property
-    def gap(self) -> float | None:
-        """What marks missing pixels of a result.
-
-        The file's nodata value, if its type holds it; NaN for floats; 0 where only a mask says what is missing; None
-        where nothing can be missing.
-        """
-        if self.dtype.kind == "f":
-            return float("nan") if self.nodata is None else self.nodata
-        limits = np.iinfo(self.dtype)
-        if self.nodata is not None and self.nodata == round(self.nodata) and limits.min <= self.nodata <= limits.max:
-            return self.nodata
-        return 0.0 if self.masked else None
-
-    def read(self, top: int, height: int) -> Strip:
-        """Full rows of all layers, native."""
-        return self.read_window(Window(0, top, self.width, height))
-
-    def read_window(self, window: Window) -> Strip:
-        """A window of all layers, native.
-
-        Raises:
-            SatsrError: the file is damaged there.
-        """
-        values = np.empty((len(self.layers), window.height, window.width), self.dtype)
-        valid: Mask | None = None
-        for path, places in self._places().items():
-            dataset = self._open[path]
-            indexes = [self.layers[place].index for place in places]
-            try:
-                values[places] = dataset.read(indexes, window=window)
-                masks = _masks(dataset, indexes, window)
-            except RasterioError as error:
-                raise SatsrError(f"{path} cannot be read at {window} ({error}): copy it again.") from None
-            if masks is not None:
-                valid = np.ones(values.shape, np.bool_) if valid is None else valid
-                valid[places] = masks
-        return Strip(values, self._refined(values, valid, window))
-
-    def samples(self, side: int = 4) -> list[tuple[Window, Strip]]:
-        """``side`` times ``side`` small windows spread over the scene: what checks and previews look at."""
-        height, width = min(SAMPLE_PX, self.height), min(SAMPLE_PX, self.width)
-        rows = sorted({int(row) for row in np.linspace(0, self.height - height, side)})
-        columns = sorted({int(column) for column in np.linspace(0, self.width - width, side)})
-        places = [Window(left, top, width, height) for top in rows for left in columns]
-        return [(window, self.read_window(window)) for window in places]
-
-    def _refined(self, values: npt.NDArray[Any], valid: Mask | None, window: Window) -> Mask | None:
-        """Without the nodata value, what is not finite, and clouds."""
-        missing: list[Mask] = []
-        if self.nodata is not None and not np.isnan(self.nodata):
-            missing.append(values == self.nodata)
-        if values.dtype.kind == "f":
-            missing.append(~np.isfinite(values))
-        if self.cloud is not None:
-            missing.append(np.broadcast_to(self._cloudy(window), values.shape))
-        for mask in missing:
-            if mask.any():
-                valid = ~mask if valid is None else valid & ~mask
-        return valid
-
-    def _cloudy(self, window: Window) -> Mask:
-        """(h, w), True where the classification says so; coarser classes cover several pixels."""
-        assert self.cloud is not None
-        path, classes, factor = self.cloud
-        dataset = self._open[path]
-        top, left = window.row_off // factor, window.col_off // factor
-        bottom = -(-(window.row_off + window.height) // factor)
-        right = -(-(window.col_off + window.width) // factor)
-        found = dataset.read(1, window=Window(left, top, right - left, bottom - top))
-        cloudy = np.isin(found, list(classes)).repeat(factor, 0).repeat(factor, 1)
-        row, column = window.row_off - top * factor, window.col_off - left * factor
-        return np.asarray(cloudy[row : row + window.height, column : column + window.width])
-
-    def _places(self) -> dict[str, list[int]]:
-        found: dict[str, list[int]] = {}
-        for place, layer in enumerate(self.layers):
-            found.setdefault(layer.path, []).append(place)
-        return found
-
-    def _paths(self) -> Iterable[str]:
-        return [*self._places(), *([self.cloud[0]] if self.cloud else [])]
-
-
-@contextmanager
-def ungeoreferenced() -> Iterator[None]:
-    """Images without a CRS are welcome: rasterio need not warn of them."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        yield
-
-
-def opened(path: str | Path) -> Any:
-    """A rasterio dataset.
+    Returns:
+        (H, W, C), also for a single band.
 
     Raises:
-        SatsrError: the file is missing or of no known kind.
+        SatsrError: the file is missing, damaged or larger than the limit, or has no such bands.
     """
-    try:
-        return rasterio.open(path)
-    except RasterioError as error:
-        raise SatsrError(f"{path} cannot be opened as a raster ({error}): check the path, or copy it again.") from None
+    with reading(path) as source:
+        top, left, height, width = window or (0, 0, *source.shape)
+        if height * width > MAX_PIXELS:
+            raise SatsrError(f"{path} has {width} x {height} pixels, more than the limit of {MAX_PIXELS}: cut it.")
+        places = None if wanted is None else bands.find(source.count, source.descriptions, wanted, str(path))
+        indexes = None if places is None else [place + 1 for place in places]
+        return np.ascontiguousarray(np.moveaxis(source.read(indexes, window=Window(left, top, width, height)), 0, 2))
 
 
-def geotiff(
+def size(path: Path) -> tuple[int, int]:
+    """(height, width); GDAL is not asked where the file's first bytes tell.
+
+    Raises:
+        SatsrError: the file is missing or damaged.
+    """
+    if path.suffix.lower() != ".jp2":
+        return read_size(path)
+    with reading(path) as source:
+        return source.height, source.width
+
+
+def thumbnail(path: str | Path, shape: tuple[int, int]) -> tuple[npt.NDArray[Any], float | None]:
+    """The first band, one pixel out of many, as (h, w), and the value that means no data.
+
+    Raises:
+        SatsrError: the file is missing or damaged.
+    """
+    with reading(path) as source:
+        return source.read(1, out_shape=shape), source.nodata
+
+
+def band_names(path: Path) -> tuple[str | None, ...]:
+    """A name for each band, None where it has none.
+
+    Raises:
+        SatsrError: the file is missing or damaged.
+    """
+    with reading(path) as source:
+        return tuple(source.descriptions)
+
+
+def scene(
     path: Path | str, wanted: Sequence[str], count: int, *, given: Sequence[str] = (), extra: bool = False
 ) -> Scene:
     """A scene from one file that GDAL reads.
@@ -201,7 +92,7 @@ def geotiff(
     Raises:
         SatsrError: the file cannot be opened, or its bands do not fit the model (:func:`satsr.imagery.bands.pick`).
     """
-    with ungeoreferenced(), opened(path) as dataset:
+    with opened(path) as dataset:
         real = [index for index, colour in enumerate(dataset.colorinterp) if colour != ColorInterp.alpha]
         names = [dataset.descriptions[index] or _colour_name(dataset.colorinterp[index]) for index in real]
         chosen = bands.pick(names, wanted, count, given)
@@ -227,12 +118,6 @@ def geotiff(
         return Scene(layers, dataset.nodata, dict(dataset.tags()), (Path(path),))
 
 
-def finer(transform: Any, scale: int) -> Any:
-    """The transform of pixels that are ``scale`` times smaller over the same ground."""
-    a, b, c, d, e, f = transform[:6]
-    return rasterio.Affine(a / scale, b / scale, c, d / scale, e / scale, f)
-
-
 def _reflectance(scale: float, offset: float) -> tuple[float, float]:
     """Gain and offset to reflectance times 10000, where a file says what its numbers mean."""
     return (1.0, 0.0) if (scale, offset) == (1.0, 0.0) else (scale * 10000, offset * 10000)
@@ -240,14 +125,3 @@ def _reflectance(scale: float, offset: float) -> tuple[float, float]:
 
 def _colour_name(colour: ColorInterp) -> str | None:
     return str(colour.name) if colour.name in bands.COLOURS else None
-
-
-def _masks(dataset: Any, indexes: list[int], window: Window) -> Mask | None:
-    """True where valid, from a mask or an alpha band; the nodata value is looked at elsewhere."""
-    if not any(_has_mask(dataset, index) for index in indexes):
-        return None
-    return np.asarray(dataset.read_masks(indexes, window=window) > 0)
-
-
-def _has_mask(dataset: Any, index: int) -> bool:
-    return bool({MaskFlags.per_dataset, MaskFlags.alpha} & set(dataset.mask_flag_enums[index - 1]))

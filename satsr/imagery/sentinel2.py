@@ -1,29 +1,32 @@
 """Sentinel-2 products as they are downloaded: .SAFE folders and zips, Level-1C and Level-2A.
 
 The bands of a model are taken by name; the other images of a product (AOT, WVP, TCI, SCL) are never mistaken for bands.
-Since processing baseline 04.00 digital numbers are shifted by 1000: the offset is read from the metadata, taken off
-before the network and put back after it, so that a result is encoded as its product is.
+Since processing baseline 04.00 (25 January 2022, and all that was processed again since) digital numbers are shifted by
+1000: the metadata, or else the product's name, tell. For training the offset is taken off; ``satsr upscale`` takes it
+off before the network and puts it back after it, so that a result is encoded as its product is.
 """
 
 import re
 import xml.etree.ElementTree as ET
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 
+import numpy as np
 from rasterio.enums import ColorInterp
 
 from satsr.errors import SatsrError
-from satsr.imagery import bands
-from satsr.imagery.geotiff import Layer, Scene
+from satsr.imagery import bands, geotiff
+from satsr.imagery.scene import Layer, Scene
 
+PRODUCT = re.compile(r"S2[A-Z]_MSIL(?:1C|2A)_\d{8}T\d{6}_N(\d\d)(\d\d)_")
+"""The name of a product up to its processing baseline."""
+SHIFTED_SINCE, SHIFT = 4.0, -1000
 BAND_FILE = re.compile(r"_(B\d{2}|B8A)(?:_(\d\d)m)?\.jp2$")
 CLASSES_FILE = re.compile(r"_SCL_20m\.jp2$")
 METADATA = re.compile(r"MTD_MSIL(1C|2A)\.xml$|_MTD_SAFL(1C|2A)_[^/]*\.xml$")
 NATIVE = dict.fromkeys(("B02", "B03", "B04", "B08"), 10) | dict.fromkeys(("B01", "B09", "B10"), 60)
-# Order of the physical bands in the offsets' band_id.
-ORDER = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B10", "B11", "B12")
 COLOURS = {"B04": ColorInterp.red, "B03": ColorInterp.green, "B02": ColorInterp.blue, "B08": ColorInterp.nir}
 # Scene classes of Level-2A: saturated, cloud shadow, medium and high cloud probability, cirrus.
 CLOUDS = frozenset({1, 3, 8, 9, 10})
@@ -90,13 +93,7 @@ def scene(path: Path, wanted: Sequence[str], *, given: Sequence[str] = (), cloud
     Raises:
         SatsrError: it is no product, it is damaged, or a band is missing or not at one resolution with the others.
     """
-    product = _product(path)
-    names = [bands.canonical(name) for name in (given or wanted)]
-    if not names or not all(names):
-        raise SatsrError(
-            f"this model does not say which Sentinel-2 bands it takes, so {path} needs for instance --bands "
-            "B04,B03,B02 (names, in the model's order)."
-        )
+    product, names = _product(path), _names(path, wanted, given)
     radiometry = _radiometry(product)
     chosen, metres = _band_files(product, names)
     layers = [
@@ -121,6 +118,111 @@ def scene(path: Path, wanted: Sequence[str], *, given: Sequence[str] = (), cloud
         classes = next((name for name in product.names if CLASSES_FILE.search(name)), None)
         cloud = (f"{product.place}{classes}", CLOUDS, 20 // metres) if classes and metres <= 20 else None
     return Scene(layers, 0.0, tags, product.files([chosen[name] for name in names]), cloud)
+
+
+def grouped(root: Path, files: Iterable[Path]) -> list[Path]:
+    """Files below ``root``, sorted, where the folder of a product stands for all of its files."""
+    known = list(files)
+    products = {file.parent for file in known if METADATA.search(file.name)}
+    images = {file.parent for file in known if BAND_FILE.search(file.name)}
+    products |= {place for folder in images for place in folder.parents if place.suffix.upper() == ".SAFE"}
+    owners: dict[Path, Path | None] = {}
+    for folder in {file.parent for file in known}:
+        above = [place for place in (folder, *folder.parents) if place.is_relative_to(root) and place in products]
+        owners[folder] = above[-1] if above else None
+    return sorted({owners[file.parent] or file for file in known})
+
+
+def holds_product(path: Path) -> bool:
+    """Whether one of many files, or of what :func:`grouped` found, is a product: other folders and zips may be there.
+
+    A zip is one by its name, or by what is in it.
+    """
+    if path.suffix.lower() != ".zip" or PRODUCT.search(path.name):
+        return path.is_dir() or path.suffix.lower() == ".zip"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(METADATA.search(name) for name in archive.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
+def named_baseline(place: PurePath) -> str | None:
+    """The processing baseline, such as ``04.00``, in the names of products among the parts of a path, if any."""
+    return max((f"{found[1]}.{found[2]}" for part in place.parts if (found := PRODUCT.search(part))), default=None)
+
+
+def named_offset(place: PurePath) -> int | None:
+    """What is to be added to a file's numbers, by :func:`named_baseline`; None where no name says it."""
+    baseline = named_baseline(place)
+    return None if baseline is None else SHIFT if _number(baseline) >= SHIFTED_SINCE else 0
+
+
+def shifted(image: np.ndarray, offset: int | None) -> np.ndarray:
+    """Digital numbers with an offset added, not below 0, which stays no data.
+
+    Pictures of 8 bits stay as they are, and so do floats: they are reflectance, where it has been added already.
+    """
+    if not offset or image.dtype == np.uint8 or image.dtype.kind not in "ui":
+        return image
+    moved: np.ndarray = image.astype(np.int32) + offset
+    moved[image == 0] = 0
+    return moved.clip(0, np.iinfo(image.dtype).max, out=moved).astype(image.dtype)
+
+
+def common_offset(source: Path, layers: Sequence[Layer]) -> int:
+    """What is to be added to the numbers of a product's bands, as its metadata say.
+
+    Raises:
+        SatsrError: not the same for all of them, or the numbers are not reflectance times 10000.
+    """
+    said = {(layer.gain, layer.offset) for layer in layers}
+    gain, offset = said.pop()
+    if said or gain != 1 or offset != round(offset):
+        each = ", ".join(f"{layer.name}: {layer.offset:g} after a factor of {layer.gain:g}" for layer in layers)
+        raise SatsrError(
+            f"{source} encodes its bands in a way that is not known for training ({each}): expected one whole offset "
+            "for all and no factor. Make GeoTIFFs of reflectance times 10000 of it."
+        )
+    return int(offset)
+
+
+def read(layers: Sequence[Layer], window: tuple[int, int, int, int] | None = None) -> np.ndarray:
+    """Bands of a product, or a part of them, (H, W, C) native.
+
+    Raises:
+        SatsrError: as for :func:`satsr.imagery.geotiff.read`.
+    """
+    return np.concatenate([geotiff.read(layer.path, window=window) for layer in layers], axis=2)
+
+
+def require_one_baseline(products: Sequence[Path], mixed: bool | None) -> None:
+    """Refuses products of several processing baselines in one data set, unless the user wants them.
+
+    Raises:
+        SatsrError: they differ, or one of them has no metadata.
+    """
+    found = {_radiometry(_product(path)).baseline: path for path in products}
+    if len(found) > 1 and not mixed:
+        listed = ", ".join(f"{baseline or 'unknown'} ({found[baseline].name})" for baseline in sorted(found))
+        raise SatsrError(
+            f"the products are of {len(found)} processing baselines: {listed}. One is expected, since their numbers "
+            "and geometry differ: remove some, or say options: {mixed_baselines: true} in a dataset card; each "
+            "product's own offset is taken off then."
+        )
+
+
+def _names(path: Path, wanted: Sequence[str], given: Sequence[str]) -> list[str]:
+    names = [bands.canonical(name) for name in (given or wanted)]
+    unknown = [text for text, name in zip(given, names, strict=False) if name not in bands.ORDER]
+    if unknown:
+        raise SatsrError(f"--bands names {', '.join(unknown)}, but Sentinel-2 has {', '.join(bands.ORDER)}.")
+    if not names or not all(names):
+        raise SatsrError(
+            f"this model does not say which Sentinel-2 bands it takes, so {path} needs for instance --bands "
+            "B04,B03,B02 (names, in the model's order)."
+        )
+    return names
 
 
 def _product(path: Path) -> Product:
@@ -182,14 +284,15 @@ def _radiometry(product: Product) -> Radiometry:
     quantities = {_tag(item): item.text for item in root.iter() if _tag(item).endswith("QUANTIFICATION_VALUE")}
     quantity = quantities.get("BOA_QUANTIFICATION_VALUE", quantities.get("QUANTIFICATION_VALUE"))
     offsets = {
-        ORDER[int(item.get("band_id", "-1"))]: float(item.text or 0)
+        bands.ORDER[int(item.get("band_id", "-1"))]: float(item.text or 0)
         for item in root.iter()
         if _tag(item) == f"{prefix}_ADD_OFFSET"
         and item.get("band_id", "").isdigit()
         and int(item.get("band_id", "99")) < 13
     }
-    if not offsets and _number(baseline) >= 4:
-        offsets = dict.fromkeys(ORDER, -1000.0)
+    baseline = baseline or named_baseline(PurePath(product.source.name)) or ""
+    if not offsets and _number(baseline) >= SHIFTED_SINCE:
+        offsets = dict.fromkeys(bands.ORDER, float(SHIFT))
     return Radiometry(level, baseline, _number(quantity) or 10000.0, offsets)
 
 

@@ -1,6 +1,7 @@
 """Video files, decoded frame by frame as they are asked for."""
 
 import threading
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -8,22 +9,21 @@ import cv2
 import numpy as np
 
 from satsr.errors import SatsrError
-from satsr.imagery.frame import Frame
 
-VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".m4v")
+SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".m4v")
 
 
-def video_frames(path: Path) -> list[Frame]:
-    """The frames of a video file as RGB uint8 (H, W, 3).
+def loaders(path: Path) -> list[Callable[[], np.ndarray]]:
+    """A function for each frame of a video file that gives it as RGB uint8 (H, W, 3).
 
     The file is gone through once to count them, because the number in its header is often wrong. They are meant to be
-    loaded once each and roughly in order.
+    called once each and roughly in order.
 
     Raises:
         SatsrError: the file cannot be opened as a video or holds no frames.
     """
     video = _Video(path)
-    return [Frame(f"{path} frame {index}", partial(video.load, index)) for index in range(video.count())]
+    return [partial(video.load, index) for index in range(video.count())]
 
 
 class _Video:

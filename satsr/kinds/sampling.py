@@ -7,6 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from satsr.errors import SatsrError
+from satsr.imagery.dates import nearest
 from satsr.seeds import generator
 from satsr.store.store import Scene, Store
 
@@ -117,9 +118,9 @@ def offsets(scene: Scene) -> np.ndarray:
     return np.array(days, dtype=np.float32)
 
 
-def nearest(days: np.ndarray, count: int) -> list[int]:
-    """The ``count`` dates nearest to the target, or all if there are fewer, in the order of the series."""
-    return sorted(int(index) for index in np.argsort(np.abs(days), kind="stable")[:count])
+def nearest_images(scene: Scene, count: int) -> list[int]:
+    """The ``count`` images of a series nearest in date to its target, or all if there are fewer, in their order."""
+    return nearest(offsets(scene), count)
 
 
 def planes(image: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ from rasterio.windows import Window
 
 from satsr.errors import SatsrError
 from satsr.files import replacing
-from satsr.imagery.geotiff import CACHE_MB, ungeoreferenced
+from satsr.imagery.scene import CACHE_MB
 
 BLOCK = 512
 LARGE = 64 << 20
@@ -107,24 +107,23 @@ def create(path: Path, profile: TiffProfile, values: npt.NDArray[Any] | None = N
     """A GeoTIFF of (bands, height, width), or an empty one, whose blocks are missing until they are written."""
     if "compress" in options:
         options["predictor"] = 3 if profile.dtype.kind == "f" else 2
-    with ungeoreferenced():
-        target = rasterio.open(
-            path,
-            "w",
-            driver="GTiff",
-            height=profile.height,
-            width=profile.width,
-            count=profile.bands,
-            dtype=profile.dtype,
-            crs=profile.crs,
-            transform=profile.transform,
-            nodata=profile.nodata,
-            photometric="RGB" if list(profile.colours[:3]) == RGB and profile.bands == 3 else "MINISBLACK",
-            alpha="NO",
-            sparse_ok=True,
-            bigtiff="IF_SAFER",
-            **options,
-        )
+    target = rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        height=profile.height,
+        width=profile.width,
+        count=profile.bands,
+        dtype=profile.dtype,
+        crs=profile.crs,
+        transform=profile.transform,
+        nodata=profile.nodata,
+        photometric="RGB" if list(profile.colours[:3]) == RGB and profile.bands == 3 else "MINISBLACK",
+        alpha="NO",
+        sparse_ok=True,
+        bigtiff="IF_SAFER",
+        **options,
+    )
     with target:
         if profile.colours:
             target.colorinterp = [*profile.colours]
@@ -152,7 +151,7 @@ def usable(path: Path, done: int) -> bool:
 @contextmanager
 def _quick() -> Iterator[None]:
     """All cores compress, and what is read and written is not kept."""
-    with rasterio.Env(GDAL_CACHEMAX=CACHE_MB, GDAL_NUM_THREADS="ALL_CPUS"), ungeoreferenced():
+    with rasterio.Env(GDAL_CACHEMAX=CACHE_MB, GDAL_NUM_THREADS="ALL_CPUS"):
         yield
 
 
@@ -199,8 +198,7 @@ def require_blocks(
 @contextmanager
 def _kept(path: Path) -> Iterator[None]:
     try:
-        with ungeoreferenced():
-            yield
+        yield
     except (RasterioError, TypeError) as error:  # TypeError is rasterio's answer to "r+" of a file that is no raster
         raise SatsrError(f"{path} cannot be written and read back ({error}): {FULL}") from None
 

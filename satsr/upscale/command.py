@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int | None:
 
 def _run(arguments: argparse.Namespace) -> None:
     from satsr.exported.model import load
-    from satsr.imagery import sentinel2 as safe
+    from satsr.imagery import sentinel2
     from satsr.upscale import frames, scene, video
 
     unknown = set(arguments.uncertainty) - {"consistency", "spread"}
@@ -78,7 +78,7 @@ def _run(arguments: argparse.Namespace) -> None:
         raise SatsrError(f"{source} does not exist: check the path.")
     model = load(arguments.model, backend=arguments.backend, device=arguments.device)
     _say(f"{model.name}: {model.facts.paper}, {model.kind}, x{model.scale}, on {model.runner.device}")
-    product = safe.is_product(source)
+    product = sentinel2.is_product(source)
     clip = model.kind in ("video", "window") or (
         model.kind == "image" and not product and (frames.is_sequence(source) or output.suffix.lower() == ".png")
     )

@@ -12,13 +12,12 @@ from rasterio.enums import ColorInterp
 
 from satsr.errors import SatsrError
 from satsr.files import natural, read_json, replacing
-from satsr.imagery import geotiff as raster
-from satsr.imagery.images import read_image, write_png
-from satsr.imagery.video_file import VIDEOS, video_frames
+from satsr.imagery import geotiff, video_file
+from satsr.imagery.gdal import opened
+from satsr.imagery.images import PICTURES, read_image, write_png
+from satsr.imagery.scene import Scene, Strip, finer
 from satsr.upscale.cog import TiffProfile, create, require_whole
-from satsr.upscale.tiles import Strip
 
-PICTURES = (".png", ".jpg", ".jpeg")
 TIFFS = (".tif", ".tiff")
 CODECS = {".mp4": "mp4v", ".mov": "mp4v", ".avi": "MJPG", ".mkv": "FFV1"}  # FFV1 is without loss
 FRAMES_PER_SECOND = 25.0
@@ -41,7 +40,7 @@ class Clip:
     names: Sequence[str]
     files: Sequence[Path]
     load: Callable[[int], Strip]
-    scenes: Sequence[raster.Scene] = ()
+    scenes: Sequence[Scene] = ()
     per_second: float | None = None
     tags: dict[str, str] = field(default_factory=dict)
 
@@ -53,7 +52,8 @@ def is_sequence(path: Path) -> bool:
     """Whether ``path`` is a folder of images, a video, or a TIFF of several pages."""
     if path.is_dir():
         return any(file.suffix.lower() in (*PICTURES, *TIFFS) for file in path.iterdir())
-    return path.suffix.lower() in (*VIDEOS, *CODECS) or (path.suffix.lower() in TIFFS and len(_pages(path)) > 1)
+    suffix = path.suffix.lower()
+    return suffix in (*video_file.SUFFIXES, *CODECS) or (suffix in TIFFS and len(_pages(path)) > 1)
 
 
 def open_clip(path: Path, wanted: Sequence[str], count: int, given: Sequence[str] = ()) -> Clip:
@@ -68,7 +68,7 @@ def open_clip(path: Path, wanted: Sequence[str], count: int, given: Sequence[str
     Raises:
         SatsrError: there are no frames, frames of different kinds, or their bands do not fit the model.
     """
-    if path.suffix.lower() in (*VIDEOS, *CODECS) and not path.is_dir():
+    if path.suffix.lower() in (*video_file.SUFFIXES, *CODECS) and not path.is_dir():
         return _video(path, count)
     if path.suffix.lower() in TIFFS and not path.is_dir():
         return _rasters([str(page) for page in _pages(path)] or [str(path)], [path], wanted, count, given)
@@ -86,9 +86,7 @@ def open_clip(path: Path, wanted: Sequence[str], count: int, given: Sequence[str
     return Clip([file.stem for file in files], files, lambda index: _picture(files[index], count), tags=tags)
 
 
-def write_frame(
-    path: Path, values: np.ndarray, scene: raster.Scene | None, scale: int, nodata: float | None = None
-) -> None:
+def write_frame(path: Path, values: np.ndarray, scene: Scene | None, scale: int, nodata: float | None = None) -> None:
     """Writes one frame, atomically: a GeoTIFF if it came from one or holds floats, else a PNG.
 
     Args:
@@ -106,7 +104,7 @@ def write_frame(
         profile = replace(
             profile,
             crs=scene.crs,
-            transform=raster.finer(scene.transform, scale),
+            transform=finer(scene.transform, scale),
             names=[layer.name for layer in scene.layers],
             colours=[layer.colour for layer in scene.layers],
         )
@@ -184,7 +182,7 @@ def _picture(file: Path, count: int) -> Strip:
 
 
 def _video(path: Path, count: int) -> Clip:
-    frames = video_frames(path)
+    frames = video_file.loaders(path)
     if count != 3:
         raise SatsrError(f"{path} is an RGB video, but the model takes {count} band(s): extract the frames first.")
     capture = cv2.VideoCapture(str(path))
@@ -195,10 +193,10 @@ def _video(path: Path, count: int) -> Clip:
     def load(index: int) -> Strip:
         nonlocal position
         while position < index:  # the decoder would keep what it passes
-            frames[position].load()
+            frames[position]()
             position += 1
         position = index + 1
-        return Strip(np.moveaxis(frames[index].load(), -1, 0))
+        return Strip(np.moveaxis(frames[index](), -1, 0))
 
     digits = max(len(str(len(frames) - 1)), 8)
     return Clip([f"{index:0{digits}d}" for index in range(len(frames))], [path], load, per_second=per_second)
@@ -207,7 +205,7 @@ def _video(path: Path, count: int) -> Clip:
 def _rasters(
     paths: Sequence[str], files: Sequence[Path], wanted: Sequence[str], count: int, given: Sequence[str]
 ) -> Clip:
-    scenes = [raster.geotiff(path, wanted, count, given=given) for path in paths]
+    scenes = [geotiff.scene(path, wanted, count, given=given) for path in paths]
 
     def load(index: int) -> Strip:
         with scenes[index] as scene:
@@ -220,7 +218,7 @@ def _rasters(
 
 
 def _pages(path: Path) -> list[str]:
-    with raster.ungeoreferenced(), raster.opened(path) as dataset:
+    with opened(path) as dataset:
         return [name for name in dataset.subdatasets if name.startswith("GTIFF_DIR:")]
 
 
@@ -237,14 +235,14 @@ def _encode(files: Sequence[Path], target: Path, per_second: float) -> None:
     for file in files:
         writer.write(np.ascontiguousarray(read_image(file)[..., ::-1]))
     writer.release()
-    if len(video_frames(target)) < len(files):  # OpenCV says nothing of a full disk
+    if len(video_file.loaders(target)) < len(files):  # OpenCV says nothing of a full disk
         raise SatsrError(f"{target} is not complete: the disk is probably full; free some space and start again.")
 
 
 def _bind(files: Sequence[Path], target: Path, tags: dict[str, str]) -> None:
     """One TIFF with a page for each frame."""
     for index, file in enumerate(files):
-        with raster.ungeoreferenced(), raster.opened(file) as source:
+        with opened(file) as source:
             colours = source.colorinterp if source.count > 1 else (ColorInterp.gray,)
             profile = TiffProfile(
                 height=source.height,

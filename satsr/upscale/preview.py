@@ -5,17 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import rasterio
 from rasterio.windows import Window
 
 from satsr.degrade import imresize
 from satsr.files import write_text
-from satsr.imagery.bands import canonical
-from satsr.imagery.geotiff import Scene, ungeoreferenced
+from satsr.imagery import bands
+from satsr.imagery.gdal import opened
+from satsr.imagery.scene import Scene, Strip
 from satsr.pages import page
 from satsr.pages.report import Panel, before_after_png, panel_context
 from satsr.upscale import frames
-from satsr.upscale.tiles import Strip, filled
+from satsr.upscale.tiles import filled
 
 OURS, BASELINE = "super-resolved", "bicubic"
 COUNT = 3
@@ -37,7 +37,7 @@ def of_scene(scene: Scene, result: Path, scale: int, tags: dict[str, str]) -> li
     shown = colours([layer.name for layer in scene.layers])
     places = sorted(scene.samples(), key=lambda place: -_liveliness(place[1], shown))[:COUNT]
     pairs = []
-    with ungeoreferenced(), rasterio.open(result) as fine:
+    with opened(result) as fine:
         for window, strip in places:
             part = Window(*(scale * side for side in window.flatten()))
             after = Strip(fine.read([band + 1 for band in shown], window=part))
@@ -49,9 +49,9 @@ def of_scene(scene: Scene, result: Path, scale: int, tags: dict[str, str]) -> li
 def of_clip(clip: frames.Clip, result: Path, scale: int, tags: dict[str, str]) -> list[Path]:
     """Writes both for a sequence: the liveliest part of some of its frames."""
     first = clip.load(0)
-    bands = len(first.values)
-    after = frames.open_clip(result, (), bands)
-    shown = colours([layer.name for layer in clip.scenes[0].layers] if clip.scenes else [""] * bands)
+    count = len(first.values)
+    after = frames.open_clip(result, (), count)
+    shown = colours([layer.name for layer in clip.scenes[0].layers] if clip.scenes else [""] * count)
     height, width = (min(SIDE, side) for side in first.values.shape[1:])
     pairs = []
     for index in sorted({len(clip) // 4, len(clip) // 2, 3 * len(clip) // 4}):
@@ -72,9 +72,9 @@ def of_views(view: npt.NDArray[np.generic], after: npt.NDArray[np.generic], resu
 
 def colours(names: Sequence[str | None]) -> list[int]:
     """The bands that are shown: red, green and blue if they have these names, else the first three, or the first."""
-    known = [canonical(name) for name in names]
-    if {"B04", "B03", "B02"} <= set(known):
-        return [known.index(name) for name in ("B04", "B03", "B02")]
+    found = bands.places(names, bands.RGB)
+    if len(found) == 3:
+        return found
     return [0, 1, 2] if len(names) >= 3 else [0]
 
 

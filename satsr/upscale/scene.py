@@ -9,9 +9,8 @@ from satsr.errors import SatsrError
 from satsr.exported import memory
 from satsr.exported.model import Model
 from satsr.files import disk_errors, require_space
-from satsr.imagery import geotiff as raster
-from satsr.imagery import sentinel2 as safe
-from satsr.imagery.geotiff import Scene
+from satsr.imagery import geotiff, sentinel2
+from satsr.imagery.scene import Scene, finer
 from satsr.progress import Bar
 from satsr.upscale import checks, preview, tiles, uncertainty
 from satsr.upscale.blend import Seams, windows
@@ -58,11 +57,11 @@ def find(model: Model, source: Path, options: Options, *, clouds: bool = False) 
     """
     if not source.exists():
         raise SatsrError(f"{source} does not exist: name a GeoTIFF, or a .SAFE folder or zip.")
-    if safe.is_product(source):
-        return safe.scene(source, model.bands, given=options.bands, clouds=clouds)
+    if sentinel2.is_product(source):
+        return sentinel2.scene(source, model.bands, given=options.bands, clouds=clouds)
     if source.is_dir():
         raise SatsrError(f"{source} is a folder but no Sentinel-2 product: name the image, or the .SAFE folder itself.")
-    scene = raster.geotiff(source, model.bands, model.channels, given=options.bands, extra=options.extra)
+    scene = geotiff.scene(source, model.bands, model.channels, given=options.bands, extra=options.extra)
     return scene if options.nodata is None else replace(scene, nodata=options.nodata)
 
 
@@ -174,7 +173,7 @@ def described(work: Work) -> TiffProfile:
         bands=len(layers),
         dtype=scene.dtype,
         crs=scene.crs,
-        transform=raster.finer(scene.transform, model.scale),
+        transform=finer(scene.transform, model.scale),
         nodata=work.nodata,
         names=names,
         colours=[layer.colour for layer in layers],

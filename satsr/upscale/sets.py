@@ -12,14 +12,15 @@ from types import TracebackType
 import numpy as np
 from rasterio.windows import Window
 
-from satsr.convert.layouts.series import date_in
 from satsr.errors import SatsrError
 from satsr.exported.model import Model, real
 from satsr.files import disk_errors, files_below, write_json
-from satsr.imagery import geotiff as raster
-from satsr.imagery import sentinel2 as safe
-from satsr.imagery.geotiff import Layer, Scene
+from satsr.imagery import sentinel2
+from satsr.imagery.dates import date_in
+from satsr.imagery.gdal import opened
 from satsr.imagery.images import read_image, write_png
+from satsr.imagery.imageset import VIEW, paired
+from satsr.imagery.scene import Layer, Mask, Scene, Strip
 from satsr.kinds.imageset.paper import SELECTION_SEED
 from satsr.kinds.imageset.views import select_by_coverage
 from satsr.progress import track
@@ -29,14 +30,12 @@ from satsr.upscale.options import Options
 from satsr.upscale.partial import unfinished
 from satsr.upscale.provenance import provenance
 from satsr.upscale.scene import check, find, run
-from satsr.upscale.tiles import Strip
 from satsr.upscale.work import Float32, Work
 
 IMAGES = (".tif", ".tiff", ".jp2", ".safe", ".zip")
 MASK = re.compile(r"[_-](?:clouds?|cloudmask|clm|mask|scl)$", re.IGNORECASE)
 ANY_CLASS = frozenset(range(1, 256))
 CLEAR_ENOUGH = 0.5
-VIEW = re.compile(r"LR(\d+)\.png")
 
 
 @dataclass
@@ -105,7 +104,7 @@ class DatesWork(Work):
         corners = [part.corner for part in parts]
         return self.predicted(planes, days=self._days, alphas=self._alphas, corners=corners)
 
-    def valid(self, rows: tiles.Rows) -> tiles.Mask | None:
+    def valid(self, rows: tiles.Rows) -> Mask | None:
         """A pixel has a source if it is there on any date."""
         found = rows.source.valid
         return None if found is None else np.asarray(self._by_date(found).any(axis=0))
@@ -245,12 +244,11 @@ def _imageset(model: Model, folder: Path, options: Options, say: Say) -> np.ndar
 
 def _views(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     """Views and quality maps, (T, H, W) each."""
-    numbers = sorted(found[1] for file in folder.iterdir() if (found := VIEW.fullmatch(file.name)))
-    paired = [(folder / f"LR{number}.png", folder / f"QM{number}.png") for number in numbers]
-    missing = [str(mask) for _, mask in paired if not mask.is_file()]
-    if missing:
-        raise SatsrError(f"views in {folder} have no quality map: {', '.join(missing)}.")
-    images = [(read_image(view), read_image(mask)) for view, mask in paired]
+    numbers, bare, _ = paired(file.name for file in folder.iterdir())
+    if bare:
+        missing = ", ".join(str(folder / f"QM{number}.png") for number in bare)
+        raise SatsrError(f"views in {folder} have no quality map: {missing}.")
+    images = [tuple(read_image(folder / f"{kind}{number}.png") for kind in ("LR", "QM")) for number in numbers]
     shapes = {array.shape for pair in images for array in pair}
     if len(shapes) > 1 or len(next(iter(shapes))) != 2:
         raise SatsrError(f"the views and masks in {folder} must be gray and of one size, found {sorted(shapes)}.")
@@ -275,8 +273,8 @@ def _masks(source: Path, files: Sequence[Path]) -> list[Path]:
 
 def _clouded(scene: Scene, mask: Path) -> Scene:
     """A scene whose pixels count as missing where a mask, on the same or a coarser grid, is not zero."""
-    classes = safe.CLOUDS if mask.stem.lower().endswith("scl") else ANY_CLASS
-    with raster.ungeoreferenced(), raster.opened(mask) as coarse, raster.opened(scene.layers[0].path) as fine:
+    classes = sentinel2.CLOUDS if mask.stem.lower().endswith("scl") else ANY_CLASS
+    with opened(mask) as coarse, opened(scene.layers[0].path) as fine:
         factor, rest = divmod(fine.width, coarse.width)
         if rest or coarse.height * factor != fine.height:
             raise SatsrError(
@@ -287,8 +285,8 @@ def _clouded(scene: Scene, mask: Path) -> Scene:
 
 
 def _clear_share(scene: Scene) -> float:
-    with replace(scene) as opened:
-        masks = [strip.valid for _, strip in opened.samples()]
+    with replace(scene) as whole:
+        masks = [strip.valid for _, strip in whole.samples()]
     return float(np.mean([1.0 if mask is None else mask.mean() for mask in masks]))
 
 

@@ -13,26 +13,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import distance_transform_edt
 
+from satsr.imagery.scene import Mask, Strip
 from satsr.progress import Bar
 from satsr.upscale.blend import RowBlender, Seams, windows
 
 Float32 = npt.NDArray[np.float32]
-Mask = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Strip:
-    """Some full rows of a scene at low resolution.
-
-    Attributes:
-        values: (N, h, W) native.
-        valid: (N, h, W), False where a value is missing; None if none is.
-        corner: row and column of its first pixel in the scene, in LR px.
-    """
-
-    values: npt.NDArray[Any]
-    valid: Mask | None = None
-    corner: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import rasterio
 from rasterio.windows import Window
 
 from satsr.degrade import imresize
 from satsr.exported.model import Model
-from satsr.imagery.geotiff import Scene, ungeoreferenced
+from satsr.imagery.gdal import opened
+from satsr.imagery.scene import Scene
 from satsr.upscale.cog import RowWriter, TiffProfile, to_cog
 
 Float32 = npt.NDArray[np.float32]
@@ -83,7 +83,7 @@ def consistency(scene: Scene, result: Path, scale: int, rows: Path, target: Path
     total = squares = 0.0
     count = 0
     writer = RowWriter(rows, profile)
-    with ungeoreferenced(), rasterio.open(result) as fine:
+    with opened(result) as fine:
         for top in range(0, scene.height, STRIP):
             difference = _difference(scene, fine, top, scale)
             writer.write(difference)

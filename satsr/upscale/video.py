@@ -19,6 +19,7 @@ from satsr.errors import SatsrError
 from satsr.exported import memory
 from satsr.exported.model import Model
 from satsr.files import disk_errors, replacing, require_space
+from satsr.imagery.scene import Mask, Strip
 from satsr.progress import Bar, track
 from satsr.upscale import checks, frames, preview, tiles, uncertainty
 from satsr.upscale.blend import Seams, windows
@@ -27,7 +28,6 @@ from satsr.upscale.options import Options
 from satsr.upscale.partial import Partial, unfinished
 from satsr.upscale.plan import Footage, Plan, planned
 from satsr.upscale.provenance import provenance
-from satsr.upscale.tiles import Strip
 
 VISIBLE = 1 / 512
 """Mean difference where segments meet, of the range of values, that is worth a line."""
@@ -261,6 +261,6 @@ class ClipWork:
         return list(result.reshape(len(kept), channels, *result.shape[1:]))
 
 
-def _rows(strip: Strip, top: int, rows: int) -> tuple[npt.NDArray[Any], tiles.Mask | None]:
+def _rows(strip: Strip, top: int, rows: int) -> tuple[npt.NDArray[Any], Mask | None]:
     where = slice(top, top + rows)
     return strip.values[:, where], None if strip.valid is None else strip.valid[:, where]

@@ -11,7 +11,7 @@ from satsr.degrade import imresize, to_native
 from satsr.errors import SatsrError
 from satsr.exported import memory
 from satsr.exported.model import Model
-from satsr.imagery.geotiff import CACHE_MB, Layer, Scene
+from satsr.imagery.scene import CACHE_MB, Layer, Mask, Scene, Strip
 from satsr.upscale import tiles, uncertainty
 from satsr.upscale.blend import Seams
 from satsr.upscale.options import Options
@@ -85,7 +85,7 @@ class Work:
         network = self.cost * views * self.options.batch * side * min(seams.window, scene.width)
         return int(memory.FIXED + (CACHE_MB << 20) + low + high + 2 * out + network)
 
-    def enlarge(self, parts: Sequence[tiles.Strip]) -> Float32:
+    def enlarge(self, parts: Sequence[Strip]) -> Float32:
         """(B, C, s h, s w) in the file's numbers, followed by the spread if it is wanted."""
         planes = np.stack([tiles.filled(part) for part in parts])
         corners = [part.corner for part in parts]
@@ -111,7 +111,7 @@ class Work:
         wavers = [(spread / gains).mean(axis=1, keepdims=True)] if self.options.spread else []
         return np.concatenate([result, *wavers], axis=1, dtype=np.float32)
 
-    def valid(self, rows: tiles.Rows) -> tiles.Mask | None:
+    def valid(self, rows: tiles.Rows) -> Mask | None:
         """(bands, n, W), where the result's pixels have a source; None if all have."""
         return rows.source.valid
 

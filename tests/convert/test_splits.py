@@ -3,10 +3,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from satsr.convert.layouts.source import SceneSource
+from satsr.convert.layouts.source import Frame, SceneSource
 from satsr.convert.splits import divide
 from satsr.errors import SatsrError
-from satsr.imagery.frame import Frame
 
 
 def source(name: str, frames: int, split: str | None = None, kind: str = "video") -> SceneSource:

@@ -1,101 +1,40 @@
 """Sentinel-2 products as downloaded: the right bands by name, the offset of baseline 04.00, folders and zips."""
 
-import zipfile
+from functools import partial
+from pathlib import PurePath
 
 import numpy as np
 import pytest
 import rasterio
-from rasterio.transform import from_origin
 
 from satsr.errors import SatsrError
-from satsr.imagery import sentinel2 as safe
+from satsr.imagery import sentinel2
 from satsr.upscale.scene import upscale
 from satsr.upscale.work import Options
+from tests.products import BANDS, band, make, metadata, stacked, zipped
 from tests.tiny_graphs import cubic_graph, image_graph
 
-SIZE = 60
 OPTIONS = Options(window=64, overlap=16, margin=4)
-BAND_IDS = {"B02": 1, "B03": 2, "B04": 3, "B08": 7}
 
 
 def quiet(line):
     """Takes no notice."""
 
 
-def band(path, seed, metres=10, dtype=np.uint16, values=None):
-    """A JPEG 2000 file without loss; returns its values."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    side = SIZE * 10 // metres
-    if values is None:
-        values = np.random.default_rng(seed).integers(1300, 3900, (side, side)).astype(dtype)
-    lossless = {"QUALITY": 100, "REVERSIBLE": "YES"}
-    place = {"crs": "EPSG:32632", "transform": from_origin(600000, 5000000, metres, metres)}
-    with rasterio.open(
-        path, "w", driver="JP2OpenJPEG", count=1, height=side, width=side, dtype=dtype, **place, **lossless
-    ) as target:
-        target.write(values, 1)
-    return values
-
-
-def metadata(level, baseline, offset):
-    """What matters of MTD_MSIL1C.xml and MTD_MSIL2A.xml, in their own words."""
-    name = {"L1C": "RADIO", "L2A": "BOA"}[level]
-    offsets = "".join(f'<{name}_ADD_OFFSET band_id="{number}">{offset}</{name}_ADD_OFFSET>' for number in range(13))
-    quantity = {
-        "L1C": '<QUANTIFICATION_VALUE unit="none">10000</QUANTIFICATION_VALUE>',
-        "L2A": '<QUANTIFICATION_VALUES_LIST><BOA_QUANTIFICATION_VALUE unit="none">10000</BOA_QUANTIFICATION_VALUE>'
-        '<AOT_QUANTIFICATION_VALUE unit="none">1000.0</AOT_QUANTIFICATION_VALUE></QUANTIFICATION_VALUES_LIST>',
-    }[level]
-    return (
-        f'<?xml version="1.0"?><n1:User_Product xmlns:n1="https://psd-14.sentinel2.eo.esa.int/"><n1:General_Info>'
-        f"<PROCESSING_BASELINE>{baseline}</PROCESSING_BASELINE>{quantity}"
-        f"{offsets if offset else ''}</n1:General_Info></n1:User_Product>"
-    )
-
-
 @pytest.fixture
 def product(tmp_path):
     """``product("L2A", "05.09", -1000)`` is a folder in that layout and the values of its 10 m bands."""
-
-    def make(level, baseline="05.09", offset=-1000):
-        stem = "T32TNR_20230723T101601"
-        root = tmp_path / f"S2A_MSI{level}_20230723T101601_N0509_R065_T32TNR_20230723T120000.SAFE"
-        images = root / "GRANULE" / f"{level}_T32TNR_A042213_20230723T101600" / "IMG_DATA"
-        found = {}
-        for seed, name in enumerate(BAND_IDS):
-            path = images / "R10m" / f"{stem}_{name}_10m.jp2" if level == "L2A" else images / f"{stem}_{name}.jp2"
-            found[name] = band(path, seed)
-        if level == "L2A":
-            for seed, name in enumerate(("AOT", "TCI", "WVP")):
-                band(images / "R10m" / f"{stem}_{name}_10m.jp2", 90 + seed)
-            for seed, name in enumerate(("B02", "B03", "B04", "B05", "B8A")):
-                band(images / "R20m" / f"{stem}_{name}_20m.jp2", 20 + seed, 20)
-            classes = np.full((SIZE // 2, SIZE // 2), 4, np.uint8)
-            classes[:5, :7] = 9
-            band(images / "R20m" / f"{stem}_SCL_20m.jp2", 0, 20, np.uint8, classes)
-        else:
-            band(images / f"{stem}_B05.jp2", 20, 20)
-            band(images / f"{stem}_TCI.jp2", 90)
-        (root / f"MTD_MSI{level}.xml").write_text(metadata(level, baseline, offset))
-        return root, found
-
-    return make
+    return partial(make, tmp_path)
 
 
 @pytest.mark.parametrize("level", ["L1C", "L2A"])
-@pytest.mark.parametrize("zipped", [False, True])
-def test_bands_offset_and_place_of_a_product_are_right(tiny, tmp_path, product, level, zipped):
+@pytest.mark.parametrize("packed", [False, True])
+def test_bands_offset_and_place_of_a_product_are_right(tiny, tmp_path, product, level, packed):
     root, values = product(level)
-    source = root
-    if zipped:
-        source = tmp_path / "product.zip"
-        with zipfile.ZipFile(source, "w", zipfile.ZIP_DEFLATED) as archive:
-            for file in root.rglob("*"):
-                archive.write(file, file.relative_to(tmp_path))
+    source = zipped(root, tmp_path / "product.zip") if packed else root
     model = tiny(image_graph, channels=4)
     upscale(model, source, tmp_path / "out.tif", OPTIONS, quiet)
-    stack = np.stack([values[name] for name in ("B04", "B03", "B02", "B08")], axis=-1)
-    expected = model(stack - 1000).astype(int) + 1000
+    expected = model(stacked(values, ("B04", "B03", "B02", "B08")) - 1000).astype(int) + 1000
     with rasterio.open(tmp_path / "out.tif") as after:
         assert after.descriptions == ("B04", "B03", "B02", "B08")
         assert np.abs(np.moveaxis(after.read(), 0, -1) - expected).max() <= 1
@@ -110,27 +49,27 @@ def test_bands_offset_and_place_of_a_product_are_right(tiny, tmp_path, product, 
 )
 def test_the_offset_follows_the_metadata_and_the_baseline(product, baseline, offset, expected):
     root, _ = product("L1C", baseline, offset)
-    assert {layer.offset for layer in safe.scene(root, ("B04", "B03", "B02")).layers} == {expected}
+    assert {layer.offset for layer in sentinel2.scene(root, ("B04", "B03", "B02")).layers} == {expected}
 
 
 def test_other_resolutions_are_found_where_all_bands_have_them(product):
     root, _ = product("L2A")
-    layers = safe.scene(root, ("B05", "B8A", "B02")).layers
+    layers = sentinel2.scene(root, ("B05", "B8A", "B02")).layers
     assert all(layer.path.endswith("_20m.jp2") for layer in layers)
     with pytest.raises(SatsrError, match="B08, B05 at one resolution"):
-        safe.scene(root, ("B08", "B05"))
+        sentinel2.scene(root, ("B08", "B05"))
 
 
 def test_clouds_of_the_scene_classification_count_as_missing(product):
     root, _ = product("L2A")
-    with safe.scene(root, ("B04", "B03", "B02"), clouds=True) as scene:
+    with sentinel2.scene(root, ("B04", "B03", "B02"), clouds=True) as scene:
         valid = scene.read(1, 30).valid
     assert not valid[:, :9, :14].any() and valid[:, 9:].all() and valid[:, :, 14:].all()
 
 
 def test_saturated_and_missing_numbers_are_told_apart(tiny, tmp_path, product):
     root, values = product("L1C")
-    for name, seed in zip(BAND_IDS, range(4), strict=True):
+    for name, seed in zip(BANDS, range(4), strict=True):
         holes = values[name].copy()
         holes[:, :10] = 0
         band(next(root.rglob(f"*_{name}.jp2")), seed, values=holes)
@@ -144,23 +83,73 @@ def test_a_product_without_metadata_or_with_entities_is_refused(product):
     path = root / "MTD_MSIL2A.xml"
     path.write_text('<!DOCTYPE a [<!ENTITY b "c">]>' + path.read_text().partition("?>")[2])
     with pytest.raises(SatsrError, match="declares entities"):
-        safe.scene(root, ("B04",))
+        sentinel2.scene(root, ("B04",))
     path.write_text("<a>")
     with pytest.raises(SatsrError, match="not valid XML"):
-        safe.scene(root, ("B04",))
+        sentinel2.scene(root, ("B04",))
     path.unlink()
     with pytest.raises(SatsrError, match=r"no MTD_MSIL1C\.xml"):
-        safe.scene(root, ("B04",))
+        sentinel2.scene(root, ("B04",))
 
 
 def test_a_product_with_several_granules_asks_for_one(product):
     root, _ = product("L1C")
     band(root / "GRANULE" / "other" / "IMG_DATA" / "T33UUB_20230723T101601_B04.jp2", 5)
     with pytest.raises(SatsrError, match="several granules"):
-        safe.scene(root, ("B04", "B03", "B02"))
+        sentinel2.scene(root, ("B04", "B03", "B02"))
 
 
 def test_a_damaged_zip_gets_a_sentence(tmp_path):
     (tmp_path / "product.zip").write_bytes(b"PK\x03\x04 not a zip")
     with pytest.raises(SatsrError, match="download it again"):
-        safe.scene(tmp_path / "product.zip", ("B04",))
+        sentinel2.scene(tmp_path / "product.zip", ("B04",))
+
+
+def test_band_names_that_sentinel_2_does_not_have_are_named(product):
+    root, _ = product("L2A")
+    with pytest.raises(SatsrError, match=r"--bands names B99, pan, but Sentinel-2 has B01, B02"):
+        sentinel2.scene(root, (), given=("B04", "B99", "pan"))
+
+
+@pytest.mark.parametrize(("baseline", "expected"), [("04.00", -1000), ("02.14", 0)])
+def test_the_name_tells_the_baseline_where_the_metadata_do_not(product, baseline, expected):
+    root, _ = product("L1C", baseline, None)
+    (root / "MTD_MSIL1C.xml").write_text(metadata("L1C", "", None))
+    assert {layer.offset for layer in sentinel2.scene(root, ("B04", "B02")).layers} == {expected}
+    assert sentinel2.named_baseline(PurePath("a", root.name, "b.tif")) == baseline
+    assert sentinel2.named_offset(PurePath(root.name)) == expected
+    assert sentinel2.named_offset(PurePath("T32TNR_20230723.tif")) is None
+
+
+def test_a_product_stands_for_its_files_among_others(product, tmp_path):
+    root, _ = product("L1C")
+    old = tmp_path / "renamed"
+    (old / "GRANULE").mkdir(parents=True)
+    for file in (old / "MTD_MSIL2A.xml", old / "GRANULE/a.jp2", tmp_path / "a.tif", tmp_path / "no.SAFE" / "b.tif"):
+        file.parent.mkdir(exist_ok=True)
+        file.touch()
+    files = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert sentinel2.grouped(tmp_path, files) == sorted([root, old, tmp_path / "a.tif", tmp_path / "no.SAFE/b.tif"])
+    assert sentinel2.grouped(root, [file for file in files if root in file.parents]) == [root]
+    packed = zipped(root, tmp_path / "any.zip")
+    other = zipped(old / "GRANULE", tmp_path / "other.zip")
+    assert [sentinel2.holds_product(path) for path in (root, packed, other, tmp_path / "a.tif")] == [
+        True, True, False, False,
+    ]  # fmt: skip
+
+
+def test_products_of_several_baselines_are_refused_unless_they_are_wanted(product):
+    products = [product("L2A", "05.09", day="20230723")[0], product("L2A", "05.10", day="20230728")[0]]
+    with pytest.raises(SatsrError, match=r"2 processing baselines: 05.09 \(S2A.*05.10 \(S2A.*mixed_baselines: true"):
+        sentinel2.require_one_baseline(products, None)
+    sentinel2.require_one_baseline(products, True)
+    sentinel2.require_one_baseline(products[:1], None)
+
+
+def test_bands_encoded_in_several_ways_are_not_for_training(product):
+    root, _ = product("L2A")
+    path = root / "MTD_MSIL2A.xml"
+    assert sentinel2.common_offset(root, sentinel2.scene(root, ("B04", "B02")).layers) == -1000
+    path.write_text(path.read_text().replace('band_id="1">-1000', 'band_id="1">-990'))
+    with pytest.raises(SatsrError, match=r"B04: -1000 after a factor of 1, B02: -990"):
+        sentinel2.common_offset(root, sentinel2.scene(root, ("B04", "B02")).layers)

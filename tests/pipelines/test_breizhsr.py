@@ -16,7 +16,8 @@ from satsr.config.resolve import merged
 from satsr.errors import SatsrError
 from satsr.export.onnx import export, parity
 from satsr.files import sha256
-from satsr.kinds.sampling import Sampling, nearest, offsets
+from satsr.imagery.dates import nearest
+from satsr.kinds.sampling import Sampling, offsets
 from satsr.kinds.series.samples import Inputs, SeriesCrops
 from satsr.radiometry import histogram_match, normalisation
 from satsr.seeds import generator

@@ -24,8 +24,7 @@ from satsr.convert.layouts import (
 from satsr.convert.layouts.source import SceneSource
 from satsr.errors import SatsrError
 from satsr.files import natural
-from satsr.imagery.images import SUFFIXES
-from satsr.imagery.video_file import VIDEOS
+from satsr.imagery import images, video_file
 
 LAYOUTS: dict[str, Callable[..., list[SceneSource]]] = {
     "frames": frames.frames,
@@ -68,7 +67,7 @@ def read_scenes(layout: str, root: Path, options: Mapping[str, Any] | None = Non
     if not found:
         raise SatsrError(
             f"{root} holds nothing that the layout {layout!r} can read: expected images "
-            f"({', '.join(SUFFIXES)}) in one folder per clip, or videos ({', '.join(VIDEOS)})."
+            f"({', '.join(images.SUFFIXES)}) in one folder per clip, or videos ({', '.join(video_file.SUFFIXES)})."
         )
     found.sort(key=lambda scene: (scene.split or "", natural(scene.id)))
     for before, after in pairwise(found):

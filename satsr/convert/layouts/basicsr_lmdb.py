@@ -5,10 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from satsr.convert.layouts.source import TARGETS, SceneSource, split_of
+from satsr.convert.layouts.source import TARGETS, Frame, SceneSource, split_of
 from satsr.errors import SatsrError, listed
 from satsr.files import files_below, natural
-from satsr.imagery.frame import Frame
 from satsr.imagery.images import decode_rgb
 from satsr.store.lmdb_map import DATA, LmdbMap, open_map
 

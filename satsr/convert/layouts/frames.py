@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from satsr.convert.layouts.source import SPLITS, TARGETS, SceneSource, split_of
+from satsr.convert.layouts.source import SPLITS, TARGETS, Frame, SceneSource, split_of
 from satsr.errors import SatsrError, listed
 from satsr.files import files_below, natural
-from satsr.imagery.frame import Frame
+from satsr.imagery import video_file
 from satsr.imagery.images import SUFFIXES, read_rgb
-from satsr.imagery.video_file import VIDEOS, video_frames
 
 
 def frames(root: Path) -> list[SceneSource]:
@@ -19,9 +18,9 @@ def frames(root: Path) -> list[SceneSource]:
     If the first level of folders are train and val (or eval, test...), they are the splits.
     """
     if root.is_file():
-        return [SceneSource(root.stem, None, {"hr": video_frames(root)})]
+        return [SceneSource(root.stem, None, {"hr": _video(root)})]
     clips = _clips(root)
-    videos = [file for file in files_below(root) if file.suffix.lower() in VIDEOS]
+    videos = [file for file in files_below(root) if file.suffix.lower() in video_file.SUFFIXES]
     places = {folder: folder.relative_to(root) for folder in clips} | {
         file: file.relative_to(root).with_suffix("") for file in videos
     }
@@ -32,7 +31,7 @@ def frames(root: Path) -> list[SceneSource]:
         if "train" in splits and None not in splits:
             split, parts = SPLITS[parts[0].lower()], parts[1:] or parts
         name = PurePosixPath(*parts).as_posix() if parts else root.resolve().name
-        source = video_frames(path) if path in videos else [_frame(file) for file in clips[path]]
+        source = _video(path) if path in videos else [_frame(file) for file in clips[path]]
         found.append(SceneSource(name, split, {"hr": source}))
     return found
 
@@ -96,6 +95,10 @@ def _paired(high: list[Path], low: list[Path]) -> tuple[list[Path], list[str]]:
     problems = [f"{file} has no low-resolution partner" for file in high if file.stem not in partners]
     problems += [f"{file} has no high-resolution partner" for stem, file in partners.items() if stem not in names]
     return [partners[file.stem] for file in high if file.stem in partners], problems
+
+
+def _video(file: Path) -> list[Frame]:
+    return [Frame(f"{file} frame {index}", load) for index, load in enumerate(video_file.loaders(file))]
 
 
 def _frame(file: Path) -> Frame:

@@ -12,14 +12,13 @@ import cv2
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from satsr.convert.layouts.source import SceneSource, split_of
+from satsr.convert.layouts.source import Frame, SceneSource, split_of
+from satsr.convert.sources import Window
 from satsr.convert.tiles import parsed, split_blocks
 from satsr.degrade import downscale_frame
 from satsr.errors import SatsrError, listed
 from satsr.files import files_below, natural
-from satsr.imagery.frame import Frame
 from satsr.imagery.images import SUFFIXES, Header, read_bytes, read_header, read_rgb
-from satsr.imagery.rasters import Window
 from satsr.seeds import generator
 
 MIN_PHOTOS = 5

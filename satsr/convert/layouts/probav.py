@@ -16,14 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from satsr.convert.layouts.source import SceneSource
+from satsr.convert.layouts.source import Frame, SceneSource
 from satsr.errors import SatsrError, listed
 from satsr.files import files_below
-from satsr.imagery.frame import Frame
 from satsr.imagery.images import read_image
+from satsr.imagery.imageset import paired
 
 IMGSET = re.compile(r"imgset\d+")
-VIEW = re.compile(r"LR(\d+)\.png")
 BANDS = ("RED", "NIR")
 TRAIN_SHARE = 0.7
 
@@ -88,7 +87,7 @@ def _held_out(sets: list[Path]) -> set[Path]:
 
 
 def _scene(root: Path, folder: Path, names: set[str], held_out: bool, norms: dict[str, float]) -> SceneSource:
-    numbers = sorted(match[1] for name in names if (match := VIEW.fullmatch(name)))
+    numbers = paired(names)[0]
     files = {
         "lr": [folder / f"LR{number}.png" for number in numbers],
         "qm": [folder / f"QM{number}.png" for number in numbers],
@@ -108,10 +107,9 @@ def _scene(root: Path, folder: Path, names: set[str], held_out: bool, norms: dic
 
 
 def _problems(folder: Path, names: set[str], norms: dict[str, float]) -> list[str]:
-    views = {name[2:] for name in names if VIEW.fullmatch(name)}
-    maps = {name[2:] for name in names if name.startswith("QM")}
-    found = [f"{folder}/LR{name} has no quality map" for name in sorted(views - maps)]
-    found += [f"{folder}/QM{name} has no view" for name in sorted(maps - views)]
+    views, bare, left = paired(names)
+    found = [f"{folder}/LR{number}.png has no quality map" for number in bare]
+    found += [f"{folder}/QM{number}.png has no view" for number in left]
     if not views:
         found.append(f"{folder} has no views")
     if "SM.png" not in names:

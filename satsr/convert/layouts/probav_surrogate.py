@@ -6,7 +6,7 @@ of this is real and what is drawn: :mod:`satsr.convert.passes`. A dataset card o
 :class:`ImageSets` where they differ from the defaults::
 
     name: my-image-sets
-    source: {files: {path: scenes}}           # a folder of GeoTIFFs or NumPy archives, one a scene
+    source: {files: {path: scenes}}           # GeoTIFFs, products or NumPy archives, one a scene
     layout: probav_surrogate
     scale: 3
     options: {masks: clouds.npz, scenes: "T30UVU*.tif", views: 19}
@@ -25,12 +25,12 @@ import numpy.typing as npt
 from pydantic import Field
 
 from satsr.convert.layouts.probav import BANDS
-from satsr.convert.layouts.source import SceneSource
+from satsr.convert.layouts.source import Frame, SceneSource
 from satsr.convert.passes import Mask, Passes, cloudy_windows, cut_window, files_of, ground, observe, part
-from satsr.convert.tiles import Tile, parsed, scene_array, tile_facts, tiles
+from satsr.convert.sources import Source
+from satsr.convert.tiles import Tile, parsed, tile_facts, tiles
 from satsr.degrade import probav_numbers
-from satsr.imagery.frame import Frame
-from satsr.imagery.rasters import TIFF, raster_bands, red_and_nir
+from satsr.imagery.bands import RED_NIR
 from satsr.seeds import generator
 
 SCALE = 3
@@ -71,10 +71,10 @@ def probav_surrogate(root: Path, **options: Any) -> list[SceneSource]:
     """
     recipe = parsed(ImageSets, options)
     scenes, masks = files_of(root, recipe)
-    cut = tiles(root, scenes, recipe, SCALE)
+    cut = tiles(root, scenes, recipe, SCALE, tuple(RED_NIR.values()))
     for side in {recipe.view_px(tile, SCALE) for tile in cut}:
         cloudy_windows(masks, side)
-    return [_image_set(root, masks, tile, band, recipe) for tile in cut for band in _bands(tile.file)]
+    return [_image_set(root, masks, tile, band, recipe) for tile in cut for band in _bands(tile.source)]
 
 
 def _image_set(root: Path, masks: Path, tile: Tile, band: str, recipe: ImageSets) -> SceneSource:
@@ -94,14 +94,13 @@ def _image_set(root: Path, masks: Path, tile: Tile, band: str, recipe: ImageSets
 
 
 @lru_cache(maxsize=64)
-def _bands(file: Path) -> dict[str, int]:
-    count, names = raster_bands(file) if file.suffix.lower() in TIFF else (scene_array(file).shape[3], ())
-    return red_and_nir(count, names, str(file))
+def _bands(scene: Source) -> list[str]:
+    return scene.red_and_nir()
 
 
 @lru_cache(maxsize=16)
 def _ground(tile: Tile, band: str) -> npt.NDArray[np.float32]:
-    return ground(tile.numbers((_bands(tile.file)[band],)))
+    return ground(tile.numbers((RED_NIR[band],)))
 
 
 def _reference(tile: Tile, band: str, recipe: ImageSets) -> tuple[Numbers, Map]:

@@ -4,12 +4,12 @@ A tile (:mod:`satsr.convert.tiles`) is the high-resolution image; blurred, shrun
 low-resolution one. A dataset card of one's own scene, with options of :class:`Surrogate` where they differ::
 
     name: my-scene
-    source: {files: {path: scenes/T30UVU}}    # a folder of GeoTIFFs, one a scene, or a single file
+    source: {files: {path: scenes/T30UVU}}    # GeoTIFFs, .SAFE folders or zips, one a scene; or one of these
     layout: sentinel2
     options: {tile_px: 128, noise_sigma: 8.0}
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,10 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from satsr.convert.layouts.source import SceneSource
-from satsr.convert.tiles import Tile, Tiles, imagery, parsed, tile_facts, tiles
+from satsr.convert.layouts.source import Frame, SceneSource
+from satsr.convert.sources import below, is_scene
+from satsr.convert.tiles import Tile, Tiles, parsed, tile_facts, tiles
 from satsr.degrade import downscale_frame
-from satsr.files import files_below
-from satsr.imagery.frame import Frame
 from satsr.seeds import generator
 
 TILE_MULTIPLE = 16
@@ -42,7 +41,7 @@ class Surrogate(Tiles):
 
 
 def sentinel2(root: Path, **options: Any) -> list[SceneSource]:
-    """Tiles of the rasters and arrays in ``root`` (or of the one file that it is) with their surrogates.
+    """Tiles of the rasters, products and arrays in ``root`` (or of the one that it is) with their surrogates.
 
     Roles: ``hr`` (1) uint16 (H, W, 3), red, green, blue; ``lr`` (1) of a ``scale``-th of the size. Each date of an
     array with dates gives scenes of its own; a place is in one split on all of them. Meta: ``window`` (top, left,
@@ -50,20 +49,20 @@ def sentinel2(root: Path, **options: Any) -> list[SceneSource]:
     where it is known.
 
     Args:
-        root: a folder, or one file.
+        root: a folder, or one file or product.
         options: of :class:`Surrogate`, where they differ from the defaults.
 
     Raises:
         SatsrError: no such files, unknown bands or options, or a scene too small for tiles in both splits.
     """
     recipe = parsed(Surrogate, options)
-    files = [root] if root.is_file() else sorted(files_below(root))
+    files = [file for file in below(root) if file == root or is_scene(file)]
     multiple = int(np.lcm(TILE_MULTIPLE, recipe.scale))
-    return [_pair(root, tile, recipe) for tile in tiles(root, imagery(files), recipe, multiple)]
+    return [_pair(root, tile, recipe) for tile in tiles(root, files, recipe, multiple)]
 
 
 def _pair(root: Path, tile: Tile, recipe: Surrogate) -> SceneSource:
-    load = partial(tile.numbers, "rgb")
+    load = tile.numbers
     where = f"{tile.file} at {tile.window}"
     roles: dict[str, Sequence[Frame]] = {
         "hr": [Frame(where, load)],
@@ -72,7 +71,7 @@ def _pair(root: Path, tile: Tile, recipe: Surrogate) -> SceneSource:
     return SceneSource(tile.name, tile.split, roles, "series", tile_facts(root, tile, recipe))
 
 
-def _surrogate(load: partial[np.ndarray], recipe: Surrogate, place: tuple[int, ...]) -> np.ndarray:
+def _surrogate(load: Callable[[], np.ndarray], recipe: Surrogate, place: tuple[int, ...]) -> np.ndarray:
     return downscale_frame(
         load(),
         recipe.scale,

@@ -2,7 +2,7 @@
 
 ::
 
-    [train|val]/<scene>/lr/2018-05-03.tif      two or more dates, each a raster with red, green and blue
+    [train|val]/<scene>/lr/2018-05-03.tif      two or more dates, each a raster with red, green and blue, or a product
                         hr/2018-05-14.tif      one finer image
                         cloud/2018-05-03.png   optional: non-zero where clouds or their shadows hide the ground
                         scene.json             optional: anything else that is known about the scene
@@ -10,35 +10,31 @@
 A date stands somewhere in each name as ``2018-05-03`` or ``20180503`` (so the names of Sentinel-2 products do), and
 images of one scene share one grid: ``hr`` has a whole multiple of ``lr``'s pixels.
 
-Since processing baseline 04.00 (January 2022) Sentinel-2's numbers are 1000 too large. The names of products tell
-(``S2A_MSIL2A_20220603T105631_N0400_...``), and it is taken off. Where names were changed, ``scene.json`` may say
-``{"add_offset": -1000}``, or a list with a number for each date of ``lr``, and the dataset card ``options: {offset:
--1000}`` for all scenes; 0 says that it has been taken off already.
+Since processing baseline 04.00 (January 2022) Sentinel-2's numbers are 1000 too large. The metadata of products (.SAFE
+folders and zips) tell, or else names (``S2A_MSIL2A_20220603T105631_N0400_...``), and it is taken off. Where names were
+changed, ``scene.json`` may say ``{"add_offset": -1000}``, or a list with a number for each date of ``lr``, and the
+dataset card ``options: {offset: -1000}`` for all scenes; 0 says that it has been taken off already.
 """
 
 import json
-import re
 from collections.abc import Sequence
 from datetime import date
 from functools import partial
-from pathlib import Path, PurePath, PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-import numpy as np
-
-from satsr.convert.layouts.source import SPLITS, SceneSource
+from satsr.convert.layouts.source import SPLITS, Frame, SceneSource
+from satsr.convert.sources import below, is_image, load_mask, source
 from satsr.errors import SatsrError, listed
-from satsr.files import files_below
-from satsr.imagery.frame import Frame
-from satsr.imagery.rasters import SUFFIXES, add_offset, as_dn, read_raster, shifted
+from satsr.imagery import bands, sentinel2
+from satsr.imagery.dates import date_in
 
-DATE = re.compile(r"(?<!\d)(\d{4})([-_]?)(\d{2})\2(\d{2})(?!\d)")
 ROLES = ("lr", "hr", "cloud")
 REFLECTANCE = 10000
 """Sentinel-2's number for a reflectance of 1; an offset is a part of it."""
 
 
-def series(root: Path, offset: int | None = None) -> list[SceneSource]:
+def series(root: Path, offset: int | None = None, mixed_baselines: bool = False) -> list[SceneSource]:
     """The scenes of a folder: every folder that has both ``lr`` and ``hr``, at any depth; ``root`` may be one itself.
 
     Roles: ``lr`` (T) and ``hr`` (1), native type, (H, W, 3); ``cloud`` (T), (H, W) uint8, 255 where hidden. Meta:
@@ -47,58 +43,31 @@ def series(root: Path, offset: int | None = None) -> list[SceneSource]:
 
     Args:
         root: the folder.
-        offset: what is to be added to the numbers of ``lr`` in all scenes; ``scene.json``, then the names of products
-            decide by default.
+        offset: what is to be added to the numbers of ``lr`` in all scenes; ``scene.json``, then products decide by
+            default.
+        mixed_baselines: whether products may be of several processing baselines.
 
     Raises:
-        SatsrError: names without a date, dates twice, masks that do not pair up, an offset that is no whole number
-            (all are listed).
+        SatsrError: names without a date, dates twice, masks that do not pair up, an offset that is no whole number,
+            or damaged products (all are listed), or products of several baselines.
     """
     found: list[SceneSource] = []
     problems: list[str] = []
-    for folder in sorted({file.parent.parent for file in _images(root) if file.parent.name == "lr"}):
+    images = _images(root)
+    for folder in sorted({file.parent.parent for file in images if file.parent.name == "lr"}):
         try:
             found.append(_scene(root, folder, offset))
         except SatsrError as error:
             problems.append(str(error))
     if problems:
         raise SatsrError(listed(f"the series in {root} are not complete", problems))
+    products = [file for file in images if file.parent.name in ROLES and sentinel2.is_product(file)]
+    sentinel2.require_one_baseline(products, mixed_baselines)
     return found
 
 
-def date_in(name: str) -> date | None:
-    """The first date that stands in a file's name, if any."""
-    for match in DATE.finditer(name):
-        try:
-            return date(int(match[1]), int(match[3]), int(match[4]))
-        except ValueError:
-            continue
-    return None
-
-
-def load_rgb(path: Path, offset: int | None = None) -> np.ndarray:
-    """Red, green and blue, (H, W, 3): integers plus ``offset``, floats as reflectance times 10000.
-
-    Raises:
-        SatsrError: the file is damaged, or has no such bands.
-    """
-    return as_dn(shifted(read_raster(path, "rgb"), offset), str(path))
-
-
-def load_mask(path: Path) -> np.ndarray:
-    """A mask of one band as (H, W) uint8, 255 where the file is not zero.
-
-    Raises:
-        SatsrError: the file is damaged, or has several bands.
-    """
-    mask = read_raster(path)
-    if mask.shape[2] != 1:
-        raise SatsrError(f"{path} has {mask.shape[2]} bands: a mask has one.")
-    return np.where(mask[..., 0] != 0, 255, 0).astype(np.uint8)
-
-
 def _images(root: Path) -> list[Path]:
-    return [file for file in files_below(root) if file.suffix.lower() in SUFFIXES]
+    return [file for file in below(root) if is_image(file)]
 
 
 def _scene(root: Path, folder: Path, offset: int | None) -> SceneSource:
@@ -116,20 +85,19 @@ def _scene(root: Path, folder: Path, offset: int | None) -> SceneSource:
     split = next((SPLITS[part.lower()] for part in place if part.lower() in SPLITS), None)
     name = PurePosixPath(*(part for part in place if part.lower() not in SPLITS)).as_posix()
     facts = _facts(folder / "scene.json")
-    named = {role: [add_offset(_place(root, path)) for path in files[role].values()] for role in ("lr", "hr")}
-    offsets = named | {"lr": _offsets(folder, facts.get("add_offset") if offset is None else offset, named["lr"])}
+    images = {role: [source(root, path) for path in files[role].values()] for role in ("lr", "hr")}
+    said = facts.get("add_offset") if offset is None else offset
+    offsets = _offsets(folder, said, [image.offset for image in images["lr"]])
+    images["lr"] = [image._replace(offset=number) for image, number in zip(images["lr"], offsets, strict=True)]
     roles: dict[str, Sequence[Frame]] = {
-        role: [
-            Frame(str(path), partial(load_rgb, path, offset))
-            for path, offset in zip(files[role].values(), offsets[role], strict=True)
-        ]
-        for role in ("lr", "hr")
+        role: [Frame(str(image.file), partial(image.numbers, bands.RGB)) for image in found]
+        for role, found in images.items()
     }
     if files["cloud"]:
         roles["cloud"] = [Frame(str(path), partial(load_mask, path)) for path in files["cloud"].values()]
     meta = {
         **facts,
-        **({"add_offset": offsets["lr"]} if any(number is not None for number in offsets["lr"]) else {}),
+        **({"add_offset": offsets} if any(number is not None for number in offsets) else {}),
         "dates": [str(day) for day in files["lr"]],
         "target_date": str(target),
         "days": [(day - target).days for day in files["lr"]],
@@ -140,11 +108,6 @@ def _scene(root: Path, folder: Path, offset: int | None) -> SceneSource:
         },
     }
     return SceneSource(folder.resolve().name if name == "." else name, split, roles, "series", meta)
-
-
-def _place(root: Path, path: Path) -> PurePath:
-    """Where a file lies, from the folder that the user named on: what lies above it says nothing about the data."""
-    return PurePath(root.resolve().name, path.relative_to(root))
 
 
 def _offsets(folder: Path, said: Any, named: list[int | None]) -> list[int | None]:
@@ -171,7 +134,7 @@ def _dated(folder: Path) -> dict[date, Path]:
         SatsrError: a name without a date, or a date twice.
     """
     dated: dict[date, Path] = {}
-    for file in sorted(_images(folder)) if folder.is_dir() else []:
+    for file in _images(folder) if folder.is_dir() else []:
         day = date_in(file.name)
         if day is None:
             raise SatsrError(f"{file} has no date in its name, such as 2018-05-03")

@@ -7,7 +7,7 @@ network learns to fuse shifted and clouded views, not to bridge a season. What e
 A dataset card of one's own scenes, with options of :class:`Calendar` where they differ from the defaults::
 
     name: my-series
-    source: {files: {path: scenes}}           # a folder of GeoTIFFs or NumPy archives, one a scene
+    source: {files: {path: scenes}}           # GeoTIFFs, products or NumPy archives, one a scene
     layout: series_surrogate
     options: {masks: clouds, scenes: "T30UVU*.tif", dates: 8}      # clouds/2018-05-03.png ...
 """
@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from satsr.convert.layouts.source import SceneSource
+from satsr.convert.layouts.source import Frame, SceneSource
 from satsr.convert.passes import (
     MAX_COVER,
     MaskWindow,
@@ -39,7 +39,7 @@ from satsr.convert.passes import (
 from satsr.convert.tiles import Tile, parsed, tile_facts, tiles
 from satsr.degrade import to_native
 from satsr.errors import SatsrError
-from satsr.imagery.frame import Frame
+from satsr.imagery.dates import nearest
 from satsr.seeds import generator
 
 
@@ -128,9 +128,9 @@ def _passes(masks: Path, side: int, count: int, rng: np.random.Generator) -> tup
     clear = np.flatnonzero(shares[:, row, column] == 0)
     target = int(clear[int(rng.integers(len(clear)))])
     fit = np.flatnonzero(usable[:, row, column])
-    away = np.array([abs((days[number] - days[target]).days) for number in fit])
+    away = np.array([(days[number] - days[target]).days for number in fit])
     step = window_step(side)
-    chosen = sorted(fit[np.argsort(away, kind="stable")[:count]].tolist())
+    chosen = fit[nearest(away, count)].tolist()
     return days[target], [Pass(days[n], (numbers[n], step * int(row), step * int(column))) for n in chosen]
 
 
@@ -153,7 +153,7 @@ def _calendar(masks: Path, side: int) -> tuple[list[int], list[date], npt.NDArra
 
 @lru_cache(maxsize=16)
 def _ground(tile: Tile) -> npt.NDArray[np.float32]:
-    return ground(tile.numbers("rgb"))
+    return ground(tile.numbers())
 
 
 def _target(tile: Tile, recipe: Calendar) -> np.ndarray:

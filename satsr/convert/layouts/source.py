@@ -1,14 +1,27 @@
 """A scene as a layout's reader found it, before any of its frames is loaded."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from satsr.imagery.frame import Frame
+import numpy as np
 
 SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "eval": "val"}
 SPLITS |= {"test": "val"}
 TARGETS = ("gt", "hr")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One array that is not loaded yet.
+
+    Attributes:
+        origin: the file it comes from, for messages.
+        load: gives the array, or raises SatsrError.
+    """
+
+    origin: str
+    load: Callable[[], np.ndarray]
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from satsr.convert.layouts.series import load_rgb
-from satsr.convert.layouts.source import SPLITS, SceneSource
+from satsr.convert.layouts.source import SPLITS, Frame, SceneSource
 from satsr.convert.pickled_table import Row, read_table
+from satsr.convert.sources import Source
 from satsr.errors import SatsrError, listed
 from satsr.files import files_below
-from satsr.imagery.frame import Frame
-from satsr.imagery.rasters import raster_size
+from satsr.imagery import bands, geotiff
 from satsr.seeds import generator
 
 SCALE = 4
@@ -166,9 +165,9 @@ def _scenes(
 def _breizhsr_row(root: Path, split: str, row: Row) -> SceneSource | None:
     acquisitions = _acquisitions(root, row, "dates_sen2")
     target = _inside(root, row["spot6_image"])
-    height, width = (side - side % HR_MULTIPLE for side in raster_size(target))
+    height, width = (side - side % HR_MULTIPLE for side in geotiff.size(target))
     shape = (height // SCALE, width // SCALE)
-    usable = [item for item in acquisitions if _holds(raster_size(item.path), shape)][:MAX_IMAGES]
+    usable = [item for item in acquisitions if _holds(geotiff.size(item.path), shape)][:MAX_IMAGES]
     if not usable:
         return None
     usable.sort(key=lambda item: item.day or "")  # ISO dates; the stored order stays where there are none
@@ -187,7 +186,7 @@ def _breizhsr_row(root: Path, split: str, row: Row) -> SceneSource | None:
 def _pairs_row(root: Path, split: str, row: Row) -> SceneSource:
     usable = sorted(_acquisitions(root, row, "dates_sen2"), key=lambda item: abs(item.key))
     target = _inside(root, row["spot6_image"])
-    height, width = (side // SCALE for side in raster_size(target))
+    height, width = (side // SCALE for side in geotiff.size(target))
     loaders = [partial(_fitted, item.path, (height, width)) for item in usable]
     days = [item.key for item in usable]
     meta = {"sisr": 0, "days": days, "day_distances": [abs(day) for day in days]}
@@ -269,12 +268,12 @@ def _holds(size: Shape, shape: Shape) -> bool:
 
 def _cut(path: Path, shape: Shape) -> np.ndarray:
     """Red, green and blue, cut at the top left."""
-    return np.ascontiguousarray(load_rgb(path)[: shape[0], : shape[1]])
+    return np.ascontiguousarray(Source(path).numbers(bands.RGB)[: shape[0], : shape[1]])
 
 
 def _fitted(path: Path, shape: Shape) -> np.ndarray:
     """Red, green and blue, resized if the size differs: bilinear, corners on corners."""
-    image = load_rgb(path)
+    image = Source(path).numbers(bands.RGB)
     for axis, side in enumerate(shape):
         if image.shape[axis] != side:
             place = np.linspace(0, image.shape[axis] - 1, side)

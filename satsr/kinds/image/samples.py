@@ -21,8 +21,7 @@ from satsr.kinds.sampling import (
     Sampling,
     Shuffled,
     crop_size,
-    nearest,
-    offsets,
+    nearest_images,
     planes,
     training_scenes,
 )
@@ -69,7 +68,7 @@ class Pairing:
         self._require(scene)
         hr = scene.read("hr", 0)
         if self.pairs == "stored":
-            low = [scene.read("lr", index) for index in nearest(offsets(scene), self.views)]
+            low = [scene.read("lr", index) for index in nearest_images(scene, self.views)]
         else:
             low = [self._native(scene, _shrunk(hr, self.scale))]
         low += [low[-1]] * (self.views - len(low))
@@ -94,7 +93,7 @@ class Pairing:
             return image
         if self.pairs == "interpolated" or self.match == "none" or scene.dtype("lr") == np.uint8:
             return image * np.float32(self.normalisation.native[1] / 255)
-        return MATCHES[self.match](image, scene.read("lr", nearest(offsets(scene), 1)[0]))
+        return MATCHES[self.match](image, scene.read("lr", nearest_images(scene, 1)[0]))
 
     def _require(self, scene: Scene) -> None:
         bytes_wanted = self.normalisation.native[1] == 255

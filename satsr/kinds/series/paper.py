@@ -11,7 +11,7 @@ from typing import ClassVar, Generic
 import numpy as np
 
 from satsr.config.recipe import ConfigOf
-from satsr.kinds.sampling import nearest, offsets, planes
+from satsr.kinds.sampling import nearest_images, planes
 from satsr.kinds.series.samples import Inputs, enlarged, target_values
 from satsr.metrics import mae, mse, psnr, psnr_float, sam, shift_mae, ssim_skimage
 from satsr.paper import Paper
@@ -93,7 +93,7 @@ class SeriesPaper(Paper[ConfigOf], Generic[ConfigOf]):
 
 def nearest_image(scene: Scene) -> np.ndarray:
     """The image nearest in date to the target, (h, w, 3) in native values."""
-    return scene.read("lr", nearest(offsets(scene), 1)[0])
+    return scene.read("lr", nearest_images(scene, 1)[0])
 
 
 def to_u8(output: np.ndarray) -> np.ndarray:

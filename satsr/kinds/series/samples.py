@@ -19,7 +19,7 @@ from satsr.kinds.sampling import (
     Sampling,
     Shuffled,
     crop_size,
-    nearest,
+    nearest_images,
     offsets,
     planes,
     training_scenes,
@@ -68,7 +68,7 @@ class Inputs:
             ``alphas`` (T,).
         """
         days = offsets(scene)
-        chosen = nearest(days, 1 if self.single else self.dates)
+        chosen = nearest_images(scene, 1 if self.single else self.dates)
         real = len(chosen)
         if "alphas" in self.names:
             chosen += [chosen[-1]] * (self.dates - real)
@@ -76,7 +76,7 @@ class Inputs:
         made = {"x": x[0] if self.single else x, "days": days[chosen]}
         made["alphas"] = (np.arange(len(chosen)) < real).astype(np.float32)
         if "up" in self.names:
-            made["up"] = enlarged(images(nearest(days, 1))[0], self.scale, self.stretch)
+            made["up"] = enlarged(images(nearest_images(scene, 1))[0], self.scale, self.stretch)
         return {name: made[name] for name in self.names}
 
 
@@ -99,7 +99,7 @@ def target_values(scene: Scene, match: str, stretch: Normalisation) -> Callable[
     if scene.dtype("hr") != np.uint8:
         return stretch.forward
     hr = scene.read("hr", 0)
-    reference = stretch.forward(scene.read("lr", nearest(offsets(scene), 1)[0]))
+    reference = stretch.forward(scene.read("lr", nearest_images(scene, 1)[0]))
     matched = np.clip(MATCHES[match](hr, reference), -1, 1)
     table = np.zeros((256, hr.shape[2]), np.float32)
     for band in range(hr.shape[2]):

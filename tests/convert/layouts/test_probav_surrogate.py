@@ -20,6 +20,7 @@ from satsr.validate.inspection import inspect
 from satsr.validate.shift import measure_shift
 from satsr.validate.suites import suite
 from tests.convert.layouts.test_series import write_tiff
+from tests.products import make, zipped
 
 OPTIONS = {"masks": "clouds.npz", "tile_px": 72, "blur": 0.2}
 MARGIN = 6
@@ -175,3 +176,19 @@ def test_a_real_scene_under_real_masks_becomes_image_sets(samples: Callable[[str
     arrays = loaded(found[0])
     assert arrays["hr"].shape == (1, 108, 108) and arrays["lr"].shape[1:] == (36, 36)
     assert 0 < (arrays["qm"] == 0).mean() < 0.4
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_product_gives_its_red_and_near_infrared_without_the_offset(tmp_path: Path, packed: bool) -> None:
+    root, values = make(tmp_path / ("away" if packed else "data"), size=240)
+    if packed:
+        (tmp_path / "data").mkdir()
+        zipped(root, tmp_path / "data" / f"{root.stem}.zip")
+    own_files(tmp_path / "data")
+    found = read(tmp_path / "data", scenes="S2A*")
+    assert len(found) == 3 * 3 * 2
+    for band, name in (("RED", "B04"), ("NIR", "B08")):
+        scene = next(scene for scene in found if scene.id == f"{root.stem}/r000-c001-{band}")
+        assert scene.meta["add_offset"] == -1000
+        truth = values[name][:72, 72:144][MARGIN:-MARGIN, MARGIN:-MARGIN].astype(int) - 1000
+        np.testing.assert_array_equal(scene.roles["hr"][0].load(), 2 * truth)

@@ -3,15 +3,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 
+from satsr.convert.convert import convert
 from satsr.convert.guess import guess
 from satsr.convert.layouts.sentinel2 import sentinel2
 from satsr.convert.layouts.source import SceneSource
 from satsr.convert.tiles import split_blocks
 from satsr.degrade import downscale_frame
+from satsr.download.card import load_card
+from satsr.download.download import download
 from satsr.errors import SatsrError
 from satsr.seeds import generator
+from satsr.store.store import Store
 from tests.convert.layouts.test_series import write_tiff
+from tests.products import band, make, stacked, zipped
 
 
 def windows(scenes: list[SceneSource], split: str) -> list[tuple[int, ...]]:
@@ -137,3 +143,103 @@ def test_options_of_the_wrong_type_are_named(tmp_path: Path) -> None:
     write_tiff(tmp_path / "scene.tif", np.full((160, 160, 3), 900, np.uint16))
     with pytest.raises(SatsrError, match=r"tile_px: input should be a valid integer.*val_share: input should be less"):
         sentinel2(tmp_path, tile_px="large", val_share=1.5)
+
+
+def converted(data: Path, folder: Path) -> Store:
+    """What ``satsr set srgan data=...`` names, through the download and convert stages."""
+    download(load_card(data), folder / "raw")
+    return convert(folder / "raw", folder / "store")
+
+
+@pytest.mark.parametrize("level", ["L1C", "L2A"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_product_is_cut_into_tiles_without_its_offset(tmp_path: Path, level: str, packed: bool) -> None:
+    root, values = make(tmp_path / "data", level, size=200)
+    truth = stacked(values).astype(int) - 1000
+    data = zipped(root, tmp_path / "S2_product.zip") if packed else root
+    assert guess(data) == "sentinel2"
+    store = converted(data, tmp_path / "made")
+    scenes = [*store.scenes("train"), *store.scenes("val")]
+    assert len(scenes) == 9
+    for scene in scenes:
+        top, left, height, width = scene.meta["window"]
+        np.testing.assert_array_equal(scene.read("hr", 0), truth[top : top + height, left : left + width])
+        assert (scene.meta["add_offset"], scene.meta["origin"]) == (-1000, {"hr": [data.name]})
+        assert scene.id == f"{data.stem}/r{top // 64:03d}-c{left // 64:03d}"
+
+
+def test_numbers_before_baseline_4_stay_and_nodata_is_left_out(tmp_path: Path) -> None:
+    root, values = make(tmp_path, "L1C", "02.14", None, size=256)
+    for name in ("B02", "B03", "B04"):
+        values[name][:100, :90] = 0
+        values[name][200, 200] = 0  # too few to leave a tile out
+        band(next(root.rglob(f"*_{name}.jp2")), 0, values=values[name], size=256)
+    found = sentinel2(root, tile_px=64)
+    places = {tuple(scene.meta["window"][:2]) for scene in found}
+    assert {(0, 0), (0, 64), (64, 0), (64, 64)}.isdisjoint(places) and len(places) == 12
+    (scene,) = (scene for scene in found if scene.meta["window"][:2] == [192, 192])
+    np.testing.assert_array_equal(scene.roles["hr"][0].load(), stacked(values)[192:, 192:])
+    assert scene.meta["add_offset"] == 0
+    said = sentinel2(root, tile_px=64, offset=-1000)[-1].roles["hr"][0].load()
+    np.testing.assert_array_equal(said[8, 8], 0)
+
+
+def test_a_folder_holds_several_products_and_other_scenes(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    first, values = make(data, size=200, day="20230723")
+    second, _ = make(tmp_path / "away", size=200, day="20230728")
+    zipped(second, data / f"{second.name}.zip")
+    write_tiff(data / "scene.tif", np.full((160, 160, 3), 900, np.uint16))
+    (data / "notes.zip").write_bytes(b"not for us")
+    assert guess(data) == "sentinel2"
+    found = sentinel2(data)
+    assert {scene.id.split("/")[0] for scene in found} == {first.stem, second.name, "scene"}
+    offsets = {scene.id.split("/")[0]: scene.meta.get("add_offset") for scene in found}
+    assert offsets == {first.stem: -1000, second.name: -1000, "scene": None}
+    high = next(scene for scene in found if scene.id == f"{first.stem}/r000-c000").roles["hr"][0].load()
+    np.testing.assert_array_equal(high, stacked(values)[:64, :64] - 1000)
+
+
+def test_products_of_several_baselines_need_a_word_and_keep_their_own_offsets(tmp_path: Path) -> None:
+    new, values = make(tmp_path, "L2A", "05.09", -1000, size=200, day="20230723")
+    old, before = make(tmp_path, "L2A", "02.14", None, size=200, day="20190723")
+    with pytest.raises(SatsrError, match=r"2 processing baselines: 02.14.*05.09.*mixed_baselines: true"):
+        sentinel2(tmp_path)
+    found = {scene.id: scene for scene in sentinel2(tmp_path, mixed_baselines=True)}
+    for root, truth in ((new, stacked(values) - 1000), (old, stacked(before))):
+        high = found[f"{root.stem}/r000-c000"].roles["hr"][0].load()
+        np.testing.assert_array_equal(high, truth[:64, :64])
+
+
+def test_single_jpeg_2000_files_are_scenes(tmp_path: Path) -> None:
+    root, _ = make(tmp_path / "product", "L1C", size=200)
+    with pytest.raises(SatsrError, match=r"_B04.jp2 has 1 bands without names"):
+        sentinel2(next(root.rglob("*_B04.jp2")))[0].roles["hr"][0].load()
+    image = np.random.default_rng(0).integers(1, 255, (200, 200, 3), dtype=np.uint8)
+    path = tmp_path / "orthophoto.jp2"
+    with rasterio.open(
+        path, "w", driver="JP2OpenJPEG", count=3, height=200, width=200, dtype="uint8", QUALITY=100, REVERSIBLE="YES"
+    ) as target:
+        target.write(np.moveaxis(image, 2, 0))
+    assert guess(path) == "sentinel2"
+    scene = next(scene for scene in sentinel2(path) if scene.id == "orthophoto/r001-c001")
+    np.testing.assert_array_equal(scene.roles["hr"][0].load(), image[64:128, 64:128])
+
+
+def test_a_damaged_or_incomplete_product_is_a_sentence_and_leaves_nothing(tmp_path: Path) -> None:
+    for number, share in enumerate((0.1, 0.5, 0.9)):
+        root, _ = make(tmp_path / str(number), "L1C", size=200)
+        file = next(root.rglob("*_B03.jp2"))
+        file.write_bytes(file.read_bytes()[: int(file.stat().st_size * share)])
+        with pytest.raises(SatsrError, match=r"_B03.jp2 cannot be read as a raster"):
+            converted(root, tmp_path / f"made{number}")
+        assert [path.name for path in (tmp_path / f"made{number}").iterdir() if path.name[0] != "."] == ["raw"]
+    file.unlink()
+    with pytest.raises(SatsrError, match=r"SAFE does not have B04, B03, B02 at one resolution \(it has 10 m: B02, B04"):
+        converted(root, tmp_path / "made")
+    (root / "MTD_MSIL1C.xml").unlink()
+    with pytest.raises(SatsrError, match=r"no MTD_MSIL1C\.xml"):
+        sentinel2(root)
+    (tmp_path / "frames.zip").write_bytes(b"PK\3\4 not a zip")
+    with pytest.raises(SatsrError, match=r"frames.zip cannot be read as a zip"):
+        converted(tmp_path / "frames.zip", tmp_path / "zip")

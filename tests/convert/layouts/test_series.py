@@ -1,5 +1,4 @@
 import json
-from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +8,14 @@ import rasterio
 from satsr.convert.convert import convert
 from satsr.convert.guess import guess
 from satsr.convert.layouts import read_scenes
-from satsr.convert.layouts.series import date_in, series
+from satsr.convert.layouts.series import series
 from satsr.convert.layouts.source import SceneSource
 from satsr.download.card import Card, Embedded, Source
 from satsr.download.download import download
 from satsr.download.drawn.series import render_series, write_scenes
 from satsr.errors import SatsrError
 from satsr.imagery.images import write_png
+from tests.products import make, stacked, zipped
 
 
 def write_tiff(path: Path, image: np.ndarray, names: tuple[str, ...] = ()) -> None:
@@ -99,21 +99,6 @@ def test_a_folder_without_series_is_refused_by_the_reader(tmp_path: Path) -> Non
         read_scenes("series", tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("2018-05-03.png", date(2018, 5, 3)),
-        ("S2A_MSIL2A_20180503T105031_N0207_R051_T30UVU_20180503T131523.tif", date(2018, 5, 3)),
-        ("tile_12345678_20180503.tif", date(2018, 5, 3)),
-        ("2018_05_03_rgb.tif", date(2018, 5, 3)),
-        ("2018-0503.tif", None),
-        ("120180503.tif", None),
-    ],
-)
-def test_dates_are_found_in_names(name: str, expected: date | None) -> None:
-    assert date_in(name) == expected
-
-
 def test_reflectance_in_floats_becomes_digital_numbers_and_nonsense_is_refused(tmp_path: Path) -> None:
     write_png(tmp_path / "s" / "hr" / "2018-05-02.png", np.zeros((8, 8, 3), np.uint8))
     write_tiff(tmp_path / "s" / "lr" / "2018-05-01.tif", np.full((2, 2, 3), 0.1234, np.float32))
@@ -195,3 +180,36 @@ def test_scenes_whose_baseline_is_not_known_stay_as_they_are(tmp_path: Path) -> 
     shifted_scene(tmp_path / "farm", ("20220603T105631_T30UVU.tif", "2021-12-30.tif"))
     (scene,) = series(tmp_path)
     assert "add_offset" not in scene.meta and corner(scene, 1) == [0, 600, 1700]
+
+
+def test_products_are_dates_like_any_others(tmp_path: Path) -> None:
+    folder = tmp_path / "farm"
+    first, values = make(folder / "lr", "L2A", day="20220603")
+    second, later = make(tmp_path / "away", "L1C", day="20220703")
+    zipped(second, folder / "lr" / f"{second.stem}.zip")
+    write_tiff(folder / "lr" / "2022-06-20.tif", np.full((60, 60, 3), 700, np.uint16))
+    write_tiff(folder / "hr" / "spot_2022-06-10.tif", np.full((240, 240, 3), 90, np.uint8))
+    (scene,) = series(tmp_path)
+    assert guess(tmp_path) == guess(folder) == "series"
+    assert scene.meta["dates"] == ["2022-06-03", "2022-06-20", "2022-07-03"]
+    assert scene.meta["add_offset"] == [-1000, None, -1000]
+    assert scene.meta["origin"]["lr"][0] == f"farm/lr/{first.name}"
+    images = [frame.load() for frame in scene.roles["lr"]]
+    np.testing.assert_array_equal(images[0], stacked(values) - 1000)
+    np.testing.assert_array_equal(images[2], stacked(later) - 1000)
+    (said,) = series(tmp_path, offset=0)
+    np.testing.assert_array_equal(said.roles["lr"][0].load(), stacked(values))
+
+
+def test_products_of_a_series_are_of_one_baseline_or_said_to_be_mixed(tmp_path: Path) -> None:
+    make(tmp_path / "farm" / "lr", "L2A", "05.09", day="20220603")
+    root, _ = make(tmp_path / "farm" / "lr", "L2A", "02.14", None, day="20190603")
+    write_tiff(tmp_path / "farm" / "hr" / "2022-06-10.tif", np.full((240, 240, 3), 90, np.uint8))
+    with pytest.raises(SatsrError, match="2 processing baselines"):
+        read_scenes("series", tmp_path)
+    (scene,) = read_scenes("series", tmp_path, {"mixed_baselines": True})
+    assert scene.meta["add_offset"] == [0, -1000]
+    next(root.rglob("*_B04_10m.jp2")).unlink()
+    next(root.rglob("*_B04_20m.jp2")).unlink()
+    with pytest.raises(SatsrError, match=r"not complete \(1 found\).*\n.*does not have B04, B03, B02"):
+        read_scenes("series", tmp_path)

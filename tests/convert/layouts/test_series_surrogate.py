@@ -20,6 +20,7 @@ from satsr.validate.shift import measure_shift
 from satsr.validate.suites import suite
 from tests.convert.layouts.test_probav_surrogate import loaded, texture
 from tests.convert.layouts.test_series import write_tiff
+from tests.products import make, stacked
 
 DATES = [f"2019-0{month}-{day:02d}T10:00:00" for month in (4, 5, 6) for day in (3, 13, 23)]
 OPTIONS = {"masks": "clouds.npz", "tile_px": 96, "blur": 0.2}
@@ -137,3 +138,14 @@ def test_a_real_scene_with_real_dates_becomes_series(samples: Callable[[str], Pa
     found = read_scenes("series_surrogate", root, options)
     assert [sum(scene.split == split for scene in found) for split in ("train", "val")] == [28, 8]
     assert all(len(scene.meta["dates"]) == 8 for scene in found)
+
+
+def test_a_product_is_seen_on_the_dates_of_the_masks_without_its_offset(tmp_path: Path) -> None:
+    root, values = make(tmp_path, "L1C", size=300)
+    own_files(tmp_path)
+    (tmp_path / "scene.tif").unlink()
+    found = read(tmp_path)
+    scene = next(scene for scene in found if scene.id == f"{root.stem}/r001-c002")
+    truth = stacked(values)[96:192, 192:288][INNER, INNER] - 1000
+    np.testing.assert_array_equal(scene.roles["hr"][0].load(), truth)
+    assert scene.meta["add_offset"] == -1000 and scene.meta["origin"] == {"hr": [root.name]}

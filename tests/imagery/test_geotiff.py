@@ -1,0 +1,60 @@
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from satsr.convert.layouts.sentinel2 import sentinel2
+from satsr.errors import SatsrError
+from satsr.imagery import geotiff
+from satsr.imagery.gdal import opened
+from tests.convert.layouts.test_series import write_tiff
+from tests.products import band
+
+IMAGE = np.random.default_rng(0).integers(0, 9000, (90, 70, 4), dtype=np.uint16)
+VRT = """<VRTDataset rasterXSize="70" rasterYSize="90"><VRTRasterBand dataType="UInt16" band="1"><SimpleSource>
+<SourceFilename>{path}</SourceFilename><SourceBand>1</SourceBand></SimpleSource></VRTRasterBand></VRTDataset>"""
+WMS = """<GDAL_WMS><Service name="TMS"><ServerUrl>http://127.0.0.1:9/${z}/${x}/${y}.png</ServerUrl></Service><DataWindow>
+<SizeX>70</SizeX><SizeY>90</SizeY></DataWindow><BandsCount>3</BandsCount></GDAL_WMS>"""
+
+
+def test_parts_and_bands_of_a_raster_are_read_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    write_tiff(path, IMAGE, ("B02", "B03", "B04", "B08"))
+    np.testing.assert_array_equal(geotiff.read(path), IMAGE)
+    np.testing.assert_array_equal(geotiff.read(path, ("B04", "B02"), (10, 20, 30, 40)), IMAGE[10:40, 20:60, [2, 0]])
+    assert geotiff.size(path) == (90, 70)
+    assert geotiff.band_names(path) == ("B02", "B03", "B04", "B08")
+    small, nodata = geotiff.thumbnail(path, (9, 7))
+    assert small.shape == (9, 7) and nodata is None
+
+
+@pytest.mark.parametrize("text", [VRT, WMS], ids=["VRT", "WMS"])
+def test_descriptions_of_other_files_and_services_are_refused(tmp_path: Path, text: str) -> None:
+    write_tiff(tmp_path / "real" / "a.tif", IMAGE)
+    path = tmp_path / "data" / "a.tif"
+    path.parent.mkdir()
+    path.write_text(text.format(path=tmp_path / "real/a.tif", z="z", x="x", y="y"))
+    for use in (opened, geotiff.read, geotiff.band_names, partial(geotiff.scene, wanted=(), count=3)):
+        with pytest.raises(SatsrError, match=r"a.tif cannot be read.*expected GeoTIFF.*found a text in XML.*VRT, WMS"):
+            use(path)
+    with pytest.raises(SatsrError, match=r"a.tif is not a PNG, JPEG or TIFF image"):
+        sentinel2(path)
+
+
+def test_jpeg_2000_is_read_and_a_new_file_of_the_same_name_too(tmp_path: Path) -> None:
+    path = tmp_path / "B04.jp2"
+    for seed in (0, 1):
+        path.unlink(missing_ok=True)
+        values = band(path, seed, size=64 + 4 * seed)
+        assert geotiff.size(path) == values.shape
+        np.testing.assert_array_equal(geotiff.read(path, window=(5, 6, 20, 30))[..., 0], values[5:25, 6:36])
+
+
+def test_what_is_damaged_or_missing_is_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "a.jp2"
+    band(path, 0)
+    path.write_bytes(path.read_bytes()[:2000])
+    for file in (path, tmp_path / "none.jp2", tmp_path / "none.tif"):
+        with pytest.raises(SatsrError, match=rf"{file.name} cannot be read"):
+            geotiff.read(file)
