@@ -23,7 +23,7 @@ train_%: setup
 	@zenml pipeline run $@
 
 lint: .venv/installed
-	@ruff check . && ruff format --check . && mypy
+	@ruff check . && ruff format --check . && mypy && lint-imports --no-logo
 
 unit: .venv/installed
 	@pytest -m "not slow" --numprocesses 2 --dist loadfile

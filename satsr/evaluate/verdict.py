@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from satsr.config.resolve import read_yaml, validated
-from satsr.scores import BASELINE, Scores
+from satsr.scores import EXPORTED, Scores
 
 
 class Claim(BaseModel):
@@ -54,6 +54,8 @@ def verdict(
 ) -> Verdict:
     """Reproduced within tolerance, not reproduced, not comparable, or no published figure; and why.
 
+    The weights that are exported are judged, and no others.
+
     Args:
         claim: what was published.
         name: what the published table calls this configuration.
@@ -69,7 +71,7 @@ def verdict(
         return Verdict(
             "not comparable", f"The published {published:.3f} dB of {name} was measured on data that are not public."
         )
-    ours = max(scores[claim.metric] for method, scores in methods.items() if method != BASELINE)
+    ours = methods[EXPORTED][claim.metric]
     if dataset != claim.dataset or profile != "paper":
         return Verdict(
             "not comparable",
