@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from satsr.config.resolve import read_yaml, validated
+from satsr.config.resolve import read_yaml
+from satsr.errors import SatsrError, problems
 from satsr.scores import EXPORTED, Scores
 
 
@@ -38,7 +39,11 @@ def load_claim(root: Path, paper: str) -> Claim:
     Raises:
         SatsrError: the file is missing, or has an unknown key or a wrong value.
     """
-    return validated(Claim, read_yaml(root / "pipelines" / f"{paper}.published.yaml"), paper, "published")
+    path = root / "pipelines" / f"{paper}.published.yaml"
+    try:
+        return Claim.model_validate(read_yaml(path))
+    except ValidationError as error:
+        raise SatsrError(f"{path} does not say what was published: {'; '.join(problems(error))}.") from None
 
 
 @dataclass(frozen=True)

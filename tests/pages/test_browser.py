@@ -17,10 +17,14 @@ from urllib.request import urlopen
 
 import pytest
 
+from pipelines.configs.rasvsr import CONFIG
 from pipelines.rasvsr import PAPER
 from satsr import tracking
+from satsr.config.recipe import resolved
+from satsr.config.resolve import merged
 from satsr.register import decisions, registry
 from satsr.register.cost import Cost
+from satsr.register.facts import Facts
 from satsr.register.gates import Gate
 from satsr.register.model_card import about, model_card
 from satsr.register.registry import Measured
@@ -31,23 +35,31 @@ FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update", "--virtual-time-budget=15000", "--dump-dom"),
 )
+ROOT = Path(__file__).resolve().parents[2]
 SCORES = {"psnr_rgb_u8": 28.067, "ssim_rgb_u8": 0.7438}
-FACTS = {
-    "lineage": "1" * 64,
-    "metrics": {
+FACTS = Facts(
+    metrics={
         "dataset": "embedded-video",
         "profile": "quick",
         "exported": "ema",
         "methods": {"bicubic": {"psnr_rgb_u8": 26.987, "ssim_rgb_u8": 0.6917}, "ema": SCORES},
         "verdict": {"word": "not comparable", "sentence": "Other data."},
     },
-    "parity": {"role": "ema", "max_abs": 2e-7, "megabytes": 7.3, "sha256": "2" * 64},
-    "manifest": {"card": {}, "store_sha256": "3" * 64, "git": {"commit": "4" * 40, "dirty": False}, "seed": 0},
-    "cost": Cost("x 1x5x3x64x64", 5, 1_801_247, 4.11, 92.0, 270.0, "x86_64, 2 CPU cores"),
-    "data.hr_sha256": "5" * 64,
-    "data.lr_sha256": "6" * 64,
-    "data.lr": "x4, cubic, mirror border",
-}
+    parity={"role": "ema", "max_abs": 2e-7, "megabytes": 7.3, "sha256": "2" * 64},
+    cost=Cost("x 1x5x3x64x64", 5, 1_801_247, 4.11, 92.0, 270.0, "x86_64, 2 CPU cores"),
+    references_sha256="5" * 64,
+    inputs_sha256="6" * 64,
+    degradation="x4, cubic, mirror border",
+    validated=True,
+    start={},
+    manifest={
+        "lineage": "1" * 64,
+        "card": {},
+        "store_sha256": "3" * 64,
+        "git": {"commit": "4" * 40, "dirty": False},
+        "seed": 0,
+    },
+)
 
 pytestmark = [
     pytest.mark.slow,
@@ -65,10 +77,11 @@ def version(root: Path) -> Iterator[decisions.Version]:
     """A version in a store of its own, rejected by a reviewer."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        paper = PAPER(resolved(CONFIG, "rasvsr", merged("rasvsr", ROOT, {})))
         graph = recurrent_graph(root / "model.onnx")
         data = tracking.Data("embedded-video", "5" * 64, "data/lmdb/rasvsr")
         with tracking.run(root, "rasvsr", name="rasvsr-0123") as run:
-            card = model_card(PAPER, FACTS, [Gate("parity", True, "ONNX deviates 2.0e-07")])
+            card = model_card(paper, FACTS, [Gate("parity", True, "ONNX deviates 2.0e-07")])
             tags = {"review": "pending", "gates": "passed", "psnr_rgb_u8": "28.067"}
             registry.add_version(
                 run,
@@ -76,7 +89,7 @@ def version(root: Path) -> Iterator[decisions.Version]:
                 graph,
                 tags,
                 card,
-                about=about(PAPER, "rasvsr", {"kind": "video", "scale": 4}),
+                about=about(paper, "rasvsr", {"kind": "video", "scale": 4}),
                 measured=Measured(SCORES, data),
             )
         client = tracking.client(root)
