@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
-from satsr.config.resolve import merged, paper_block, read_yaml, validated
+from satsr.config.resolve import ROOMS, merged, paper_block, read_yaml, validated
 from satsr.errors import SatsrError
 from satsr.files import replacing
 
@@ -49,6 +49,8 @@ def change(paper: str, settings: Mapping[str, Any], root: Path, model: type[Base
 def _assign(block: Any, paper: str, key: str, value: Any) -> list[str]:
     """Sets one dotted key in a block; a line that says so, or none if it says so already."""
     *outer, last = key.split(".")
+    if key.split(".")[0] == ROOMS:
+        raise SatsrError(f"{paper}.{key} is no setting: {ROOMS} says which code a paper shares with others.")
     target = block
     for name in outer:
         if target.get(name) is None:

@@ -4,25 +4,18 @@ import hashlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from satsr.config.resolve import read_yaml
+from satsr.config.resolve import ROOMS, paper_block, read_yaml
 
 PLACES = ("models", "pipelines", "satsr", "steps")
 
 
 def sources(stage: str, paper: str, root: Path) -> list[Path]:
     """The files and folders of code that ``stage`` of ``paper`` depends on."""
-    described = read_yaml(root / "dvc.yaml")
-    item: dict[str, Any] = {}
-    for given in described.get("vars", []):
-        item |= given.get("papers", {}).get(paper, {})
-    listed = described["stages"][stage]["do"]["deps"]
-    paths = [
-        Path(_filled(text, {"key": paper, **{f"item.{name}": value for name, value in item.items()}}))
-        for text in listed
-        if text.split("/")[0] in PLACES or text.startswith("${item.")
-    ]
+    listed = read_yaml(root / "dvc.yaml")["stages"][stage]["do"]["deps"]
+    rooms = paper_block(paper, read_yaml(root / "params.yaml")).get(ROOMS) or {}
+    values = {"key": paper, **{f"item.{ROOMS}.{name}": place for name, place in rooms.items()}}
+    paths = [Path(_filled(text, values)) for text in listed]
     return [root / path for path in paths if path.parts[0] in PLACES]
 
 
@@ -41,5 +34,5 @@ def _files(path: Path) -> list[Path]:
     return [file for file in path.rglob("*") if file.is_file() and "__pycache__" not in file.parts]
 
 
-def _filled(text: str, values: Mapping[str, Any]) -> str:
-    return re.sub(r"\$\{([\w.]+)\}", lambda found: str(values.get(found[1], found[0])), text)
+def _filled(text: str, values: Mapping[str, str]) -> str:
+    return re.sub(r"\$\{([\w.]+)\}", lambda found: values.get(found[1], found[0]), text)

@@ -6,6 +6,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from satsr.config.resolve import read_yaml
 from satsr.project import Layout
 from steps.job import Job, job
 
@@ -30,8 +31,9 @@ def project(root: Path, paper: str, card: str, settings: dict[str, Any]) -> Layo
 
 def configure(root: Path, paper: str, settings: dict[str, Any]) -> None:
     """Writes the settings of the paper."""
+    rooms = read_yaml(ROOT / "params.yaml")["papers"][paper]["rooms"]
     with (root / "params.yaml").open("w") as handle:
-        YAML().dump({"papers": {paper: {"data": "tiny.yaml", **settings}}}, handle)
+        YAML().dump({"papers": {paper: {"rooms": rooms, "data": "tiny.yaml", **settings}}}, handle)
 
 
 def run(root: Path, paper: str, *stages: str) -> Job:

@@ -68,6 +68,7 @@ def test_choosing_a_profile_takes_its_data_along(project: Path) -> None:
         ({"trian.iterations": 3}, "unknown key 'trian'"),
         ({"profile": "fast"}, "no profile 'fast'"),
         ({"data.path": "x"}, "not a section"),
+        ({"rooms.kind": "video"}, "is no setting"),
         ({"data": "my/frames"}, "'my/frames', which does not exist"),
     ],
 )

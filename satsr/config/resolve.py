@@ -11,6 +11,8 @@ from ruamel.yaml.error import YAMLError
 from satsr.errors import SatsrError, problems
 
 SECTIONS = ("convert", "checks", "network", "train", "evaluate", "export", "gates")
+ROOMS = "rooms"
+"""Key of a paper's block in ``params.yaml`` that is no setting: ``dvc.yaml`` reads there what code it depends on."""
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -47,7 +49,7 @@ def merged(paper: str, root: Path, changes: Mapping[str, Any] | None = None) -> 
     if profile not in recipes:
         raise SatsrError(f"{recipe_file} has no profile {profile!r}: it has {', '.join(recipes)}.")
     recipe = recipes[profile] or {}
-    for key in [*(key for key in changes if key != "profile"), *recipe]:
+    for key in [*(key for key in changes if key not in ("profile", ROOMS)), *recipe]:
         if key not in ("data", *SECTIONS):
             raise SatsrError(
                 f"unknown key {key!r} for {paper} in params.yaml or {recipe_file.name}: "
