@@ -16,7 +16,7 @@ from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
 sys.path.insert(0, str(Path(__file__).parent))
-from docstrings import markdown  # noqa: E402
+from docstrings import markdown
 
 ROOT = Path(__file__).resolve().parents[2]
 COPIES = {
@@ -25,7 +25,7 @@ COPIES = {
     "changelog.md": "CHANGELOG.md",
     "golden.md": "tests/golden/README.md",
 }
-PAPERS = ("rasvsr", "msdtgp", "qanet", "breizhsr", "srgan")
+PAPERS = {"rasvsr": "RASVSR", "msdtgp": "MSDTGP", "qanet": "QA-Net", "breizhsr": "BreizhSR", "srgan": "SRGAN"}
 API = {
     "load": ("Applying a model", ["satsr.exported.model.load", "satsr.exported.model.Model", "satsr.exported.facts"]),
     "metrics": (
@@ -47,6 +47,7 @@ API = {
     "register": ("Registry", ["satsr.register.gates", "satsr.register.decisions", "satsr.versions"]),
 }
 SIGNATURES_ONLY = {"satsr.metrics"}
+FOREIGN = re.compile(r"""<(?:script|img|iframe)[^>]+src="?(?:https?:)?//[^\s>]+|<link[^>]+href="?https?://[^\s>]+""")
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s#]*)(#[^)\s]*)?\)")
 
 
@@ -82,7 +83,7 @@ def on_page_markdown(text: str, page: Any, **_: Any) -> str:
 
 def on_post_page(output: str, page: Any, **_: Any) -> str:
     """Refuses pages that would fetch something from elsewhere when they are read."""
-    found = re.findall(r"""<(?:script|img|iframe)[^>]+src="?(?:https?:)?//[^\s>]+|<link[^>]+href="?https?://[^\s>]+""", output)
+    found = FOREIGN.findall(output)
     if found:
         raise PluginError(f"{page.file.src_uri} would load {', '.join(found)}: pages load nothing from elsewhere.")
     return output
@@ -104,43 +105,53 @@ def paper_page(paper: str) -> str:
     labelled = [line.split("\n") for line in re.split(r"\n(?=(?:Data|Target|Recipe|Deviations): )", "\n".join(parts))]
     facts = dict(" ".join(lines).split(": ", 1) for lines in labelled)
     profiles = read_yaml(f"pipelines/{paper}.yaml")
-    head, _, what = title.partition(": ")
-    lines = [f"# {head}", "", what[:1].upper() + what[1:], ""]
+    what = title.partition(": ")[2] or title
+    lines = [f"# {PAPERS[paper]}", "", _capital(what), ""]
     for name in ("Data", "Target", "Recipe"):
-        lines += [f"**{name}.** {facts[name]}", ""]
+        lines += [f"**{name}.** {_capital(facts[name])}", ""]
     lines += _commands(paper, profiles)
     lines += ["## Profiles", "", *_profiles(profiles), ""]
-    lines += ["## Data", "", *_cards(profiles), ""]
-    lines += ["## What is exact", "", _exact(), "", "## What deviates from the authors' code", "", f"{facts['Deviations']}", ""]
+    lines += ["## Data sets", "", *_cards(profiles), ""]
+    lines += ["## What is exact", "", _exact(), ""]
+    lines += ["## What deviates from the authors' code", "", _capital(facts["Deviations"]), ""]
     lines += ["## Published figures", "", *_published(read_yaml(f"pipelines/{paper}.published.yaml")), ""]
-    lines += ["## What can be set", "", f"::: pipelines.configs.{paper}", *_options(3, show_root_heading="false"), ""]
-    lines += ["## The recipe", "", f"::: pipelines.{paper}", *_options(3, show_root_heading="false"), ""]
-    return "\n".join(lines).replace(f"::: pipelines.{paper}\n", f"::: pipelines.{paper}\n")
+    bare = _options(3, show_root_heading="false", show_root_toc_entry="false")
+    lines += ["## What can be set", "", f"::: pipelines.configs.{paper}", *bare, ""]
+    lines += ["## The recipe", "", f"::: pipelines.{paper}", *bare, ""]
+    return "\n".join(lines)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _commands(paper: str, profiles: dict[str, Any]) -> list[str]:
     """The commands of the quick and of the full recipe."""
-    lines = ["## Commands", "", "```sh"]
-    lines += [f"{f'make train_{paper}':<58}# from a clean clone: embedded scenes, two CPU cores, minutes"]
-    lines += [f"{f'zenml pipeline run train_{paper}':<58}# the pipeline again; `dvc repro register@{paper}` is the same"]
-    lines += [
-        f"{f'satsr set {paper} profile={name}':<58}# {'the full recipe' if name == 'paper' else 'another profile'}"
-        for name in profiles
-        if name != "quick"
-    ]
-    return [*lines, "```", "", "No full recipe has been run to its end here: that needs a GPU and the published data.", ""]
+    other = next((name for name in profiles if name not in ("quick", "paper")), None)
+    commands = {
+        f"make train_{paper}": "from a clean clone: embedded scenes, two CPU cores, minutes",
+        f"zenml pipeline run train_{paper}": f"the pipeline again; `dvc repro register@{paper}` is the same",
+        **({f"satsr set {paper} profile={other}": "another profile, then either door"} if other else {}),
+        f"satsr set {paper} profile=paper": "the full recipe, then either door",
+    }
+    width = max(map(len, commands)) + 3
+    lines = [f"{command:<{width}}# {words}" for command, words in commands.items()]
+    note = "No full recipe has been run to its end here: that needs a GPU and the published data."
+    return ["## Commands", "", "```sh", *lines, "```", "", note, ""]
 
 
 def _profiles(profiles: dict[str, Any]) -> list[str]:
     """A table of a paper's profiles."""
-    rows = ["| profile | variant | data | steps | batch |", "|---|---|---|---|---|"]
+    variants = any("variant" in profile["network"] for profile in profiles.values())
+    columns = ["profile", *(["variant"] if variants else []), "data", "steps", "batch"]
+    rows = [columns, ["---"] * len(columns)]
     for name, profile in profiles.items():
-        train, network = profile.get("train") or {}, profile.get("network") or {}
-        card = Path(profile["data"]).stem
-        steps = train.get("iterations")
-        shown = f"{steps:,}" if steps else "the variant's"
-        rows.append(f"| `{name}` | {network.get('variant', '')} | `{card}` | {shown} | {train.get('batch', '')} |")
-    return rows
+        train = profile["train"]
+        variant = [profile["network"].get("variant", "the paper's")] if variants else []
+        steps = f"{train['iterations']:,}" if "iterations" in train else "the variant's"
+        card = f"`{Path(profile['data']).stem}`"
+        rows.append([f"`{name}`", *variant, card, steps, str(train.get("batch", "the variant's"))])
+    return [f"| {' | '.join(row)} |" for row in rows]
 
 
 def _cards(profiles: dict[str, Any]) -> list[str]:
@@ -162,8 +173,8 @@ def _cards(profiles: dict[str, Any]) -> list[str]:
 def _exact() -> str:
     return (
         "The networks have the authors' names, order and shapes of parameters, so that published checkpoints load "
-        "strictly, and give their numbers: [how exact each is](../networks.md). The exported graph equals the network on "
-        "several sizes before it is registered."
+        "strictly, and give their numbers: [how exact each is](../networks.md). The exported graph equals the network "
+        "on several sizes before it is registered."
     )
 
 
@@ -174,8 +185,9 @@ def _published(claim: dict[str, Any]) -> list[str]:
         return lines
     columns = list(dict.fromkeys(name for row in claim["rows"].values() for name in row))
     lines += [f"| method | {' | '.join(f'`{name}`' for name in columns)} |", "|---|" + "---|" * len(columns)]
+    digits = {name: max(len(str(row[name]).partition(".")[2]) for row in claim["rows"].values()) for name in columns}
     for method, row in claim["rows"].items():
-        lines.append(f"| {method} | {' | '.join(str(row.get(name, '')) for name in columns)} |")
+        lines.append(f"| {method} | {' | '.join(f'{row[name]:.{digits[name]}f}' for name in columns)} |")
     return [*lines, "", f"`{claim['metric']}` of {claim['method']} on `{claim['dataset']}` decides."]
 
 
