@@ -25,7 +25,6 @@ COPIES = {
     "changelog.md": "CHANGELOG.md",
     "golden.md": "tests/golden/README.md",
 }
-PAPERS = {"rasvsr": "RASVSR", "msdtgp": "MSDTGP", "qanet": "QA-Net", "breizhsr": "BreizhSR", "srgan": "SRGAN"}
 API = {
     "load": ("Applying a model", ["satsr.exported.model.load", "satsr.exported.model.Model", "satsr.exported.facts"]),
     "metrics": (
@@ -54,7 +53,7 @@ LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s#]*)(#[^)\s]*)?\)")
 def on_files(files: Files, config: Any, **_: Any) -> Files:
     """Adds the pages that are made."""
     made = {target: (ROOT / origin).read_text(encoding="utf-8") for target, origin in COPIES.items()}
-    made |= {f"papers/{paper}.md": paper_page(paper) for paper in PAPERS}
+    made |= {f"papers/{paper}.md": paper_page(paper) for paper in read_yaml("params.yaml")["papers"]}
     made |= {f"api/{name}.md": api_page(title, modules) for name, (title, modules) in API.items()}
     made["layouts.md"] = layouts_page()
     for place, content in made.items():
@@ -106,7 +105,7 @@ def paper_page(paper: str) -> str:
     facts = dict(" ".join(lines).split(": ", 1) for lines in labelled)
     profiles = read_yaml(f"pipelines/{paper}.yaml")
     what = title.partition(": ")[2] or title
-    lines = [f"# {PAPERS[paper]}", "", _capital(what), ""]
+    lines = [f"# {re.split('[ :]', title)[0]}", "", _capital(what), ""]
     for name in ("Data", "Target", "Recipe"):
         lines += [f"**{name}.** {_capital(facts[name])}", ""]
     lines += _commands(paper, profiles)
