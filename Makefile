@@ -1,5 +1,6 @@
 # make train_rasvsr   install into .venv, set up, run the pipeline of one paper
 # make test           install into .venv, run linters and all tests
+# make docs           build the documentation into site/, in an environment of its own
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -31,5 +32,15 @@ unit: .venv/installed
 test: setup lint
 	@pytest --numprocesses 2 --dist loadfile
 
+.PHONY: docs
+docs: .venv-docs/installed
+	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet
+	@echo "the documentation is in site/index.html"
+.venv-docs/installed: pyproject.toml
+	@$(PYTHON) -m venv .venv-docs
+	@$(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"], sep="\n")' > .venv-docs/group.txt
+	@.venv-docs/bin/pip install -qq --disable-pip-version-check --requirement .venv-docs/group.txt
+	@touch $@
+
 clean:
-	rm -rf .venv
+	rm -rf .venv .venv-docs site

@@ -1,6 +1,6 @@
 """Shared pieces of the HTML pages: self-contained files that load nothing, with pictures inside.
 
-Pages are Jinja templates in ``satsr/templates`` (escaped throughout); ``macros.html.j2`` has the before/after slider,
+Pages are Jinja templates in ``satsr/pages/templates`` (escaped throughout); ``macros.html.j2`` has the before/after slider,
 the rows of panels and the sortable table. The same input gives the same bytes.
 """
 
@@ -25,7 +25,7 @@ JPEG_QUALITIES = (95, 90, 85, 75, 60)
 
 
 def render(template: str, **context: Any) -> str:
-    """A page from ``satsr/templates``; every value is escaped, a missing one is an error."""
+    """A page from ``satsr/pages/templates``; every value is escaped, a missing one is an error."""
     return _environment().get_template(template).render(**context)
 
 
