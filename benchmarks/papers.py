@@ -13,7 +13,7 @@ import time
 from satsr.config.resolve import read_yaml
 from satsr.files import read_json
 from satsr.params import change
-from satsr.project import Layout, root
+from satsr.project import Places, root
 from steps import STAGES
 from steps.configuration import config_of
 from steps.job import job
@@ -26,10 +26,10 @@ def row(paper: str, profile: str) -> list[str]:
     if profile:
         change(paper, {"profile": profile}, root(), config_of(paper))
     work = job(paper, root())
-    layout = Layout(root(), paper)
-    shutil.rmtree(layout.scratch, ignore_errors=True)
+    places = Places(root(), paper)
+    shutil.rmtree(places.scratch, ignore_errors=True)
     times = [_timed(stage, paper) for stage in STAGES]
-    metrics, parity = read_json(layout.metrics), read_json(layout.export / "parity.json")
+    metrics, parity = read_json(places.metrics), read_json(places.export / "parity.json")
     baseline, ours = (metrics["methods"][name] for name in ("bicubic", metrics["exported"]))
     psnr, ssim = work.paper.decides
     values = [f"{found[psnr]:.2f} / {found[ssim]:.4f}" for found in (baseline, ours)]

@@ -24,7 +24,7 @@ def root() -> Path:
 
 
 @dataclass(frozen=True)
-class Layout:
+class Places:
     """The paths of one paper."""
 
     root: Path

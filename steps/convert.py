@@ -5,7 +5,7 @@ from pathlib import Path
 from satsr.config.data import Convert
 from satsr.config.resolve import section
 from satsr.convert.convert import convert
-from satsr.project import Layout
+from satsr.project import Places
 
 
 def run(paper: str, root: Path) -> None:
@@ -14,5 +14,5 @@ def run(paper: str, root: Path) -> None:
     Raises:
         SatsrError: a bad section ``convert``, frames that cannot be used, all of them named, or a full disk.
     """
-    layout = Layout(root, paper)
-    convert(layout.raw, layout.store, section(Convert, "convert", paper, root), base=root)
+    places = Places(root, paper)
+    convert(places.raw, places.store, section(Convert, "convert", paper, root), base=root)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from satsr.download.card import load_card
 from satsr.download.download import download
-from satsr.project import Layout
+from satsr.project import Places
 from steps.configuration import configuration
 
 
@@ -17,4 +17,4 @@ def run(paper: str, root: Path) -> None:
         SatsrError: a bad configuration, or a source that is missing, refused, damaged or empty.
     """
     config = configuration(paper, root)
-    download(load_card(config.data, root), Layout(root, paper).raw, base=root)
+    download(load_card(config.data, root), Places(root, paper).raw, base=root)

@@ -7,7 +7,7 @@ from satsr.evaluate.measure import measure
 from satsr.evaluate.page import write_pages
 from satsr.evaluate.verdict import load_claim, verdict
 from satsr.files import read_json, replacing, write_json
-from satsr.project import Layout
+from satsr.project import Places
 from satsr.scores import EXPORTED, Scores
 from satsr.store.store import Store
 from satsr.train.weights import APPLICABLE, trained
@@ -21,18 +21,18 @@ def run(paper: str, root: Path) -> None:
         SatsrError: there is nothing to validate on, or the network gives values that are not finite.
     """
     work = job(paper, root)
-    recipe, config, layout = work.paper, work.config, work.layout
-    store, claim = Store(layout.store), load_claim(root, paper)
-    evaluation = measure(recipe, store, {role: trained(recipe, layout, role) for role in APPLICABLE})
+    recipe, config, places = work.paper, work.config, work.places
+    store, claim = Store(places.store), load_claim(root, paper)
+    evaluation = measure(recipe, store, {role: trained(recipe, places, role) for role in APPLICABLE})
     methods = evaluation.methods()
     data = store.manifest["card"].get("name", "unknown")
     name = recipe.published_as or claim.method
     outcome = verdict(claim, name, config.profile, data, methods, config.evaluate.tolerance_db)
-    with replacing(layout.evaluation) as folder:
+    with replacing(places.evaluation) as folder:
         folder.mkdir()
-        write_pages(folder, recipe, layout, evaluation, claim, outcome, data)
+        write_pages(folder, recipe, places, evaluation, claim, outcome, data)
     write_json(
-        layout.metrics,
+        places.metrics,
         {
             "title": recipe.title,
             "profile": config.profile,
@@ -43,15 +43,15 @@ def run(paper: str, root: Path) -> None:
             "verdict": vars(outcome),
         },
     )
-    track(paper, layout, methods)
+    track(paper, places, methods)
 
 
-def track(paper: str, layout: Layout, methods: dict[str, Scores]) -> None:
+def track(paper: str, places: Places, methods: dict[str, Scores]) -> None:
     """Adds the metrics and the report to the MLflow run of the training."""
-    lineage = read_json(layout.training / "train.json")["lineage"]
-    with tracking.run(layout.root, paper, lineage) as run:
+    lineage = read_json(places.training / "train.json")["lineage"]
+    with tracking.run(places.root, paper, lineage) as run:
         run.metrics({f"{method}/{name}": value for method, scores in methods.items() for name, value in scores.items()})
         for name in ("report.html", "before_after.png", "frames.csv"):
-            run.artifact(layout.evaluation / name, "report")
-        for path in sorted((layout.evaluation / "samples").iterdir()):
+            run.artifact(places.evaluation / name, "report")
+        for path in sorted((places.evaluation / "samples").iterdir()):
             run.artifact(path, tracking.SAMPLES)

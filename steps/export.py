@@ -17,11 +17,11 @@ def run(paper: str, root: Path) -> None:
         SatsrError: the graph deviates from the network by more than ``export.max_abs``.
     """
     work = job(paper, root)
-    recipe, config, layout = work.paper, work.config, work.layout
-    graph = recipe.graph(trained(recipe, layout, EXPORTED))
-    about = {**recipe.describe(), "statistics": read_json(layout.training / "train.json")["statistics"]}
+    recipe, config, places = work.paper, work.config, work.places
+    graph = recipe.graph(trained(recipe, places, EXPORTED))
+    about = {**recipe.describe(), "statistics": read_json(places.training / "train.json")["statistics"]}
     example, axes = recipe.example()
-    with replacing(layout.export) as folder:
+    with replacing(places.export) as folder:
         folder.mkdir()
         path = folder / "model.onnx"
         onnx.export(graph, example, axes, path, about)

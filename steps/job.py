@@ -7,7 +7,7 @@ from typing import Any
 
 from satsr.errors import SatsrError
 from satsr.paper import Paper
-from satsr.project import Layout
+from satsr.project import Places
 from steps.configuration import configuration
 
 
@@ -16,7 +16,7 @@ class Job:
     """All that the stages from training on work with."""
 
     paper: Paper[Any]
-    layout: Layout
+    places: Places
 
     @property
     def config(self) -> Any:
@@ -47,4 +47,4 @@ def job(paper: str, root: Path) -> Job:
         SatsrError: the paper or its configuration is not valid.
     """
     config = configuration(paper, root)
-    return Job(recipe(paper)(config), Layout(root, paper))
+    return Job(recipe(paper)(config), Places(root, paper))

@@ -6,7 +6,7 @@ from typing import Any
 from satsr import tracking
 from satsr.files import replacing, write_json, write_text
 from satsr.paper import Paper
-from satsr.project import Layout
+from satsr.project import Places
 from satsr.register import decisions, gates, registry
 from satsr.register.facts import Facts, collect, details, measured, tags
 from satsr.register.model_card import about, model_card
@@ -20,9 +20,9 @@ def run(paper: str, root: Path) -> None:
     The version is ``challenger``; it is ``champion`` as well when it passes its gates and there is no champion yet.
     """
     work = job(paper, root)
-    recipe, layout, name = work.paper, work.layout, work.paper.registered_name
-    facts = collect(recipe, layout)
-    present = champion(recipe, layout, facts)
+    recipe, places, name = work.paper, work.places, work.paper.registered_name
+    facts = collect(recipe, places)
+    present = champion(recipe, places, facts)
     outcome = gates.check(
         work.config.gates, recipe.decides, facts.baseline, facts.ours, facts.for_gates, champion=present
     )
@@ -31,12 +31,12 @@ def run(paper: str, root: Path) -> None:
         version = registry.add_version(
             run,
             name,
-            layout.export / "model.onnx",
+            places.export / "model.onnx",
             tags(recipe, facts, outcome),
             card,
             facts=details(recipe, facts),
             about=about(recipe, name, recipe.describe()),
-            measured=measured(layout, facts),
+            measured=measured(places, facts),
         )
         aliases = [registry.CHALLENGER]
         registry.set_alias(run.client, name, registry.CHALLENGER, version)
@@ -45,20 +45,20 @@ def run(paper: str, root: Path) -> None:
             decisions.first_champion(run.client, name, version)
             aliases.append(registry.CHAMPION)
         registered = {"name": name, "version": version, "aliases": aliases, "run": run.id}
-        with replacing(layout.registration) as folder:
+        with replacing(places.registration) as folder:
             folder.mkdir()
             write_json(folder / "registration.json", {**registered, "gates": gates.as_rows(outcome)})
             write_json(folder / "manifest.json", facts.manifest)
             write_text(folder / "model_card.md", card)
             for path in (folder / "manifest.json", folder / "model_card.md"):
                 run.artifact(path)
-            for path in (layout.evaluation / "report.html", layout.validation / "validation.html"):
+            for path in (places.evaluation / "report.html", places.validation / "validation.html"):
                 run.artifact(path, "report")
 
 
-def champion(recipe: Paper[Any], layout: Layout, facts: Facts) -> Scores | None:
+def champion(recipe: Paper[Any], places: Places, facts: Facts) -> Scores | None:
     """The metrics of the present champion, if there is one that was measured on the same data."""
-    client = tracking.client(layout.root)
+    client = tracking.client(places.root)
     number = registry.alias(client, recipe.registered_name, registry.CHAMPION)
     if number is None:
         return None

@@ -27,8 +27,8 @@ def run(paper: str, root: Path) -> None:
         Interrupted: a signal arrived; the next run goes on.
     """
     work = job(paper, root)
-    recipe, config, layout = work.paper, work.config, work.layout
-    store = Store(layout.store)
+    recipe, config, places = work.paper, work.config, work.places
+    store = Store(places.store)
     torch.manual_seed(integer(config.train.seed, "initialise"))
     network = recipe.network()
     objective = recipe.objective(network)
@@ -36,7 +36,7 @@ def run(paper: str, root: Path) -> None:
     identity = identity_of(config, store, code_sha256("train", paper, root), started)
     key = key_of(identity)
     train = partial(
-        fit, objective, recipe.samples(store), config.train, layout.scratch / key[:16], validator(recipe, store)
+        fit, objective, recipe.samples(store), config.train, places.scratch / key[:16], validator(recipe, store)
     )
     if int(os.environ.get("RANK", "0")) > 0:  # one of several processes (torchrun): the first of them writes
         train()
@@ -45,10 +45,10 @@ def run(paper: str, root: Path) -> None:
         log.params({"profile": config.profile, **identity})
         fitted = train(log.metrics)
         values = statistics(store, recipe.seen)
-        lineage = save(fitted, layout, identity, values, {**recipe.describe(), **getattr(network, "recipe", {})})
+        lineage = save(fitted, places, identity, values, {**recipe.describe(), **getattr(network, "recipe", {})})
         log.tags({tracking.LINEAGE: lineage, "profile": config.profile, "dvc.lmdb": identity["data"], **started})
-        for path in sorted(layout.training.glob("*.safetensors")):
+        for path in sorted(places.training.glob("*.safetensors")):
             log.artifact(path, WEIGHTS)
         log.metrics({"train_seconds": fitted.seconds, "data_wait_share": fitted.wait_share})
     times = {"seconds": fitted.seconds, "wait_share": fitted.wait_share, "resumed_at": fitted.resumed_at}
-    write_json(layout.scratch / "train-times.json", times)
+    write_json(places.scratch / "train-times.json", times)

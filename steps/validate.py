@@ -5,7 +5,7 @@ from pathlib import Path
 from satsr.config.data import Checks, Convert
 from satsr.config.resolve import section
 from satsr.files import replacing
-from satsr.project import Layout
+from satsr.project import Places
 from satsr.store.store import Store
 from satsr.validate.checks import require, validate
 from satsr.validate.suites import chosen
@@ -17,11 +17,11 @@ def run(paper: str, root: Path) -> None:
     Raises:
         SatsrError: a bad section ``checks``, or the data fail; the message lists the offending frames with their files.
     """
-    layout = Layout(root, paper)
+    places = Places(root, paper)
     suite = chosen(section(Checks, "checks", paper, root), section(Convert, "convert", paper, root))
-    store = Store(layout.store)
+    store = Store(places.store)
     store.verify()
-    with replacing(layout.validation) as folder:
+    with replacing(places.validation) as folder:
         folder.mkdir()
         result = validate(store, suite, folder)
-    require(result, layout.validation / "validation.html")
+    require(result, places.validation / "validation.html")

@@ -7,7 +7,7 @@ from zenml import log_metadata, step
 from zenml.types import HTMLString
 
 from satsr.files import disk_errors, read_json
-from satsr.project import Layout, root
+from satsr.project import Places, root
 from steps.cache import reuse_or_run
 from steps.refs import Ref
 
@@ -47,7 +47,7 @@ def validate(paper: str, store: Ref) -> Ref:
 def train(paper: str, store: Ref, checked: Ref) -> Ref:
     """The store and the recipe become weights; ZenML shows which, and what they started from."""
     reference = _stage("train", paper)
-    made = read_json(Layout(root(), paper).training / "train.json")
+    made = read_json(Places(root(), paper).training / "train.json")
     log_metadata({"lineage": made["lineage"], **made["identity"].get("start", {})})
     return reference
 
@@ -58,7 +58,7 @@ def evaluate(
 ) -> tuple[Annotated[Ref, "measured"], Annotated[HTMLString, "report"]]:
     """The weights are measured against the baseline and the published table; ZenML shows the report."""
     reference = _stage("evaluate", paper)
-    report = Layout(root(), paper).evaluation / "report.html"
+    report = Places(root(), paper).evaluation / "report.html"
     return reference, HTMLString(report.read_text(encoding="utf-8"))
 
 

@@ -7,13 +7,13 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from satsr.config.resolve import read_yaml
-from satsr.project import Layout
+from satsr.project import Places
 from steps.job import Job, job
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def project(root: Path, paper: str, card: str, settings: dict[str, Any]) -> Layout:
+def project(root: Path, paper: str, card: str, settings: dict[str, Any]) -> Places:
     """The project's code, one dataset card, and ``params.yaml`` with the settings of one paper.
 
     Args:
@@ -26,7 +26,7 @@ def project(root: Path, paper: str, card: str, settings: dict[str, Any]) -> Layo
         (root / name).symlink_to(ROOT / name)
     (root / "tiny.yaml").write_text(card)
     configure(root, paper, settings)
-    return Layout(root, paper)
+    return Places(root, paper)
 
 
 def configure(root: Path, paper: str, settings: dict[str, Any]) -> None:

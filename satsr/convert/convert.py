@@ -112,7 +112,7 @@ def _write(writer: StoreWriter, pieces: list[Piece], settings: Convert) -> None:
 
 
 def _tasks(piece: Piece) -> Iterator[_Task]:
-    if piece.source.kind == "video":
+    if piece.source.form == "video":
         for index in piece.frames:
             yield _Task(piece, "hr", index)
         return
@@ -124,7 +124,7 @@ def _tasks(piece: Piece) -> Iterator[_Task]:
 def _attempt(task: _Task, settings: Convert) -> _Done | str:
     """The arrays of a task, or the sentence that says what is wrong with it."""
     try:
-        if task.piece.source.kind == "video":
+        if task.piece.source.form == "video":
             return _video_frame(task, settings)
         array = task.piece.source.roles[task.role][task.index].load()
         return _Done({task.role: array}, array.shape)
@@ -183,7 +183,7 @@ def _require_room(store: Path, pieces: list[Piece], settings: Convert) -> None:
         sizes = {role: frames[0].load().nbytes for role, frames in source.roles.items()}
     except SatsrError:
         return  # the conversion will list it with the others
-    if source.kind == "video":
+    if source.form == "video":
         needed = max(sizes.values()) * (1 + 1 / settings.scale**2) * sum(len(piece.frames) for piece in pieces)
     else:
         roles = [item for piece in pieces for item in piece.source.roles.items()]
@@ -205,7 +205,7 @@ def _provenance(content: Raw, layout: str, settings: Convert) -> dict[str, Any]:
 def _meta(piece: Piece, settings: Convert, sizes: dict[Any, tuple[tuple[int, ...], str]]) -> dict[str, Any]:
     source: SceneSource = piece.source
     meta = {**source.meta, "source": source.id}
-    if source.kind == "video":
+    if source.form == "video":
         size = sizes[source.split, source.id, "hr"][0]
         meta["frames"] = [piece.frames.start, piece.frames.stop - 1]
         meta["lr"] = "given" if "lr" in source.roles else f"cubic, {settings.border} border"

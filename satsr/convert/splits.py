@@ -57,7 +57,7 @@ def divide(sources: Sequence[SceneSource], split: str, val_share: float, clip_fr
     if not train:
         raise SatsrError(f"all {len(val)} clips are for validation: add a train folder, or set convert.split=clips.")
     spans: list[tuple[str, SceneSource, range]] = [("val", source, _all(source)) for source in val]
-    series = any(source.kind == "series" for source in train)
+    series = any(source.form == "series" for source in train)
     if val:
         spans += [("train", source, _all(source)) for source in train]
     elif split == "clips" or series or (split == "auto" and len(train) >= MIN_CLIPS):
@@ -84,7 +84,7 @@ def _require_frames(spans: list[tuple[str, SceneSource, range]]) -> None:
     short = [
         f"{source.id} ({next(iter(source.roles.values()))[0].origin}): {len(_all(source))} frames"
         for split, source, frames in spans
-        if split == "train" and source.kind == "video" and len(frames) < MIN_TRAIN_FRAMES
+        if split == "train" and source.form == "video" and len(frames) < MIN_TRAIN_FRAMES
     ]
     if short:
         raise SatsrError(
@@ -94,7 +94,7 @@ def _require_frames(spans: list[tuple[str, SceneSource, range]]) -> None:
 
 
 def _pieces(split: str, source: SceneSource, frames: range, clip_frames: int) -> list[Piece]:
-    if source.kind == "series":
+    if source.form == "series":
         return [Piece(split, source.id, source, frames)]
     count = max(1, min(-(-len(frames) // clip_frames), len(frames) // 2))
     ends = np.linspace(frames.start, frames.stop, count + 1).astype(int).tolist()

@@ -11,7 +11,7 @@ from satsr.files import read_json
 from satsr.imagery.images import write_png
 from satsr.pages.report import Panel, Profile, Report, before_after_png, write_report
 from satsr.paper import Paper
-from satsr.project import Layout
+from satsr.project import Places
 from satsr.scores import BASELINE, EXPORTED
 
 LABELS = {"lr": "LR", "hr": "HR", BASELINE: BASELINE, "network": "network", EXPORTED: "ours"}
@@ -19,21 +19,21 @@ SHOWN = ("lr", BASELINE, EXPORTED, "hr")
 
 
 def write_pages(
-    folder: Path, paper: Paper[Any], layout: Layout, evaluation: Evaluation, claim: Claim, outcome: Verdict, data: str
+    folder: Path, paper: Paper[Any], places: Places, evaluation: Evaluation, claim: Claim, outcome: Verdict, data: str
 ) -> None:
     """Writes ``frames.csv``, ``report.html``, ``before_after.png`` and ``samples/`` into ``folder``.
 
     Args:
         folder: that exists.
         paper: the recipe.
-        layout: of its files.
+        places: of its files.
         evaluation: what was measured.
         claim: what was published.
         outcome: the verdict on that.
         data: the name of the data set.
     """
     write_frames(evaluation, folder / "frames.csv")
-    write_report(folder / "report.html", report(paper, layout, evaluation, claim, outcome, data))
+    write_report(folder / "report.html", report(paper, places, evaluation, claim, outcome, data))
     sample = evaluation.samples[0]
     images = {LABELS[name]: sample.pictures[name] for name in SHOWN}
     psnr, _ = paper.decides
@@ -46,10 +46,10 @@ def write_pages(
 
 
 def report(
-    paper: Paper[Any], layout: Layout, evaluation: Evaluation, claim: Claim, outcome: Verdict, data: str
+    paper: Paper[Any], places: Places, evaluation: Evaluation, claim: Claim, outcome: Verdict, data: str
 ) -> Report:
     """The page's content."""
-    training = read_json(layout.training / "train.json")
+    training = read_json(places.training / "train.json")
     return Report(
         title=paper.title,
         paper=paper.citation,
@@ -60,7 +60,7 @@ def report(
             scene: {LABELS[method]: scores for method, scores in methods.items()}
             for scene, methods in evaluation.scenes().items()
         },
-        curves=curves(layout.results),
+        curves=curves(places.results),
         panels=[
             Panel(
                 f"{sample.scene}, frame {sample.frame}",
@@ -78,7 +78,7 @@ def report(
             if sample.profiles
         ],
         manifest={
-            **manifest.code(layout.root),
+            **manifest.code(places.root),
             "dataset": data,
             "profile": paper.config.profile,
             **training["identity"],

@@ -1,7 +1,7 @@
 """Shared pieces of the HTML pages: self-contained files that load nothing, with pictures inside.
 
-Pages are Jinja templates in ``satsr/pages/templates`` (escaped throughout); ``macros.html.j2`` has the before/after slider,
-the rows of panels and the sortable table. The same input gives the same bytes.
+Pages are Jinja templates in ``satsr/pages/templates`` (escaped throughout); ``macros.html.j2`` has the before/after
+slider, the rows of panels and the sortable table. The same input gives the same bytes.
 """
 
 import base64

@@ -7,7 +7,7 @@ from typing import Any
 from satsr import manifest
 from satsr.files import read_json, sha256
 from satsr.paper import Paper
-from satsr.project import Layout
+from satsr.project import Places
 from satsr.register.cost import Cost, cost
 from satsr.register.fingerprint import degradation, inputs_sha256, references_sha256
 from satsr.register.gates import Gate, passed
@@ -73,25 +73,25 @@ class Facts:
         }
 
 
-def collect(paper: Paper[Any], layout: Layout) -> Facts:
+def collect(paper: Paper[Any], places: Places) -> Facts:
     """The facts of all stages before this one."""
-    store = Store(layout.store)
-    training = read_json(layout.training / "train.json")
-    parity, metrics = read_json(layout.export / "parity.json"), read_json(layout.metrics)
-    graph = paper.graph(trained(paper, layout, EXPORTED))
+    store = Store(places.store)
+    training = read_json(places.training / "train.json")
+    parity, metrics = read_json(places.export / "parity.json"), read_json(places.metrics)
+    graph = paper.graph(trained(paper, places, EXPORTED))
     start = training["identity"].get("start", {})
-    raw = layout.raw / "raw.json"
+    raw = places.raw / "raw.json"
     return Facts(
         metrics=metrics,
         parity=parity,
-        cost=cost(graph, layout.export / "model.onnx", *paper.example(), paper.config.convert.scale),
+        cost=cost(graph, places.export / "model.onnx", *paper.example(), paper.config.convert.scale),
         references_sha256=references_sha256(store),
         inputs_sha256=inputs_sha256(store),
         degradation=degradation(store),
-        validated=read_json(layout.validation / "validation.json")["success"],
+        validated=read_json(places.validation / "validation.json")["success"],
         start=start,
         manifest={
-            **manifest.code(layout.root),
+            **manifest.code(places.root),
             "config": paper.config.model_dump(),
             "card": store.manifest["card"],
             "raw_sha256": sha256(raw) if raw.exists() else None,
@@ -146,7 +146,7 @@ def details(paper: Paper[Any], facts: Facts) -> dict[str, Any]:
     }
 
 
-def measured(layout: Layout, facts: Facts) -> Measured:
+def measured(places: Places, facts: Facts) -> Measured:
     """The version's metrics and costs, on the validation references."""
     ours, baseline = facts.ours, facts.baseline
     metrics = {name: value for name, value in ours.items() if value is not None}
@@ -156,7 +156,7 @@ def measured(layout: Layout, facts: Facts) -> Measured:
     data = Data(
         facts.metrics["dataset"],
         facts.references_sha256,
-        layout.store.relative_to(layout.root).as_posix(),
+        places.store.relative_to(places.root).as_posix(),
         {name: value for name, value in profile.items() if value},
     )
     return Measured({**metrics, **{f"cost.{name}": value for name, value in costs.items()}}, data)

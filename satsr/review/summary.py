@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from satsr.files import read_json
-from satsr.project import Layout
+from satsr.project import Places
 from satsr.scores import BASELINE
 
 
@@ -13,9 +13,9 @@ def summary(root: Path, paper: str) -> str:
     Raises:
         SatsrError: a stage has not run yet.
     """
-    layout = Layout(root, paper)
-    metrics = read_json(layout.metrics)
-    registered = read_json(layout.registration / "registration.json")
+    places = Places(root, paper)
+    metrics = read_json(places.metrics)
+    registered = read_json(places.registration / "registration.json")
     psnr, ssim = metrics["decides"]
     baseline, ours = metrics["methods"][BASELINE], metrics["methods"][metrics["exported"]]
     gains = [
@@ -29,7 +29,7 @@ def summary(root: Path, paper: str) -> str:
         f"{paper}: {metrics['title']} ({metrics['profile']} profile, {metrics['dataset']})",
         *gains,
         f"  verdict   {metrics['verdict']['word']}. {metrics['verdict']['sentence']}",
-        f"  report    {(layout.evaluation / 'report.html').relative_to(root)}",
+        f"  report    {(places.evaluation / 'report.html').relative_to(root)}",
         f"  model     {registered['name']} version {registered['version']} ({', '.join(registered['aliases'])})",
     ]
     lines += [f"  gate      FAILED {gate['name']}: {gate['sentence']}" for gate in failed]

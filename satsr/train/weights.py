@@ -13,7 +13,7 @@ from models.shared.weights import save_weights
 from satsr.config.recipe import Config
 from satsr.files import replacing, write_json
 from satsr.paper import Paper
-from satsr.project import Layout
+from satsr.project import Places
 from satsr.store.store import Store
 from satsr.train.loop import Fitted
 from satsr.train.start import lineage_of
@@ -48,7 +48,7 @@ def key_of(identity: Mapping[str, Any]) -> str:
 
 def save(
     fitted: Fitted,
-    layout: Layout,
+    places: Places,
     identity: Mapping[str, Any],
     values: Mapping[str, Any],
     about: Mapping[str, Any],
@@ -57,7 +57,7 @@ def save(
 
     Args:
         fitted: the finished training.
-        layout: where.
+        places: where.
         identity: what the training's result depends on.
         values: statistics of the native values that it saw.
         about: what the weights that can be applied say of themselves (:mod:`satsr.exported.facts`).
@@ -65,33 +65,33 @@ def save(
     Returns:
         The lineage, the hash of the weights.
     """
-    with replacing(layout.training) as folder:
+    with replacing(places.training) as folder:
         folder.mkdir()
         for role, state in sorted(fitted.weights.items()):
-            header = {"role": role, "paper": layout.paper}
+            header = {"role": role, "paper": places.paper}
             if role in APPLICABLE:
                 header["satsr"] = json.dumps({**about, "statistics": values}, sort_keys=True)
             save_weights(state, folder / f"{role}.safetensors", header)
         lineage = lineage_of(folder)
         made = {"identity": identity, "lineage": lineage, "statistics": values}
         write_json(folder / "train.json", {**made, "steps": fitted.steps, "skipped_steps": fitted.skipped})
-    _curves(fitted.curves, layout)
+    _curves(fitted.curves, places)
     return lineage
 
 
-def _curves(rows: list[dict[str, float]], layout: Layout) -> None:
+def _curves(rows: list[dict[str, float]], places: Places) -> None:
     """The curves as two tables for ``dvc plots``: the loss every few steps, the validation where it was made."""
     for name, wanted in (("loss", False), ("validation", True)):
         table = [row for row in rows if any(key.startswith("val_") for key in row) is wanted]
         columns = list(dict.fromkeys(key for row in table for key in row))
-        with replacing(layout.results / f"{name}.csv") as path, path.open("w", newline="", encoding="utf-8") as handle:
+        with replacing(places.results / f"{name}.csv") as path, path.open("w", newline="", encoding="utf-8") as handle:
             writer = csv.DictWriter(handle, columns, lineterminator="\n")
             writer.writeheader()
             writer.writerows({**row, "step": int(row["step"])} for row in table)
 
 
-def trained(paper: Paper[Any], layout: Layout, role: str) -> nn.Module:
+def trained(paper: Paper[Any], places: Places, role: str) -> nn.Module:
     """The trained network with the weights of ``role`` (one of :data:`APPLICABLE`), in evaluation mode."""
     network = paper.network()
-    load_weights(network, layout.training / f"{role}.safetensors")
+    load_weights(network, places.training / f"{role}.safetensors")
     return network.eval()

@@ -31,7 +31,7 @@ title: A few drawn image sets
 licence: Apache-2.0
 source:
   embedded: {kind: probav, train: 3, val: 2, frames: 10, size: [72, 72], seed: 1}
-layout: probav
+places: probav
 scale: 3
 """
 TINY = {
@@ -56,7 +56,7 @@ def configured(**changes: Any) -> QanetConfig:
 
 @pytest.fixture
 def store(job: Job) -> Store:
-    return Store(job.layout.store)
+    return Store(job.places.store)
 
 
 @pytest.fixture
@@ -259,17 +259,17 @@ def test_maps_of_another_size_are_refused(tmp_path: Path) -> None:
 
 def test_the_stages_lead_from_a_card_to_a_measured_graph(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    layout = job.layout
-    stages.run(layout.root, "qanet", "train", "evaluate", "export")
-    assert read_json(layout.validation / "validation.json")["success"]
-    metrics = read_json(layout.metrics)
+    places = job.places
+    stages.run(places.root, "qanet", "train", "evaluate", "export")
+    assert read_json(places.validation / "validation.json")["success"]
+    metrics = read_json(places.metrics)
     assert metrics["decides"] == ["cpsnr", "cssim"]
     assert metrics["verdict"]["word"] == "not comparable" and "imgset0658" in metrics["verdict"]["sentence"]
     for method in ("bicubic", "network", "ema"):
         assert {"cpsnr", "cssim", "probav_score"} <= metrics["methods"][method].keys()
     assert metrics["methods"]["bicubic"]["probav_score"] == pytest.approx(1, abs=1e-6)
-    assert read_json(layout.export / "parity.json")["max_abs"] < 1e-5
-    assert (layout.evaluation / "report.html").stat().st_size > 10_000
+    assert read_json(places.export / "parity.json")["max_abs"] < 1e-5
+    assert (places.evaluation / "report.html").stat().st_size > 10_000
 
 
 def test_the_exported_graph_says_how_to_apply_it(job: Job) -> None:

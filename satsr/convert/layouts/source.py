@@ -32,7 +32,7 @@ class SceneSource:
         id: unique within its split.
         split: ``train`` or ``val`` if the layout says so.
         roles: by role, the frames in order.
-        kind: "video": the roles are ``hr`` and perhaps ``lr``, frame by frame; frames are cut to whole LR pixels and
+        form: "video": the roles are ``hr`` and perhaps ``lr``, frame by frame; frames are cut to whole LR pixels and
             clips may be divided in time. "series": stored as it is.
         meta: what else is known (JSON values).
     """
@@ -40,7 +40,7 @@ class SceneSource:
     id: str
     split: str | None
     roles: dict[str, Sequence[Frame]]
-    kind: str = "video"
+    form: str = "video"
     meta: dict[str, Any] = field(default_factory=dict)
 
 

@@ -47,7 +47,7 @@ def test_esas_layout_is_read_with_masks_dates_and_norms(tmp_path: Path) -> None:
     found = {scene.id: scene for scene in probav(tmp_path)}
     assert len(found) == 16  # ESA's test sets have no reference
     scene = found["imgset0012"]
-    assert (scene.meta["band"], scene.meta["norm"], scene.kind) == ("NIR", 46.5, "series")
+    assert (scene.meta["band"], scene.meta["norm"], scene.form) == ("NIR", 46.5, "series")
     assert [frame.load().max() for frame in scene.roles["lr"]] == [1200, 1201]
     np.testing.assert_array_equal(scene.roles["qm"][1].load()[::2, ::2], [[0, 255], [255, 255]])
     assert (scene.roles["hr"][0].load()[0, 0], scene.roles["sm"][0].load()[0, 0]) == (7012, 255)

@@ -45,7 +45,7 @@ def test_scenes_of_ones_own_are_read_with_their_dates(tmp_path: Path) -> None:
     stack = own_scene(tmp_path / "farm", np.random.default_rng(0))
     (tmp_path / "farm" / "scene.json").write_text(json.dumps({"place": "Rennes"}))
     (scene,) = series(tmp_path)
-    assert (scene.id, scene.split, scene.kind) == ("farm", None, "series")
+    assert (scene.id, scene.split, scene.form) == ("farm", None, "series")
     assert scene.meta["dates"] == ["2018-04-29", "2018-06-03"]
     assert (scene.meta["target_date"], scene.meta["days"]) == ("2018-05-14", [-15, 20])
     assert scene.meta["place"] == "Rennes"
