@@ -18,7 +18,7 @@ from satsr.errors import SatsrError
 from satsr.files import disk_errors, read_json, replacing, sha256, write_json
 from satsr.locks import locked, remove_stale
 from satsr.progress import track
-from satsr.raw import RAW, Raw, walked
+from satsr.raw import RAW, Raw, read_raw, walked
 
 ZENODO = "https://zenodo.org/api/records"
 SCENES: dict[str, Callable[[Path, Embedded], None]] = {
@@ -34,7 +34,8 @@ def download(
 ) -> Raw:
     """Makes the folder ``raw`` from a card: scenes drawn, files fetched and unpacked, or the user's files listed.
 
-    The folder is complete or as it was before. Half-fetched files wait beside it and are continued the next time.
+    The folder is complete or as it was before. Half-fetched files wait beside it and are continued the next time; what
+    was fetched for the same card and still has its checksums is kept.
 
     Args:
         card: the dataset.
@@ -53,6 +54,8 @@ def download(
     base = base or Path()
     with disk_errors(f"downloading {card.name}"), locked(raw):
         remove_stale(raw)
+        if (source.urls or source.zenodo) and (kept := _kept(card, raw)):
+            return kept
         waiting = raw.parent / f".{raw.name}.parts"
         files = source.urls or ()
         if source.zenodo is not None:
@@ -77,6 +80,14 @@ def download(
         if waiting.is_dir() and not any(waiting.iterdir()):
             waiting.rmdir()
     return result
+
+
+def _kept(card: Card, raw: Path) -> Raw | None:
+    """What is there already, if it was fetched for this card and nothing of it was changed since."""
+    if not (raw / RAW).is_file():
+        return None
+    content = read_raw(raw)
+    return content if content.card_sha256 == card.sha256 and content.files == _listing(raw) else None
 
 
 def zenodo_files(source: Zenodo, folder: Path, patience: Patience | None, api: str = ZENODO) -> tuple[RemoteFile, ...]:

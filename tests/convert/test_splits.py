@@ -8,9 +8,9 @@ from satsr.convert.splits import divide
 from satsr.errors import SatsrError
 
 
-def source(name: str, frames: int, split: str | None = None, kind: str = "video") -> SceneSource:
+def source(name: str, frames: int, split: str | None = None, form: str = "video") -> SceneSource:
     many = [Frame(f"{name}/{index}", lambda: np.zeros(1)) for index in range(frames)]
-    return SceneSource(name, split, {"hr": many}, kind)
+    return SceneSource(name, split, {"hr": many}, form)
 
 
 def divided(sources: list[SceneSource], split: str = "auto", share: float = 0.2, longest: int = 100) -> list[tuple]:
@@ -52,7 +52,7 @@ def test_a_long_clip_is_cut_evenly_and_never_into_single_frames() -> None:
 
 
 def test_series_are_divided_by_scene() -> None:
-    series = [source(name, 8, kind="series") for name in "abc"]
+    series = [source(name, 8, form="series") for name in "abc"]
     assert divided(series, longest=4) == [("train", "a", 0, 8), ("train", "b", 0, 8), ("val", "c", 0, 8)]
     with pytest.raises(SatsrError, match="one scene cannot be divided"):
         divided(series[:1])

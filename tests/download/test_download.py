@@ -102,6 +102,20 @@ def test_one_archive_is_unpacked_and_removed(tmp_path: Path, server) -> None:
     assert names(tmp_path) == ["raw/raw.json", "raw/train/GT/000/0.png", "raw/val/GT/000/0.png"]
 
 
+def test_what_was_fetched_is_kept_while_the_card_and_the_bytes_are_the_same(tmp_path: Path, server) -> None:
+    server.files["/d.zip"] = zipped("train/GT/000/0.png", "val/GT/000/0.png")
+    source = card(urls=[{"name": "d.zip", "urls": [f"{server.url}/d.zip"]}])
+    first = download(source, tmp_path / "raw")
+    fetched = len(server.requests)
+    assert download(source, tmp_path / "raw") == first and len(server.requests) == fetched
+    damaged = tmp_path / "raw/val/GT/000/0.png"
+    damaged.write_bytes(bytes(reversed(damaged.read_bytes())))
+    assert download(source, tmp_path / "raw") == first and len(server.requests) == fetched + 1
+    other = source.model_copy(update={"notes": "another card"})
+    assert download(other, tmp_path / "raw").card_sha256 != first.card_sha256
+    assert len(server.requests) == fetched + 2
+
+
 def test_a_zenodo_record_is_resolved_and_checked(tmp_path: Path, server) -> None:
     serve_record(server, {"train.zip": zipped("GT/0/0.png"), "val.zip": zipped("GT/0/0.png"), "readme.txt": b"hello"})
     source = card(zenodo={"record": 7})
@@ -114,8 +128,9 @@ def test_a_file_that_is_not_what_zenodo_lists_stops_and_changes_nothing(tmp_path
     source = card("frames", zenodo={"record": 7})
     before = download(source, tmp_path / "raw", zenodo=f"{server.url}/api/records")
     server.files["/files/a.txt/content"] = b"jello"
+    wider = card("frames", zenodo={"record": 7, "files": ["*.txt"]})  # another card is fetched anew
     with pytest.raises(SatsrError, match="expected md5"):
-        download(source, tmp_path / "raw", zenodo=f"{server.url}/api/records", patience=patience)
+        download(wider, tmp_path / "raw", zenodo=f"{server.url}/api/records", patience=patience)
     assert read_raw(tmp_path / "raw") == before
 
 
