@@ -34,8 +34,7 @@ class Paper(ABC, Generic[ConfigOf]):
     Attributes:
         name: as in ``pipelines/<name>.py``.
         title, citation: for people.
-        kind: what the network takes, for applying it: ``image`` (one), ``video`` (a clip), ``window`` (a frame with
-            neighbours), ``series`` (dates), ``imageset`` (views with quality maps).
+        kind: what the network takes, for applying it: a key of ``KINDS`` in :mod:`satsr.exported.facts`.
         bands: of one image that the network takes, in its order; none where any single band will do.
     """
 

@@ -2,25 +2,34 @@
 
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from satsr.config.recipe import Config, load
 from satsr.config.resolve import paper_block, read_yaml
 from satsr.errors import SatsrError
 
 
+def named(module: str, attribute: str, paper: str) -> Any:
+    """What ``module`` of ``paper`` holds, looked up by name so that nothing here lists the papers.
+
+    Raises:
+        SatsrError: there is no such module.
+    """
+    try:
+        return getattr(import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        raise SatsrError(f"no paper is called {paper!r}: there is no {module.replace('.', '/')}.py.") from None
+
+
 def config_of(paper: str) -> type[Config]:
-    """What can be set for ``paper``: the model of ``pipelines/configs/<paper>.py``, looked up by name.
+    """What can be set for ``paper``: the model of ``pipelines/configs/<paper>.py``.
 
     Raises:
         SatsrError: there is no such paper.
     """
-    try:
-        module = import_module(f"pipelines.configs.{paper}")
-    except ModuleNotFoundError as error:
-        if error.name != f"pipelines.configs.{paper}":
-            raise
-        raise SatsrError(f"no paper is called {paper!r}: there is no pipelines/configs/{paper}.py.") from None
-    found: type[Config] = module.CONFIG
+    found: type[Config] = named(f"pipelines.configs.{paper}", "CONFIG", paper)
     return found
 
 

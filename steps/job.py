@@ -1,14 +1,12 @@
 """From a paper's name to its recipe, bound to its configuration, and its files."""
 
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from satsr.errors import SatsrError
 from satsr.paper import Paper
 from satsr.project import Places
-from steps.configuration import configuration
+from steps.configuration import configuration, named
 
 
 @dataclass(frozen=True)
@@ -25,18 +23,12 @@ class Job:
 
 
 def recipe(paper: str) -> type[Paper[Any]]:
-    """The recipe in ``pipelines/<paper>.py``, looked up by name so that nothing here lists the papers.
+    """The recipe in ``pipelines/<paper>.py``.
 
     Raises:
         SatsrError: there is no such recipe.
     """
-    try:
-        module = import_module(f"pipelines.{paper}")
-    except ModuleNotFoundError as error:
-        if error.name != f"pipelines.{paper}":
-            raise
-        raise SatsrError(f"no paper is called {paper!r}: there is no pipelines/{paper}.py.") from None
-    found: type[Paper[Any]] = module.PAPER
+    found: type[Paper[Any]] = named(f"pipelines.{paper}", "PAPER", paper)
     return found
 
 

@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 
 from satsr.errors import SatsrError
+from satsr.exported.facts import KINDS
 
 Pack = Callable[[np.ndarray, int], Any]
 ROWS, COLUMNS = ("y", "lat", "latitude"), ("x", "lon", "longitude")
 BANDS, TIMES = ("band", "bands", "channel"), ("time", "date", "view")
-MERGED = ("series", "imageset")
-"""Kinds whose result has no axis of dates or views."""
 
 
 def unpack(frames: Any, kind: str) -> tuple[np.ndarray, Pack]:
@@ -37,11 +36,10 @@ def unpack(frames: Any, kind: str) -> tuple[np.ndarray, Pack]:
 
 def _unpack_plain(values: np.ndarray, kind: str) -> tuple[np.ndarray, Pack]:
     axes = values.ndim
-    allowed = {"image": (2, 3, 4), "imageset": (3,)}.get(kind, (4,))
-    if axes not in allowed or values.dtype.kind not in "uif" or not values.size:
-        forms = {"image": "(H, W), (H, W, C) or (N, H, W, C)", "imageset": "(T, H, W)"}.get(kind, "(T, H, W, C)")
+    if axes not in KINDS[kind].axes or values.dtype.kind not in "uif" or not values.size:
         raise SatsrError(
-            f"a model of the kind {kind} takes an array of numbers {forms}, found {values.dtype} {values.shape}."
+            f"a model of the kind {kind} takes an array of numbers {KINDS[kind].forms}, found {values.dtype} "
+            f"{values.shape}."
         )
     single = kind == "image" and axes < 4
     gray = axes == (2 if kind == "image" else 3) and not (kind == "image" and axes == 3)
@@ -85,7 +83,7 @@ def _unpack_labelled(labelled: Any, kind: str) -> tuple[np.ndarray, Pack]:
     values, pack_plain = _unpack_plain(np.asarray(plain.values), kind)
 
     def pack(result: np.ndarray, scale: int) -> Any:
-        kept = [name for name in order if not (name == time and kind in MERGED)]
+        kept = [name for name in order if not (name == time and KINDS[kind].merged)]
         data = pack_plain(result, scale)
         if band and data.ndim == len(kept) - 1:
             data = data[..., None]

@@ -12,7 +12,33 @@ from typing import Any
 from satsr.errors import SatsrError
 from satsr.radiometry import Normalisation, normalisation
 
-KINDS = ("image", "video", "window", "series", "imageset")
+
+@dataclass(frozen=True)
+class Kind:
+    """What a network of a kind takes and gives; arrays have the bands last.
+
+    Attributes:
+        words: what it takes, for people.
+        axes: numbers of axes that an array may have.
+        forms: these, for people.
+        sides: which axes of the network's ``x`` are the bands and the images, None where there are none.
+        merged: whether many images become one.
+    """
+
+    words: str
+    axes: tuple[int, ...] = (4,)
+    forms: str = "(T, H, W, C)"
+    sides: tuple[int | None, int | None] = (2, 1)
+    merged: bool = False
+
+
+KINDS = {
+    "image": Kind("one image", (2, 3, 4), "(H, W), (H, W, C) or (N, H, W, C)", (1, None)),
+    "video": Kind("a clip of frames"),
+    "window": Kind("a frame with its neighbours"),
+    "series": Kind("images of several dates", merged=True),
+    "imageset": Kind("several views with quality maps", (3,), "(T, H, W)", (None, 1), merged=True),
+}
 SMALLEST = 16  # px with which every network is content
 BANDS = {
     3: ("B04", "B03", "B02"),
@@ -28,8 +54,7 @@ class Facts:
 
     Attributes:
         paper: its name.
-        kind: what it takes: ``image`` (one), ``video`` (a clip), ``window`` (a frame with neighbours), ``series``
-            (dates), ``imageset`` (views with quality maps).
+        kind: what it takes, a key of :data:`KINDS`.
         normalisation: between native values and the network's.
         scale: SR px per LR px.
         citation: for people.

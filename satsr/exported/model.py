@@ -15,7 +15,7 @@ import numpy.typing as npt
 from satsr.degrade import opencv_cubic, to_native
 from satsr.errors import SatsrError
 from satsr.exported import arrays
-from satsr.exported.facts import BANDS, Facts, parse
+from satsr.exported.facts import BANDS, KINDS, Facts, parse
 from satsr.exported.noise import noise
 from satsr.exported.reference import located
 from satsr.exported.runners import OnnxRunner, Runner, TorchRunner
@@ -58,7 +58,7 @@ class Model:
         digest: SHA-256 of its file.
 
     Attributes:
-        kind: ``image``, ``video``, ``window``, ``series`` or ``imageset``.
+        kind: a key of :data:`satsr.exported.facts.KINDS`.
         channels: of one image.
         views: number of images that it takes at once, None for any.
 
@@ -77,8 +77,8 @@ class Model:
         shape = runner.inputs["x"]
         # A paper of series may have a variant that takes the nearest date only: an image like any other.
         self.kind = "image" if facts.kind == "series" and len(shape) == 4 else facts.kind
-        sides = {"image": (1, None), "imageset": (None, 1)}.get(self.kind, (2, 1))
-        self.channels = 1 if self.kind == "imageset" else _side(shape, sides[0]) or facts.channels
+        sides = KINDS[self.kind].sides
+        self.channels = _side(shape, sides[0]) or facts.channels
         self.views = _side(shape, sides[1])
 
     @property

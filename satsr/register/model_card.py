@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from satsr.exported.facts import KINDS
 from satsr.pages.page import metric
 from satsr.paper import Paper
 from satsr.register.cost import Cost
@@ -13,13 +14,6 @@ from satsr.scores import BASELINE
 if TYPE_CHECKING:
     from satsr.register.facts import Facts
 
-TAKES = {
-    "image": "one image",
-    "video": "a clip of frames",
-    "window": "a frame with its neighbours",
-    "series": "images of several dates",
-    "imageset": "several views with quality maps",
-}
 SPACE = "\N{NO-BREAK SPACE}" * 3
 ROLES = {"network": "last weights", "ema": "averaged weights"}
 USE = (
@@ -36,7 +30,7 @@ def about(paper: Paper[Any], name: str, described: Mapping[str, Any]) -> About:
         name: with the variant.
         described: what the exported graph says about itself (:meth:`satsr.paper.Paper.describe`).
     """
-    takes, scale = TAKES[described["kind"]], described["scale"]
+    takes, scale = KINDS[described["kind"]].words, described["scale"]
     lines = [
         f"{paper.title}. Takes {takes}, gives {scale} times as many pixels a side.",
         "",

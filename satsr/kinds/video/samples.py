@@ -12,12 +12,8 @@ from satsr.seeds import generator
 from satsr.store.store import Scene, Store
 
 
-class ClipCrops(Dataset[dict[str, torch.Tensor]]):
-    """Random crops of short clips for recurrent video networks.
-
-    Every (clip, frame) is one item of an epoch; the frame is where the clip starts, or, where too few frames follow,
-    the start is drawn (RASVSR's recurrent dataset, with its frame 0 allowed). A clip shorter than ``frames`` is
-    continued by its mirror image in time.
+class _Crops(Dataset[dict[str, torch.Tensor]]):
+    """Every (clip, frame) is one item of an epoch.
 
     Args:
         store: the frame store with roles ``lr`` and ``hr``.
@@ -26,9 +22,6 @@ class ClipCrops(Dataset[dict[str, torch.Tensor]]):
         scale: HR side over LR side.
         seed: the run's seed.
         radiometry: between the frames' values and the network's.
-
-    Items:
-        ``x`` (T, 3, h, w) and ``target`` (T, 3, scale h, scale w), float32 in the network's range.
     """
 
     def __init__(
@@ -40,14 +33,29 @@ class ClipCrops(Dataset[dict[str, torch.Tensor]]):
         self.items = _frames(self.scenes)
         self.order = Shuffled(len(self.items), seed)
 
+    def _tensor(self, frames: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(planes_of(frames, self.radiometry))
+
+
+class ClipCrops(_Crops):
+    """Random crops of short clips for recurrent video networks.
+
+    Every (clip, frame) is one item of an epoch; the frame is where the clip starts, or, where too few frames follow,
+    the start is drawn (RASVSR's recurrent dataset, with its frame 0 allowed). A clip shorter than ``frames`` is
+    continued by its mirror image in time.
+
+    Items:
+        ``x`` (T, 3, h, w) and ``target`` (T, 3, scale h, scale w), float32 in the network's range.
+    """
+
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
         scene, frame = self.items[self.order[index]]
         random = generator(self.seed, "sample", index)
         indices = self._clip(scene.count("lr"), frame, random)
         crop = Crop.draw(random, scene.shape("lr")[:2], self.size, turns=True)
         return {
-            "x": _tensor(self.radiometry, crop.read(scene, "lr", indices, 1)),
-            "target": _tensor(self.radiometry, crop.read(scene, "hr", indices, self.scale)),
+            "x": self._tensor(crop.read(scene, "lr", indices, 1)),
+            "target": self._tensor(crop.read(scene, "hr", indices, self.scale)),
         }
 
     def _clip(self, count: int, frame: int, random: np.random.Generator) -> list[int]:
@@ -58,37 +66,20 @@ class ClipCrops(Dataset[dict[str, torch.Tensor]]):
         return list(range(start, start + self.frames))
 
 
-class WindowCrops(Dataset[dict[str, torch.Tensor]]):
+class WindowCrops(_Crops):
     """Random crops of a frame with its neighbours, for networks that restore the centre frame (MSDTGP, section 2).
-
-    Args:
-        store: the frame store with roles ``lr`` and ``hr``.
-        frames: window length, odd.
-        crop_px: side of the LR crop; smaller when a clip is smaller.
-        scale: HR side over LR side.
-        seed: the run's seed.
-        radiometry: between the frames' values and the network's.
 
     Items:
         ``x`` (frames, 3, h, w) in time order and ``target`` (3, scale h, scale w), float32 in the network's range.
     """
-
-    def __init__(
-        self, store: Store, frames: int, crop_px: int, scale: int, seed: int, radiometry: Normalisation
-    ) -> None:
-        self.frames, self.scale, self.seed, self.radiometry = frames, scale, seed, radiometry
-        self.scenes = training_scenes(store)
-        self.size = crop_size(self.scenes, crop_px)
-        self.items = _frames(self.scenes)
-        self.order = Shuffled(len(self.items), seed)
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
         scene, frame = self.items[self.order[index]]
         random = generator(self.seed, "sample", index)
         crop = Crop.draw(random, scene.shape("lr")[:2], self.size, turns=False)
         return {
-            "x": _tensor(self.radiometry, crop.read(scene, "lr", window(frame, scene.count("lr"), self.frames), 1)),
-            "target": _tensor(self.radiometry, crop.read(scene, "hr", [frame], self.scale))[0],
+            "x": self._tensor(crop.read(scene, "lr", window(frame, scene.count("lr"), self.frames), 1)),
+            "target": self._tensor(crop.read(scene, "hr", [frame], self.scale))[0],
         }
 
 
@@ -99,7 +90,3 @@ def planes_of(frames: np.ndarray, radiometry: Normalisation) -> np.ndarray:
 
 def _frames(scenes: Sequence[Scene]) -> list[tuple[Scene, int]]:
     return [(scene, frame) for scene in scenes for frame in range(scene.count("lr"))]
-
-
-def _tensor(radiometry: Normalisation, frames: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(planes_of(frames, radiometry))
