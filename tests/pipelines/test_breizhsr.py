@@ -81,11 +81,11 @@ def test_the_stages_run_from_the_card_to_a_graph_that_equals_the_network(
     card = card.replace("train: 24, val: 6, frames: 8, size: [160, 160]", "train: 3, val: 1, frames: 4, size: [96, 96]")
     stages.project(tmp_path, "breizhsr", card, settings())
     work = stages.run(tmp_path, "breizhsr", "download", "convert", "validate", "train", "evaluate", "export")
-    metrics = json.loads(work.layout.metrics.read_text())
+    metrics = json.loads(work.places.metrics.read_text())
     assert {"psnr_u8", "ssim_skimage_u8", "shift_mae_u8", "psnr_reflectance"} <= set(metrics["methods"]["ema"])
     assert metrics["verdict"]["word"] == "no published figure"
-    assert json.loads((work.layout.export / "parity.json").read_text())["max_abs"] < 1e-4
-    page = (work.layout.evaluation / "report.html").read_text()
+    assert json.loads((work.places.export / "parity.json").read_text())["max_abs"] < 1e-4
+    page = (work.places.evaluation / "report.html").read_text()
     assert "No published figure" in page and "not known" in page
 
 

@@ -92,12 +92,12 @@ def test_trainings_chain_through_the_registry_with_their_lineage(
     stages.project(tmp_path, "srgan", card, settings("sisr6"))
     later = ("train", "evaluate", "export", "register")
     first = stages.run(tmp_path, "srgan", "download", "convert", "validate", *later)
-    metrics = json.loads(first.layout.metrics.read_text())
+    metrics = json.loads(first.places.metrics.read_text())
     assert {"psnr_max1", "psnr_maxrange", "ssim_kornia5_max1", "l1_max1"} <= set(metrics["methods"]["ema"])
     assert metrics["verdict"]["word"] == "not comparable" and "of sisr" in metrics["verdict"]["sentence"]
-    assert json.loads((first.layout.export / "parity.json").read_text())["max_abs"] < 1e-4
-    assert "not reproducible" in (first.layout.evaluation / "report.html").read_text()
-    lineage = json.loads((first.layout.training / "train.json").read_text())["lineage"]
+    assert json.loads((first.places.export / "parity.json").read_text())["max_abs"] < 1e-4
+    assert "not reproducible" in (first.places.evaluation / "report.html").read_text()
+    lineage = json.loads((first.places.training / "train.json").read_text())["lineage"]
 
     stages.configure(tmp_path, "srgan", settings("sisr7", {"start": "srgan-sisr6/1"}))
     stages.run(tmp_path, "srgan", *later)
