@@ -48,6 +48,10 @@ class Project:
         params = yaml.load((root / "params.yaml").read_text())
         params["papers"] = {paper: params["papers"][paper]}
         yaml.dump(params, root / "params.yaml")
+        pipeline = yaml.load((root / "dvc.yaml").read_text())
+        for given in pipeline["vars"]:
+            given["papers"] = {paper: given["papers"][paper]}
+        yaml.dump(pipeline, root / "dvc.yaml")
         tiny = yaml.load((root / f"data/catalog/{card}").read_text())
         tiny["source"]["embedded"] |= embedded
         tiny["name"] = "tiny"

@@ -105,7 +105,7 @@ def test_experiments_metrics_and_plots_of_dvc_work(project: Project) -> None:
 
 @pytest.mark.parametrize(
     ("settings", "words"),
-    [("{data: not/there}", "not/there"), ("{settings: {train.iters: 3}}", "train.iters is not a key")],
+    [("{data: not/there}", "not/there"), ("{settings: {train.iters: 3}}", "unknown key train.iters")],
 )
 def test_a_users_mistake_is_a_sentence_at_the_zenml_door(project: Project, settings: str, words: str) -> None:
     before = (project.root / "params.yaml").read_bytes()

@@ -21,6 +21,7 @@ from pipelines.rasvsr import PAPER
 from satsr import tracking
 from satsr.register import decisions, registry
 from satsr.register.cost import Cost
+from satsr.register.facts import Facts
 from satsr.register.gates import Gate
 from satsr.register.model_card import about, model_card
 from satsr.register.registry import Measured
@@ -32,22 +33,29 @@ FLAGS = (
     *("--disable-background-networking", "--disable-component-update", "--virtual-time-budget=15000", "--dump-dom"),
 )
 SCORES = {"psnr_rgb_u8": 28.067, "ssim_rgb_u8": 0.7438}
-FACTS = {
-    "lineage": "1" * 64,
-    "metrics": {
+FACTS = Facts(
+    metrics={
         "dataset": "embedded-video",
         "profile": "quick",
         "exported": "ema",
         "methods": {"bicubic": {"psnr_rgb_u8": 26.987, "ssim_rgb_u8": 0.6917}, "ema": SCORES},
         "verdict": {"word": "not comparable", "sentence": "Other data."},
     },
-    "parity": {"role": "ema", "max_abs": 2e-7, "megabytes": 7.3, "sha256": "2" * 64},
-    "manifest": {"card": {}, "store_sha256": "3" * 64, "git": {"commit": "4" * 40, "dirty": False}, "seed": 0},
-    "cost": Cost("x 1x5x3x64x64", 5, 1_801_247, 4.11, 92.0, 270.0, "x86_64, 2 CPU cores"),
-    "data.hr_sha256": "5" * 64,
-    "data.lr_sha256": "6" * 64,
-    "data.lr": "x4, cubic, mirror border",
-}
+    parity={"role": "ema", "max_abs": 2e-7, "megabytes": 7.3, "sha256": "2" * 64},
+    cost=Cost("x 1x5x3x64x64", 5, 1_801_247, 4.11, 92.0, 270.0, "x86_64, 2 CPU cores"),
+    references_sha256="5" * 64,
+    inputs_sha256="6" * 64,
+    degradation="x4, cubic, mirror border",
+    validated=True,
+    start={},
+    manifest={
+        "lineage": "1" * 64,
+        "card": {},
+        "store_sha256": "3" * 64,
+        "git": {"commit": "4" * 40, "dirty": False},
+        "seed": 0,
+    },
+)
 
 pytestmark = [
     pytest.mark.slow,
