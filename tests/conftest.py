@@ -1,27 +1,55 @@
 """What the tests share: where golden files and real imagery lie, and how a skipped test says why."""
 
 import os
-from collections.abc import Callable
+import shutil
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
-import torch
 
 from satsr import quiet
 from tests.golden.load import Golden
 
 MakeClip = Callable[..., np.ndarray]
+MakeStore = Callable[[Path], str]
 
 quiet.apply()
-torch.set_num_threads(1)  # small tensors: more threads only wait for each other
 ROOT = Path(__file__).resolve().parents[1]
+SLOW_IMPORTS = ("convert", "export", "pipelines", "register", "train", "validate", "test_tracking.py")
+"""Tests of the quick loop that load Great Expectations, Lightning, MLflow or torch's exporter: seconds a process."""
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A process runs whole files; in the quick loop one takes all that needs the tools that are slow to load."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return "tools" if file.removeprefix("tests/").split("/")[0] in SLOW_IMPORTS else file
+
+    together = config.getoption("dist") == "loadfile" and config.getoption("markexpr") == "not slow"
+    return Scheduling(config, log) if together else None
 
 
 @pytest.fixture(autouse=True)
 def draws_do_not_depend_on_the_tests_before() -> None:
-    torch.manual_seed(0)
+    torch = sys.modules.get("torch")  # the tests that need it have imported it
+    if torch is not None:
+        torch.set_num_threads(1)  # small tensors: more threads only wait for each other
+        torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def no_store_of_another_test() -> Iterator[None]:
+    """MLflow writes the address of the last store into the environment."""
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
+    yield
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +69,24 @@ def samples() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+@pytest.fixture(scope="session")
+def mlflow_store(tmp_path_factory: pytest.TempPathFactory) -> MakeStore:
+    """``mlflow_store(folder)`` puts an empty MLflow store there, a copy of one made once, and gives its address."""
+    made: list[Path] = []
+
+    def copy(folder: Path) -> str:
+        from satsr import tracking
+
+        if not made:
+            root = tmp_path_factory.mktemp("mlflow")
+            tracking.client(root)
+            made.append(root / tracking.DATABASE)
+        shutil.copyfile(made[0], folder / tracking.DATABASE)
+        return tracking.local(folder)
+
+    return copy
 
 
 @pytest.fixture

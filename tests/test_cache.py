@@ -1,5 +1,6 @@
 """The cache cannot lie: a stage's dependencies in ``dvc.yaml`` are what it imports, no less and no room more."""
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ EXEMPT = {
 CELLS = [(stage, paper) for stage in STAGES for paper in PAPERS]
 
 
+@cache
 def imports(stage: str, paper: str) -> set[str]:
     """The files that a stage of a paper imports, with those that are looked up by name."""
     roots = {f"steps.{stage}"}
@@ -34,6 +36,7 @@ def imports(stage: str, paper: str) -> set[str]:
     return files(closure(roots)) - set(EXEMPT)
 
 
+@cache
 def listed(stage: str, paper: str) -> list[str]:
     return [path.relative_to(ROOT).as_posix() for path in sources(stage, paper, ROOT)]
 

@@ -104,6 +104,7 @@ def test_the_file_describes_itself_and_its_axes(tiny):
     assert [value.name for value in graph.graph.output] == ["sr"]
 
 
+@pytest.mark.slow
 def test_the_bytes_are_the_same_again_and_name_no_folder(tiny, tmp_path):
     again = tmp_path / "again.onnx"
     export(Tiny(), {"x": torch.rand(2, 3, 2, 9, 11)}, CLIP, again, dict(reversed(FACTS.items())))
@@ -111,6 +112,7 @@ def test_the_bytes_are_the_same_again_and_name_no_folder(tiny, tmp_path):
     assert not any(text in again.read_bytes() for text in (b".py", b"torch", str(tmp_path).encode(), b"site-packages"))
 
 
+@pytest.mark.slow
 def test_exporting_is_silent_and_leaves_the_network_as_it_is(tmp_path, capfd, recwarn):
     network = Tiny()
     export(network, {"x": torch.rand(2, 3, 2, 9, 11)}, CLIP, tmp_path / "model.onnx", FACTS)
@@ -146,6 +148,7 @@ def test_a_network_that_cannot_be_exported_leaves_no_file(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_an_axis_that_would_not_be_free_is_refused(tmp_path):
     with pytest.raises(SatsrError, match="cannot be exported"):
         export(Tiny(), {"x": torch.rand(2, 3, 2, 9, 11)}, {"x": {2: "channels"}}, tmp_path / "model.onnx", FACTS)

@@ -8,7 +8,7 @@ import models
 from models.breizhsr.graphs import Sampler
 from satsr.export import onnx
 
-torch.set_num_threads(1)
+pytestmark = pytest.mark.slow  # an export costs seconds; tests/export/test_onnx.py holds exporting itself
 
 RRDB = {"num_blocks": 1, "nf": 8, "gc": 4}
 LTAE = {"channels": 8, "res_layers": 1, "d_model": 16, "heads": 2}

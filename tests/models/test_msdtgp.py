@@ -58,6 +58,7 @@ def test_every_scale_has_the_published_number_of_parameters(scale):
     assert sum(p.numel() for p in made.parameters()) == PARAMETERS[scale]
 
 
+@pytest.mark.slow
 def test_the_output_for_five_frames_of_64_pixels_is_golden(network, golden):
     with torch.no_grad():
         out = network(draw(0, 1, 5, 3, 64, 64))
@@ -87,6 +88,7 @@ def test_every_stage_of_two_unsquare_samples_is_golden(network, golden):
         stages.matches(value[:, : stages.shape(key)[1]], key, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_three_steps_of_adam_have_the_reference_s_losses(network):
     """The figures of the specification, section 4."""
     frames, target = draw(2, 1, 5, 3, 16, 16), draw(3, 1, 3, 64, 64)

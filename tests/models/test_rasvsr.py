@@ -66,7 +66,11 @@ def test_names_shapes_and_counts_are_the_authors(shapes):
 
 
 @pytest.mark.parametrize(
-    ("seed", "shape", "file"), [(1, (1, 2, 3, 64, 64), "b_2f_64x64"), (3, (1, 5, 3, 68, 100), "d_5f_68x100")]
+    ("seed", "shape", "file"),
+    [
+        (1, (1, 2, 3, 64, 64), "b_2f_64x64"),
+        pytest.param(3, (1, 5, 3, 68, 100), "d_5f_68x100", marks=pytest.mark.slow),
+    ],
 )
 def test_the_golden_outputs_are_matched(network, golden, seed, shape, file):
     golden(f"rasvsr/{file}.npz").matches(network(_random(seed, *shape)), "output", atol=ATOL)
@@ -134,6 +138,7 @@ def test_flows_match_the_golden_module(network, golden, size):
     golden("rasvsr/modules.npz").matches(found, f"spynet_{size[0]}x{size[1]}", atol=5e-5)
 
 
+@pytest.mark.slow
 def test_the_loss_in_double_precision_is_the_golden_one(network):
     double = models.build("rasvsr").double()
     models.load_weights(double, network.state_dict())

@@ -11,6 +11,8 @@ import models
 SMALL = {"scale": 2, "n_blocks": 1, "n_channels": 16}
 FREE = Dim.DYNAMIC
 
+pytestmark = pytest.mark.slow  # an export costs seconds; tests/export/test_onnx.py holds exporting itself
+
 
 def graph(path, network, inputs, axes):
     """A session of ``network``, exported with these inputs and with ``axes`` of each of them free."""

@@ -168,6 +168,7 @@ def test_a_perfect_result_has_an_empty_error_map_and_an_infinite_psnr(tmp_path: 
     assert np.ptp(decoded(Page(text).images("error")[0]), axis=(0, 1)).max() == 0
 
 
+@pytest.mark.slow
 def test_six_large_panels_stay_below_five_megabytes(tmp_path: Path) -> None:
     panels = [panel(number, side=640) for number in range(6)]
     noise = generator(0, "report", 99).integers(-12, 13, (640, 640, 3))

@@ -24,6 +24,7 @@ from satsr.store.store import Scene, Store, StoreWriter
 from satsr.validate.suites import chosen, suite
 from steps.job import Job
 from tests import stages
+from tests.conftest import MakeStore
 
 ROOT = Path(__file__).resolve().parents[2]
 CARD = """name: tiny-probav
@@ -257,10 +258,15 @@ def test_maps_of_another_size_are_refused(tmp_path: Path) -> None:
         read_views(Store(tmp_path / "store").scenes("val")[0])
 
 
-def test_the_stages_lead_from_a_card_to_a_measured_graph(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    places = job.places
-    stages.run(places.root, "qanet", "train", "evaluate", "export")
+@pytest.fixture(scope="module")
+def measured(job: Job, mlflow_store: MakeStore) -> Job:
+    """The same project, trained and evaluated."""
+    mlflow_store(job.places.root)
+    return stages.run(job.places.root, "qanet", "train", "evaluate")
+
+
+def test_the_stages_lead_from_a_card_to_a_report(measured: Job) -> None:
+    places = measured.places
     assert read_json(places.validation / "validation.json")["success"]
     metrics = read_json(places.metrics)
     assert metrics["decides"] == ["cpsnr", "cssim"]
@@ -268,8 +274,13 @@ def test_the_stages_lead_from_a_card_to_a_measured_graph(job: Job, monkeypatch: 
     for method in ("bicubic", "network", "ema"):
         assert {"cpsnr", "cssim", "probav_score"} <= metrics["methods"][method].keys()
     assert metrics["methods"]["bicubic"]["probav_score"] == pytest.approx(1, abs=1e-6)
-    assert read_json(places.export / "parity.json")["max_abs"] < 1e-5
     assert (places.evaluation / "report.html").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_the_graph_of_the_stages_equals_the_network(measured: Job) -> None:
+    stages.run(measured.places.root, "qanet", "export")
+    assert read_json(measured.places.export / "parity.json")["max_abs"] < 1e-5
 
 
 def test_the_exported_graph_says_how_to_apply_it(job: Job) -> None:

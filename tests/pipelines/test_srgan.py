@@ -138,9 +138,7 @@ def objective_of(config: SrganConfig) -> AdversarialObjective:
 
 
 @pytest.mark.parametrize("variant", EXPERIMENTS)
-def test_every_experiment_trains_runs_and_exports(
-    variant: str, store: Store, photographs: Store, tmp_path: Path
-) -> None:
+def test_every_experiment_trains_and_runs(variant: str, store: Store, photographs: Store) -> None:
     config, own = tiny(variant=variant), photographs if variant in ("sisr1", "sisr2") else store
     objective, samples = objective_of(config), PAPER(config).samples(own)
     assert PAPER(config).registered_name == f"srgan-{variant}"
@@ -155,6 +153,17 @@ def test_every_experiment_trains_runs_and_exports(
         assert output.shape == PAPER(config).baseline(scene).shape == (3, 64, 80)
         assert set(PAPER(config).watched) <= set(PAPER(config).score(scene, output)[0])
         assert PAPER(config).pictures(scene, None, "lr").shape == (1, 16, 20, 3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", EXPERIMENTS)
+def test_every_experiment_exports_what_it_computes(
+    variant: str, store: Store, photographs: Store, tmp_path: Path
+) -> None:
+    config, own = tiny(variant=variant), photographs if variant in ("sisr1", "sisr2") else store
+    objective, samples = objective_of(config), PAPER(config).samples(own)
+    step_all(objective, torch.utils.data.default_collate([samples[0], samples[1]]), 2)
+    network = objective.network.eval()
     example, axes = PAPER(config).example()
     export(PAPER(config).graph(network), example, axes, tmp_path / "model.onnx", PAPER(config).describe())
     assert parity(network, tmp_path / "model.onnx", PAPER(config).parity_cases())["max_abs"] < 1e-4
@@ -209,6 +218,7 @@ def test_a_fusion_that_is_not_to_learn_stays(store: Store) -> None:
     assert all(torch.equal(a, b) for a, b in zip(before, objective.network.fusion.parameters(), strict=True))
 
 
+@pytest.mark.slow
 def test_one_step_has_the_reference_losses() -> None:
     paper = {"n_blocks": 16, "n_channels": 64}
     paper |= {"discriminator_blocks": 8, "discriminator_channels": 64, "discriminator_fc": 1024}

@@ -17,6 +17,7 @@ from satsr.register.registry import About, Measured
 from satsr.review.compare import common, differences, named, table, write_comparison
 from satsr.review.listing import comparison, listing
 from satsr.tracking import SAMPLES, Data
+from tests.conftest import MakeStore
 
 TAGS = {
     "decides": "psnr_rgb_u8,ssim_rgb_u8",
@@ -45,8 +46,10 @@ TAGS = {
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("registry")
+def root(tmp_path_factory: pytest.TempPathFactory, mlflow_store: MakeStore) -> Path:
+    folder = tmp_path_factory.mktemp("registry")
+    mlflow_store(folder)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +119,15 @@ def test_approval_rejection_and_rollback_move_one_alias_and_keep_their_history(m
     assert artifacts == [f"review/{models.name}-history.json"]
 
 
+@pytest.fixture(scope="module")
+def started(root: Path, graph: Path) -> Registry:
+    """A model whose first version is its champion."""
+    models = Registry(root, graph, "refused")
+    models.add("30.0")
+    decisions.approve(models.client, models.name, 1, "a start", models.lock)
+    return models
+
+
 @pytest.mark.parametrize(
     ("psnr", "tags", "words"),
     [
@@ -129,18 +141,15 @@ def test_approval_rejection_and_rollback_move_one_alias_and_keep_their_history(m
     ],
 )
 def test_what_cannot_be_compared_or_is_not_better_is_refused(
-    root: Path, graph: Path, psnr: str, tags: dict, words: str
+    started: Registry, psnr: str, tags: dict, words: str
 ) -> None:
-    name = f"refused-{abs(hash((psnr, words))) % 10**8}"
-    models = Registry(root, graph, name)
-    models.add("30.0")
-    decisions.approve(models.client, name, 1, "a start", models.lock)
-    with tracking.run(root, name) as run:
-        registry.add_version(run, name, graph, {**TAGS, "psnr_rgb_u8": psnr, **tags}, "card")
+    with tracking.run(started.root, started.name) as run:
+        everything = {**TAGS, "psnr_rgb_u8": psnr, **tags}
+        number = registry.add_version(run, started.name, started.graph, everything, "card")
     with pytest.raises(SatsrError, match=words):
-        decisions.approve(models.client, name, 2, "because", models.lock)
-    assert models.champion() == 1
-    assert len(decisions.history(models.client, name)) == 1
+        decisions.approve(started.client, started.name, number, "because", started.lock)
+    assert started.champion() == 1
+    assert len(decisions.history(started.client, started.name)) == 1
 
 
 def test_one_decision_at_a_time(models: Registry) -> None:
@@ -244,21 +253,22 @@ def test_models_of_several_papers_share_a_page_with_quality_cost_and_the_same_cr
     ],
 )
 def test_versions_that_were_measured_differently_are_not_compared(
-    models: Registry, tmp_path: Path, tags: dict, words: str
+    started: Registry, tmp_path: Path, tags: dict, words: str
 ) -> None:
-    models = Registry(models.root, models.graph, f"apart-{abs(hash(words)) % 10**8}")
-    models.add("30.0")
-    models.add("31.5", **tags)
+    versions = named(started.client, [f"{started.name}/{number}" for number in (1, started.add("31.5", **tags))])
     with pytest.raises(SatsrError, match=words):
-        write_comparison(
-            models.client, tmp_path / "page.html", named(models.client, [f"{models.name}/{n}" for n in (1, 2)])
-        )
+        write_comparison(started.client, tmp_path / "page.html", versions)
     assert not list(tmp_path.iterdir())
 
 
 def test_without_names_the_models_on_the_same_data_are_compared_in_the_terminal(
-    tmp_path: Path, graph: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    graph: Path,
+    mlflow_store: MakeStore,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    mlflow_store(tmp_path)
     for name in ("params.yaml", "dvc.yaml"):
         (tmp_path / name).touch()
     monkeypatch.setenv("SATSR_ROOT", str(tmp_path))

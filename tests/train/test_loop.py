@@ -177,6 +177,7 @@ if os.environ.get("RANK", "0") == "0":
 """
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one_does(tmp_path: Path) -> None:
     (tmp_path / "shared.py").write_text(SHARED)
     found = []

@@ -108,12 +108,13 @@ def test_an_8_bit_picture_of_a_product_needs_force(tmp_path, graph, capsys):
 
 
 @pytest.fixture
-def registered(tmp_path, graph, monkeypatch):
+def registered(tmp_path, graph, monkeypatch, mlflow_store):
     """A project whose registry has two versions of ``tiny``; the first is its champion."""
     for name in ("params.yaml", "dvc.yaml"):
         (tmp_path / name).write_text("{}\n")
     monkeypatch.setenv("SATSR_ROOT", str(tmp_path))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    mlflow_store(tmp_path)
     for scale in (2, 4):
         with tracking.run(tmp_path, "tiny", name=f"x{scale}") as run:
             registry.add_version(run, "tiny", graph(image_graph, scale=scale), {"scale": scale}, "card")
@@ -139,6 +140,7 @@ def test_models_come_from_the_registry_by_alias_version_and_name(registered, tmp
         satsr.load("tiny/1", backend="torch")
 
 
+@pytest.mark.slow
 def test_a_scene_is_enlarged_without_loading_torch(tmp_path, graph):
     code = (
         "import argparse, sys; from satsr.upscale import command; parser = argparse.ArgumentParser();"

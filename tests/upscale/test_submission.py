@@ -32,6 +32,7 @@ def complete(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_zip_holds_the_290_images_unchanged_at_its_root_and_is_the_same_again(
     complete: Path, tmp_path: Path
 ) -> None:

@@ -121,6 +121,7 @@ def test_what_another_model_left_is_not_gone_on_with(tiny, tmp_path):
     assert np.abs(pictures(tmp_path / "out") - other(clip()).astype(int)).max() <= 1
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_length(tiny, tmp_path):
     model = tiny(recurrent_graph)
     peaks = []

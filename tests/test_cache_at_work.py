@@ -1,0 +1,170 @@
+"""The cache at work: what each stage really loads, and what an edit really makes stale, at both doors."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import chdir
+from pathlib import Path
+
+import pytest
+from dvc.dependency import ParamsDependency
+from dvc.repo import Repo
+
+from steps import STAGES
+from steps.cache import reuse_or_run, up_to_date
+from tests.papers import TINY, project_of
+from tests.project import Project
+from tests.test_cache import DATA_STAGES, EXEMPT, inside
+
+pytestmark = pytest.mark.slow
+
+EDITED = "msdtgp"
+"""The paper whose project is edited: it has a deformable convolution and trains in seconds."""
+TERMINAL = {*EXEMPT, "steps/__main__.py"}
+LATER = set(STAGES) - set(DATA_STAGES)
+
+WITNESS = """
+import atexit
+import json
+import os
+import sys
+from pathlib import Path
+
+root, told = Path(os.environ["SATSR_WITNESS_ROOT"]).resolve(), Path(os.environ["SATSR_WITNESS"])
+
+
+def tell():
+    files = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
+    inside = {Path(file).resolve() for file in files if file}
+    ours = [file for file in inside if file.is_relative_to(root) and file.is_file()]  # torch invents some names
+    loaded = sorted(file.relative_to(root).as_posix() for file in ours)
+    (told / f"{os.getpid()}.json").write_text(json.dumps({"files": loaded, "torch": "torch" in sys.modules}))
+
+
+atexit.register(tell)
+"""
+
+
+def witnessed(project: Project, stage: str) -> tuple[set[str], bool]:
+    """Runs a stage as ``dvc.yaml`` does; the project's files that its processes loaded, and whether one loaded torch.
+
+    Python's own hook, a module ``sitecustomize`` on the path, tells it when a process ends.
+    """
+    hook, told = project.root.parent / "hook", project.root.parent / f"loaded by {stage}"
+    hook.mkdir(exist_ok=True)
+    told.mkdir()
+    (hook / "sitecustomize.py").write_text(WITNESS)
+    kept = project.environment
+    places = {"SATSR_WITNESS": str(told), "SATSR_WITNESS_ROOT": str(project.root)}
+    project.environment = {**kept, **places, "PYTHONPATH": f"{hook}:{project.root}"}
+    try:
+        project.run("python", "-m", "steps", stage, project.paper)
+    finally:
+        project.environment = kept
+    found = [json.loads(file.read_text()) for file in told.iterdir()]
+    return {file for one in found for file in one["files"]}, any(one["torch"] for one in found)
+
+
+def dependencies(project: Project, stage: str) -> set[str]:
+    """The stage's dependencies as DVC itself resolves them."""
+    with chdir(project.root), Repo(str(project.root)) as repo:
+        (found,) = repo.stage.collect(f"{stage}@{project.paper}")
+        paths = [Path(str(one.fs_path)) for one in found.deps if not isinstance(one, ParamsDependency)]
+    return {path.relative_to(project.root).as_posix() for path in paths}
+
+
+Ran = tuple[Project, dict[str, tuple[set[str], bool]]]
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Ran]:
+    """``ran(paper)``: its tiny project, whose stages were run once, and what each of them loaded."""
+    made: dict[str, Ran] = {}
+
+    def run(paper: str) -> Ran:
+        if paper not in made:
+            project = project_of(paper, tmp_path_factory.mktemp(paper) / "clone")
+            made[paper] = project, {stage: witnessed(project, stage) for stage in STAGES}
+        return made[paper]
+
+    return run
+
+
+@pytest.mark.parametrize("paper", TINY)
+def test_what_a_stage_loads_is_covered_by_its_dependencies(paper: str, ran: Callable[[str], Ran]) -> None:
+    project, loads = ran(paper)
+    for stage, (loaded, torch) in loads.items():
+        places = dependencies(project, stage)
+        assert f"steps/{stage}.py" in loaded
+        missing = {file for file in loaded - TERMINAL if not any(inside(file, place) for place in places)}
+        assert not missing, f"{stage} of {paper} loads what dvc.yaml does not list: {sorted(missing)}"
+        assert not (torch and stage in DATA_STAGES), f"{stage} of {paper} loads torch"
+
+
+@pytest.fixture(scope="module")
+def recorded(ran: Callable[[str], Ran]) -> Project:
+    """A project whose stages are all up to date."""
+    project, _ = ran(EDITED)
+    project.run("dvc", "commit", "-f", "-q")
+    assert stale(project) == set()
+    return project
+
+
+def stale(project: Project) -> set[str]:
+    """The stages that are not up to date: ``dvc status`` and the ZenML door say the same."""
+    told = json.loads(project.run("dvc", "status", "--json"))
+    assert all(name.endswith(f"@{project.paper}") for name in told)
+    by_dvc = {name.partition("@")[0] for name in told}
+    with chdir(project.root), Repo(str(project.root)) as repo:
+        by_zenml = {stage for stage in STAGES if not up_to_date(repo, f"{stage}@{project.paper}")}
+    assert by_dvc == by_zenml
+    return by_dvc
+
+
+@pytest.fixture
+def comment(recorded: Project) -> Iterator[Callable[[str], None]]:
+    """``comment(file)`` appends a comment to the file, until the end of the test."""
+    kept: dict[Path, bytes] = {}
+
+    def append(name: str) -> None:
+        file = recorded.root / name
+        kept[file] = file.read_bytes()
+        file.write_bytes(kept[file] + (b"{# edited #}\n" if name.endswith(".j2") else b"# edited\n"))
+
+    yield append
+    for file, content in kept.items():
+        file.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("edited", "stages"),
+    [
+        ("satsr/degrade.py", set(STAGES) - {"validate"}),
+        ("satsr/convert/layouts/frames.py", {"convert"}),
+        ("satsr/download/drawn/town.py", {"download"}),
+        ("satsr/metrics/pixels.py", LATER),
+        ("satsr/pages/templates/report.html.j2", {"evaluate"}),
+        ("models/shared/deform.py", LATER),
+        (f"models/{EDITED}/__init__.py", LATER),
+        ("models/qanet/__init__.py", set()),
+    ],
+)
+def test_an_edit_makes_exactly_the_stages_stale_that_load_it(
+    edited: str, stages: set[str], recorded: Project, comment: Callable[[str], None]
+) -> None:
+    comment(edited)
+    assert stale(recorded) == stages
+
+
+def test_an_edit_that_dvc_commit_accepts_retrains_nothing_at_either_door(
+    recorded: Project, comment: Callable[[str], None]
+) -> None:
+    comment("steps/train.py")
+    assert stale(recorded) == {"train"}
+    for stage in STAGES[3:]:
+        recorded.run("dvc", "commit", "-f", "-q", f"{stage}@{EDITED}")
+    assert stale(recorded) == set()
+    again = recorded.run("dvc", "repro")
+    assert all(f"Stage '{stage}@{EDITED}' didn't change, skipping" in again for stage in STAGES)
+    with chdir(recorded.root):
+        for stage in STAGES:
+            assert reuse_or_run(stage, EDITED, recorded.root, lambda: pytest.fail("it ran again")).reused
