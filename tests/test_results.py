@@ -1,0 +1,56 @@
+"""The figures in the README are those of the committed results, and these belong to the data and code of dvc.lock."""
+
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+
+from satsr.config.resolve import read_yaml
+from satsr.files import read_json
+from satsr.scores import BASELINE
+from steps import STAGES
+
+ROOT = Path(__file__).resolve().parents[1]
+PAPERS = list(read_yaml(ROOT / "params.yaml")["papers"])
+HEAD = "| paper | data |"
+
+
+def table() -> dict[str, dict[str, str]]:
+    """The README's measured table: paper -> column -> cell."""
+    lines = (ROOT / "README.md").read_text().splitlines()
+    begin = next(number for number, line in enumerate(lines) if line.startswith(HEAD))
+    rows = []
+    for line in lines[begin:]:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip() for cell in line.strip("|").split("|")])
+    return {row[0]: dict(zip(rows[0], row, strict=True)) for row in rows[2:]}
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_the_readmes_figures_are_the_committed_ones(paper: str) -> None:
+    (row,) = (cells for name, cells in table().items() if name.partition("-")[0] == paper)
+    metrics = read_json(ROOT / f"results/{paper}/metrics.json")
+    psnr, ssim = metrics["decides"]
+    baseline, ours = metrics["methods"][BASELINE], metrics["methods"][metrics["exported"]]
+    assert row["data"] == metrics["dataset"]
+    assert row["baseline"] == f"{baseline[psnr]:.2f} / {baseline[ssim]:.4f}"
+    assert row["ours"] == f"{ours[psnr]:.2f} / {ours[ssim]:.4f}"
+    assert row["gain"] == f"{ours[psnr] - baseline[psnr]:+.2f} dB / {ours[ssim] - baseline[ssim]:+.4f}"
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_the_committed_metrics_are_those_of_dvc_lock(paper: str) -> None:
+    locked = read_yaml(ROOT / "dvc.lock")["stages"]
+    assert all(f"{stage}@{paper}" in locked for stage in STAGES)
+    name = f"results/{paper}/metrics.json"
+    content = (ROOT / name).read_bytes()
+    found = {out["path"]: out["md5"] for out in locked[f"evaluate@{paper}"]["outs"]}
+    assert found[name] == hashlib.md5(content, usedforsecurity=False).hexdigest()
+    registered = {dep["path"]: dep["md5"] for dep in locked[f"register@{paper}"]["deps"]}
+    assert registered[name] == found[name]
+
+
+def test_the_table_has_a_row_for_each_paper() -> None:
+    assert sorted(re.sub("-.*", "", name) for name in table()) == sorted(PAPERS)
