@@ -10,9 +10,9 @@ import subprocess
 import sys
 import time
 
+from satsr.config.change import change
 from satsr.config.resolve import read_yaml
 from satsr.files import read_json
-from satsr.params import change
 from satsr.project import Places, root
 from steps import STAGES
 from steps.configuration import config_of

@@ -30,9 +30,9 @@ from satsr.errors import SatsrError
 from satsr.kinds.sampling import Sampling
 from satsr.kinds.series.paper import SeriesPaper
 from satsr.kinds.series.samples import Inputs, SeriesCrops
-from satsr.objectives import Batch, Objective, Supervised, cosine, every, set_rate
 from satsr.seeds import generator
 from satsr.store.store import Scene, Store
+from satsr.train.objectives import Batch, Objective, Supervised, cosine, every, set_rate
 from satsr.train.start import checked
 
 SIZES = {

@@ -7,7 +7,7 @@ from typing import Any
 from zenml import pipeline
 from zenml.pipelines.pipeline_definition import Pipeline
 
-from satsr.params import change
+from satsr.config.change import change
 from satsr.project import root
 from steps import zen
 from steps.configuration import config_of

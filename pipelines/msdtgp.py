@@ -19,9 +19,9 @@ from pipelines.configs.msdtgp import MsdtgpConfig
 from satsr.kinds.sampling import window
 from satsr.kinds.video.paper import VideoPaper
 from satsr.kinds.video.samples import WindowCrops
-from satsr.objectives import Objective, Supervised, cosine, multistep
 from satsr.paper import Arrays
 from satsr.store.store import Scene, Store
+from satsr.train.objectives import Objective, Supervised, cosine, multistep
 
 FRAMES = 5
 

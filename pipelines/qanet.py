@@ -26,8 +26,8 @@ from models.qanet import cpsnr_loss, registered_cpsnr_loss
 from pipelines.configs.qanet import QanetConfig, QanetTrain
 from satsr.kinds.imageset.paper import ImagesetPaper
 from satsr.kinds.imageset.samples import ViewCrops
-from satsr.objectives import Batch, Objective, multistep, set_rate
 from satsr.store.store import Store
+from satsr.train.objectives import Batch, Objective, multistep, set_rate
 
 LOSSES: dict[str, Callable[..., torch.Tensor]] = {
     "cpsnr": cpsnr_loss,

@@ -22,8 +22,8 @@ from models.rasvsr.losses import charbonnier
 from pipelines.configs.rasvsr import RasvsrConfig, RasvsrTrain
 from satsr.kinds.video.paper import VideoPaper
 from satsr.kinds.video.samples import ClipCrops
-from satsr.objectives import Batch, Objective, cosine, set_rate
 from satsr.store.store import Store
+from satsr.train.objectives import Batch, Objective, cosine, set_rate
 
 
 class RasvsrObjective(Objective):

@@ -29,9 +29,9 @@ from satsr.kinds.image.adversarial import AdversarialObjective
 from satsr.kinds.image.paper import PairPaper
 from satsr.kinds.image.samples import PairCrops, Pairing
 from satsr.kinds.sampling import Sampling
-from satsr.objectives import Objective
 from satsr.radiometry import normalisation
 from satsr.store.store import Store
+from satsr.train.objectives import Objective
 from satsr.train.start import Start, checked, find
 
 

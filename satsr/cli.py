@@ -103,7 +103,7 @@ def _setup(arguments: argparse.Namespace) -> None:
 
 
 def _set(arguments: argparse.Namespace) -> None:
-    from satsr.params import change
+    from satsr.config.change import change
     from satsr.project import root
     from steps.configuration import config_of
 

@@ -9,7 +9,7 @@ can be set stands apart (``pipelines/configs/<paper>.py``), and so do the publis
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, Generic
+from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 import numpy as np
 import torch
@@ -17,10 +17,12 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from satsr.config.recipe import ConfigOf
-from satsr.objectives import Objective
 from satsr.radiometry import Normalisation
 from satsr.scores import Scores
 from satsr.store.store import Scene, Store
+
+if TYPE_CHECKING:
+    from satsr.train.objectives import Objective
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -88,10 +90,10 @@ class Paper(ABC, Generic[ConfigOf]):
         """The network, freshly initialised."""
 
     @abstractmethod
-    def objective(self, network: nn.Module) -> Objective:
+    def objective(self, network: nn.Module) -> "Objective":
         """What training optimises."""
 
-    def start(self, objective: Objective) -> dict[str, str]:
+    def start(self, objective: "Objective") -> dict[str, str]:
         """Puts the weights of earlier trainings in place before the first step; the tags that say which (``start.*``).
 
         Raises:

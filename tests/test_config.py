@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
+from satsr.config.change import change
 from satsr.config.data import Section
 from satsr.config.recipe import Config, Train, load
 from satsr.errors import SatsrError
-from satsr.params import change
 
 
 class Network(Section):

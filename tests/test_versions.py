@@ -1,6 +1,6 @@
 import pytest
 
-from satsr.versions import Reference, parsed
+from satsr.tracking.versions import Reference, parsed
 
 
 @pytest.mark.parametrize(

@@ -38,12 +38,12 @@ API = {
     "models": ("Networks", ["models", "models.shared.weights", "models.shared.deform"]),
     "papers": (
         "Papers and kinds",
-        ["satsr.paper", "satsr.objectives", *(f"satsr.kinds.{kind}.paper" for kind in ("video", "image", "series"))]
+        ["satsr.paper", "satsr.train.objectives", *(f"satsr.kinds.{kind}.paper" for kind in ("video", "image", "series"))]
         + ["satsr.kinds.imageset.paper", "satsr.kinds.sampling"],
     ),
     "data": ("Data", ["satsr.download.card", "satsr.convert.convert", "satsr.convert.splits", "satsr.store.store"]),
     "train": ("Training", ["satsr.config.recipe", "satsr.config.data", "satsr.train.loop", "satsr.train.start"]),
-    "register": ("Registry", ["satsr.register.gates", "satsr.register.decisions", "satsr.versions"]),
+    "register": ("Registry", ["satsr.register.gates", "satsr.register.decisions", "satsr.tracking.versions"]),
 }
 SIGNATURES_ONLY = {"satsr.metrics"}
 FOREIGN = re.compile(r"""<(?:script|img|iframe)[^>]+src="?(?:https?:)?//[^\s>]+|<link[^>]+href="?https?://[^\s>]+""")

@@ -26,7 +26,7 @@ from satsr.errors import SatsrError, listed
 from satsr.files import disk_errors, require_space
 from satsr.locks import locked, remove_stale
 from satsr.progress import Bar
-from satsr.raw import Raw, raw_root, read_raw
+from satsr.store.raw import Raw, raw_root, read_raw
 from satsr.store.store import Store, StoreWriter
 
 

@@ -18,7 +18,7 @@ from satsr.errors import SatsrError
 from satsr.files import disk_errors, read_json, replacing, sha256, write_json
 from satsr.locks import locked, remove_stale
 from satsr.progress import track
-from satsr.raw import RAW, Raw, read_raw, walked
+from satsr.store.raw import RAW, Raw, read_raw, walked
 
 ZENODO = "https://zenodo.org/api/records"
 SCENES: dict[str, Callable[[Path, Embedded], None]] = {

@@ -4,7 +4,6 @@ import csv
 from pathlib import Path
 from typing import Any
 
-from satsr import manifest
 from satsr.evaluate.measure import Evaluation, write_frames
 from satsr.evaluate.verdict import Claim, Verdict
 from satsr.files import read_json
@@ -13,6 +12,7 @@ from satsr.pages.report import Panel, Profile, Report, before_after_png, write_r
 from satsr.paper import Paper
 from satsr.project import Places
 from satsr.scores import BASELINE, EXPORTED
+from satsr.tracking import manifest
 
 LABELS = {"lr": "LR", "hr": "HR", BASELINE: BASELINE, "network": "network", EXPORTED: "ours"}
 SHOWN = ("lr", BASELINE, EXPORTED, "hr")

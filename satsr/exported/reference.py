@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from satsr.errors import SatsrError
-from satsr.versions import Reference, parsed, registered
+from satsr.tracking.versions import Reference, parsed, registered
 
 SUFFIXES = (".onnx", ".safetensors")
 EXAMPLES = "rasvsr@champion, rasvsr/3, or a path to an .onnx or .safetensors file"

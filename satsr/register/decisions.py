@@ -18,7 +18,7 @@ from satsr.errors import SatsrError
 from satsr.locks import locked
 from satsr.register.registry import CHALLENGER, CHAMPION, DECISIONS, alias, drop_alias, facts_of, set_alias
 from satsr.tracking import Run
-from satsr.versions import parsed
+from satsr.tracking.versions import parsed
 
 HISTORY = "history."
 COMPARABLE = ("data.sha256", "dataset", "conventions")

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from satsr import manifest
 from satsr.files import read_json, sha256
 from satsr.paper import Paper
 from satsr.project import Places
@@ -15,7 +14,7 @@ from satsr.register.model_card import gain
 from satsr.register.registry import Measured
 from satsr.scores import BASELINE, EXPORTED, Scores
 from satsr.store.store import Store
-from satsr.tracking import Data
+from satsr.tracking import Data, manifest
 from satsr.train.weights import trained
 
 

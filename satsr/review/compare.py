@@ -24,7 +24,7 @@ from satsr.register import decisions
 from satsr.register.decisions import Version
 from satsr.register.registry import CHAMPION
 from satsr.scores import BASELINE, EXPORTED
-from satsr.versions import parsed
+from satsr.tracking.versions import parsed
 
 REFERENCES = "data.hr_sha256"
 COSTS = {

@@ -22,10 +22,10 @@ from torch.utils.data import DataLoader, Dataset
 
 from satsr.config.recipe import Train
 from satsr.errors import Interrupted, SatsrError
-from satsr.objectives import Objective
 from satsr.progress import Bar
 from satsr.seeds import integer
 from satsr.train.checkpoint import Checkpoints
+from satsr.train.objectives import Objective
 
 LOG_EVERY = 10
 Validate = Callable[[Mapping[str, nn.Module]], dict[str, float]]

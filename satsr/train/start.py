@@ -18,7 +18,7 @@ from satsr.errors import SatsrError
 from satsr.files import sha256
 from satsr.project import root
 from satsr.tracking import client
-from satsr.versions import Reference, parsed, registered
+from satsr.tracking.versions import Reference, parsed, registered
 
 WEIGHTS = "weights"
 """Folder of a training's MLflow run that holds its weights by role."""

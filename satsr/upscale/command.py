@@ -68,7 +68,8 @@ def run(arguments: argparse.Namespace) -> int | None:
 def _run(arguments: argparse.Namespace) -> None:
     from satsr.exported.model import load
     from satsr.imagery import sentinel2
-    from satsr.upscale import frames, scene, video
+    from satsr.upscale import scene, video
+    from satsr.upscale.results import frames
 
     unknown = set(arguments.uncertainty) - {"consistency", "spread"}
     if unknown:

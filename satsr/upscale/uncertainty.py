@@ -12,7 +12,7 @@ from satsr.degrade import imresize
 from satsr.exported.model import Model
 from satsr.imagery.gdal import opened
 from satsr.imagery.scene import Scene
-from satsr.upscale.cog import RowWriter, TiffProfile, to_cog
+from satsr.upscale.results.cog import RowWriter, TiffProfile, to_cog
 
 Float32 = npt.NDArray[np.float32]
 WAYS = 8

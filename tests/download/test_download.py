@@ -11,7 +11,7 @@ from satsr.download.card import Card, Source
 from satsr.download.download import download, zenodo_files
 from satsr.errors import SatsrError
 from satsr.files import sha256
-from satsr.raw import Raw, raw_root, read_raw
+from satsr.store.raw import Raw, raw_root, read_raw
 
 EMBEDDED = {"kind": "video", "train": 1, "val": 1, "frames": 2, "size": (64, 64)}
 

@@ -13,9 +13,9 @@ from torch.utils.data import Dataset
 
 from satsr.config.recipe import Train
 from satsr.errors import SatsrError
-from satsr.objectives import Batch, Objective, cosine, every, multistep, set_rate
 from satsr.seeds import integer
 from satsr.train.loop import Fitted, Interrupted, fit
+from satsr.train.objectives import Batch, Objective, cosine, every, multistep, set_rate
 
 
 class Line(Dataset[dict[str, torch.Tensor]]):
@@ -156,7 +156,7 @@ from torch import nn
 
 from satsr.config.recipe import Train
 from satsr.train.loop import fit
-from satsr.objectives import Supervised
+from satsr.train.objectives import Supervised
 from tests.train.test_loop import Line, validate
 
 

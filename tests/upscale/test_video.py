@@ -12,9 +12,9 @@ from rasterio.transform import from_origin
 from satsr.errors import SatsrError
 from satsr.exported.memory import Budget
 from satsr.imagery.images import read_rgb, write_png
-from satsr.upscale import frames
 from satsr.upscale.options import Options
 from satsr.upscale.plan import Footage, planned
+from satsr.upscale.results import frames
 from satsr.upscale.video import upscale
 from tests.tiny_graphs import image_graph, recurrent_graph, window_graph
 

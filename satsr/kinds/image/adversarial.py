@@ -20,7 +20,7 @@ from models.srgan import (
     warmup_factor,
 )
 from satsr.config.recipe import AdversarialTrain
-from satsr.objectives import Batch, Objective, cosine, set_rate
+from satsr.train.objectives import Batch, Objective, cosine, set_rate
 
 
 class AdversarialObjective(Objective):

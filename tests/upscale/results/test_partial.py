@@ -3,7 +3,7 @@
 import pytest
 
 from satsr.errors import SatsrError
-from satsr.upscale.partial import unfinished
+from satsr.upscale.results.partial import unfinished
 
 
 def stopped(output, key, **state):

@@ -14,7 +14,7 @@ from satsr.imagery.gdal import opened
 from satsr.imagery.scene import Scene, Strip
 from satsr.pages import page
 from satsr.pages.report import Panel, before_after_png, panel_context
-from satsr.upscale import frames
+from satsr.upscale.results import frames
 from satsr.upscale.tiles import filled
 
 OURS, BASELINE = "super-resolved", "bicubic"

@@ -220,7 +220,7 @@ def to_cog(source: Path, target: Path) -> None:
             except Exception as error:  # GDAL's errors come as a class of rasterio's insides
                 raise SatsrError(f"{target} could not be written ({error}): {FULL}") from None
         else:
-            command = [sys.executable, "-m", "satsr.upscale.cog", str(source), str(temporary)]
+            command = [sys.executable, "-m", "satsr.upscale.results.cog", str(source), str(temporary)]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
                 reason = (done.stderr.strip().splitlines() or [f"code {done.returncode}"])[-1]
