@@ -17,8 +17,11 @@ from urllib.request import urlopen
 
 import pytest
 
+from pipelines.configs.rasvsr import CONFIG
 from pipelines.rasvsr import PAPER
 from satsr import tracking
+from satsr.config.recipe import resolved
+from satsr.config.resolve import merged
 from satsr.register import decisions, registry
 from satsr.register.cost import Cost
 from satsr.register.facts import Facts
@@ -32,6 +35,7 @@ FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update", "--virtual-time-budget=15000", "--dump-dom"),
 )
+ROOT = Path(__file__).resolve().parents[2]
 SCORES = {"psnr_rgb_u8": 28.067, "ssim_rgb_u8": 0.7438}
 FACTS = Facts(
     metrics={
@@ -73,10 +77,11 @@ def version(root: Path) -> Iterator[decisions.Version]:
     """A version in a store of its own, rejected by a reviewer."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        paper = PAPER(resolved(CONFIG, "rasvsr", merged("rasvsr", ROOT, {})))
         graph = recurrent_graph(root / "model.onnx")
         data = tracking.Data("embedded-video", "5" * 64, "data/lmdb/rasvsr")
         with tracking.run(root, "rasvsr", name="rasvsr-0123") as run:
-            card = model_card(PAPER, FACTS, [Gate("parity", True, "ONNX deviates 2.0e-07")])
+            card = model_card(paper, FACTS, [Gate("parity", True, "ONNX deviates 2.0e-07")])
             tags = {"review": "pending", "gates": "passed", "psnr_rgb_u8": "28.067"}
             registry.add_version(
                 run,
@@ -84,7 +89,7 @@ def version(root: Path) -> Iterator[decisions.Version]:
                 graph,
                 tags,
                 card,
-                about=about(PAPER, "rasvsr", {"kind": "video", "scale": 4}),
+                about=about(paper, "rasvsr", {"kind": "video", "scale": 4}),
                 measured=Measured(SCORES, data),
             )
         client = tracking.client(root)
