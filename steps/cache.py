@@ -53,7 +53,7 @@ def from_run_cache(repo: Repo, target: str) -> bool:
     (stage,) = repo.stage.collect(target)
     for dependency in stage.deps:
         if not isinstance(dependency, ParamsDependency) and not dependency.exists:
-            raise SatsrError(f"{target} needs {dependency}, which does not exist: check the path in params.yaml.")
+            raise SatsrError(f"{stage.addressing} needs {dependency}, which does not exist: see params.yaml.")
 
     def restore() -> bool:
         with repo.lock:
@@ -73,7 +73,7 @@ def reference(repo: Repo, stage: str, paper: str, root: Path, reused: bool) -> R
     """What the next step is told about this stage's first output."""
     (found,) = repo.stage.collect(address(stage, paper, root))
     output = found.outs[0]
-    path = Path(str(output)) if not Path(str(output)).is_absolute() else Path(str(output)).relative_to(root)
+    path = Path(output.fs_path).relative_to(root)
     return Ref(stage=stage, paper=paper, path=path.as_posix(), md5=str(output.hash_info.value), reused=reused)
 
 

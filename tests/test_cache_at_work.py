@@ -167,4 +167,5 @@ def test_an_edit_that_dvc_commit_accepts_retrains_nothing_at_either_door(
     assert all(f"Stage '{stage}@{EDITED}' didn't change, skipping" in again for stage in STAGES)
     with chdir(recorded.root / "docs"):  # ZenML finds the project from its folders, too
         for stage in STAGES:
-            assert reuse_or_run(stage, EDITED, recorded.root, lambda: pytest.fail("it ran again")).reused
+            found = reuse_or_run(stage, EDITED, recorded.root, lambda: pytest.fail("it ran again"))
+            assert found.reused and (recorded.root / found.path).exists() and ".." not in found.path
