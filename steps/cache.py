@@ -27,7 +27,7 @@ def reuse_or_run(stage: str, paper: str, root: Path, run: Callable[[], None]) ->
     Raises:
         SatsrError: a dependency is missing, or the repository is locked for too long.
     """
-    target = f"{stage}@{paper}"
+    target = address(stage, paper, root)
     with Repo(str(root)) as repo:
         reused = up_to_date(repo, target) or from_run_cache(repo, target)
     if not reused:
@@ -36,6 +36,11 @@ def reuse_or_run(stage: str, paper: str, root: Path, run: Callable[[], None]) ->
             patiently(lambda: repo.commit(target, force=True))
     with Repo(str(root)) as repo:
         return reference(repo, stage, paper, root, reused)
+
+
+def address(stage: str, paper: str, root: Path) -> str:
+    """The stage's name for DVC, which takes a bare one for a stage of ``dvc.yaml`` in the working directory."""
+    return f"{root / 'dvc.yaml'}:{stage}@{paper}"
 
 
 def up_to_date(repo: Repo, target: str) -> bool:
@@ -48,7 +53,7 @@ def from_run_cache(repo: Repo, target: str) -> bool:
     (stage,) = repo.stage.collect(target)
     for dependency in stage.deps:
         if not isinstance(dependency, ParamsDependency) and not dependency.exists:
-            raise SatsrError(f"{target} needs {dependency}, which does not exist: check the path in params.yaml.")
+            raise SatsrError(f"{stage.addressing} needs {dependency}, which does not exist: see params.yaml.")
 
     def restore() -> bool:
         with repo.lock:
@@ -66,9 +71,9 @@ def from_run_cache(repo: Repo, target: str) -> bool:
 
 def reference(repo: Repo, stage: str, paper: str, root: Path, reused: bool) -> Ref:
     """What the next step is told about this stage's first output."""
-    (found,) = repo.stage.collect(f"{stage}@{paper}")
+    (found,) = repo.stage.collect(address(stage, paper, root))
     output = found.outs[0]
-    path = Path(str(output)) if not Path(str(output)).is_absolute() else Path(str(output)).relative_to(root)
+    path = Path(output.fs_path).relative_to(root)
     return Ref(stage=stage, paper=paper, path=path.as_posix(), md5=str(output.hash_info.value), reused=reused)
 
 

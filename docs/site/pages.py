@@ -38,8 +38,8 @@ API = {
     "models": ("Networks", ["models", "models.shared.weights", "models.shared.deform"]),
     "papers": (
         "Papers and kinds",
-        ["satsr.paper", "satsr.train.objectives", *(f"satsr.kinds.{kind}.paper" for kind in ("video", "image", "series"))]
-        + ["satsr.kinds.imageset.paper", "satsr.kinds.sampling"],
+        ["satsr.paper", "satsr.train.objectives", "satsr.kinds.sampling"]
+        + [f"satsr.kinds.{kind}.paper" for kind in ("video", "image", "series", "imageset")],
     ),
     "data": ("Data", ["satsr.download.card", "satsr.convert.convert", "satsr.convert.splits", "satsr.store.store"]),
     "train": ("Training", ["satsr.config.recipe", "satsr.config.data", "satsr.train.loop", "satsr.train.start"]),
