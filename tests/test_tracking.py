@@ -10,6 +10,7 @@ import pytest
 from satsr import tracking
 from satsr.errors import SatsrError
 
+pytestmark = pytest.mark.slow  # MLflow's store
 OPEN = """
 import sys
 from pathlib import Path
@@ -26,7 +27,6 @@ def _no_other_store(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 
 
-@pytest.mark.slow
 def test_processes_that_begin_together_share_one_store_and_one_experiment(tmp_path: Path) -> None:
     command = [sys.executable, "-c", OPEN, str(tmp_path)]
     started = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(3)]

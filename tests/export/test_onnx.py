@@ -14,6 +14,8 @@ from satsr.errors import SatsrError
 from satsr.export.onnx import export, parity
 from satsr.exported.runners import OnnxRunner
 
+pytestmark = pytest.mark.slow  # torch's exporter
+
 FACTS = {"kind": "video", "scale": 4, "value_range": [0, 1], "paper": "rasvsr"}
 CLIP = {"x": {0: "batch", 1: "time", 3: "height", 4: "width"}}
 
@@ -65,7 +67,6 @@ def rasvsr(tmp_path_factory):
 RASVSR_SHAPES = [(1, 1, 3, 64, 64), (2, 2, 3, 40, 36), (1, 7, 3, 33, 47), (3, 3, 3, 8, 66), (1, 15, 3, 32, 32)]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("shape", [*RASVSR_SHAPES, (1, 40, 3, 64, 64)])
 def test_one_rasvsr_graph_serves_every_batch_length_and_size(rasvsr, shape):
     found = parity(*rasvsr, [_clip(*shape)])
@@ -74,7 +75,6 @@ def test_one_rasvsr_graph_serves_every_batch_length_and_size(rasvsr, shape):
     assert found["cases"][0]["shapes"] == {"x": list(shape)}
 
 
-@pytest.mark.slow
 def test_the_rasvsr_graph_uses_onnx_operators_for_its_recurrence_and_sampling(rasvsr):
     kinds = {node.op_type for graph in _all_graphs(onnx.load(rasvsr[1]).graph) for node in graph.node}
     assert {"Scan", "DeformConv", "GridSample"} <= kinds
@@ -104,7 +104,6 @@ def test_the_file_describes_itself_and_its_axes(tiny):
     assert [value.name for value in graph.graph.output] == ["sr"]
 
 
-@pytest.mark.slow
 def test_the_bytes_are_the_same_again_and_name_no_folder(tiny, tmp_path):
     again = tmp_path / "again.onnx"
     export(Tiny(), {"x": torch.rand(2, 3, 2, 9, 11)}, CLIP, again, dict(reversed(FACTS.items())))
@@ -112,7 +111,6 @@ def test_the_bytes_are_the_same_again_and_name_no_folder(tiny, tmp_path):
     assert not any(text in again.read_bytes() for text in (b".py", b"torch", str(tmp_path).encode(), b"site-packages"))
 
 
-@pytest.mark.slow
 def test_exporting_is_silent_and_leaves_the_network_as_it_is(tmp_path, capfd, recwarn):
     network = Tiny()
     export(network, {"x": torch.rand(2, 3, 2, 9, 11)}, CLIP, tmp_path / "model.onnx", FACTS)
@@ -148,7 +146,6 @@ def test_a_network_that_cannot_be_exported_leaves_no_file(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.slow
 def test_an_axis_that_would_not_be_free_is_refused(tmp_path):
     with pytest.raises(SatsrError, match="cannot be exported"):
         export(Tiny(), {"x": torch.rand(2, 3, 2, 9, 11)}, {"x": {2: "channels"}}, tmp_path / "model.onnx", FACTS)

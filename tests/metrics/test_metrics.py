@@ -240,5 +240,6 @@ def test_proba_v_metrics_refuse_wrong_input():
 
 
 @pytest.mark.parametrize("module", ["metrics.naturalness", "metrics", "degrade", "metrics.registered"])
+@pytest.mark.slow
 def test_each_module_can_be_imported_first(module):
     subprocess.run([sys.executable, "-c", f"import satsr.{module}"], check=True)

@@ -86,6 +86,7 @@ def work(tmp_path_factory: pytest.TempPathFactory, mlflow_store: MakeStore) -> J
     return stages.run(root, "breizhsr", "download", "convert", "validate", "train", "evaluate")
 
 
+@pytest.mark.slow
 def test_the_stages_run_from_the_card_to_the_report(work: Job) -> None:
     metrics = json.loads(work.places.metrics.read_text())
     assert {"psnr_u8", "ssim_skimage_u8", "shift_mae_u8", "psnr_reflectance"} <= set(metrics["methods"]["ema"])
@@ -252,6 +253,7 @@ def test_a_target_of_the_images_own_kind_is_stretched_and_not_matched(tmp_path: 
         ({"dates": [], "days": []}, "dates"),
     ],
 )
+@pytest.mark.slow
 def test_dates_that_do_not_fit_fail_validation(meta: dict[str, Any], rule: str, tmp_path: Path) -> None:
     rules = suites.suite("series", max_shift_px=100.0)
     bad = judge(inspect(write(tmp_path / "store", (3,), meta)), rules)

@@ -451,6 +451,7 @@ def test_the_description_says_what_the_experiment_takes() -> None:
     assert PAPER(tiny(variant="sisr5")).describe()["value_range"] == [0.0, 1.0]
 
 
+@pytest.mark.slow
 def test_series_pass_with_days_alone_and_photographs_pass_as_such(store: Store, photographs: Store) -> None:
     for own, config in ((store, tiny()), (photographs, tiny(variant="sisr1"))):
         lenient = config.checks.model_copy(update={"max_shift_px": 100.0})

@@ -19,6 +19,8 @@ from satsr.review.listing import comparison, listing
 from satsr.tracking import SAMPLES, Data
 from tests.conftest import MakeStore
 
+pytestmark = pytest.mark.slow  # MLflow's registry
+
 TAGS = {
     "decides": "psnr_rgb_u8,ssim_rgb_u8",
     "conventions": "psnr_rgb_u8,ssim_rgb_u8",

@@ -121,6 +121,7 @@ def registered(tmp_path, graph, monkeypatch, mlflow_store):
     registry.set_alias(tracking.client(tmp_path), "tiny", registry.CHAMPION, 1)
 
 
+@pytest.mark.slow
 def test_models_come_from_the_registry_by_alias_version_and_name(registered, tmp_path):
     for reference, name, scale in (("tiny@champion", "tiny/1", 2), ("tiny/2", "tiny/2", 4), ("tiny", "tiny/1", 2)):
         model = satsr.load(reference, device="cpu")

@@ -129,6 +129,7 @@ def test_saturated_pixels_are_not_clear(tmp_path: Path) -> None:
     np.testing.assert_array_equal(arrays["sm"] == 0, arrays["hr"] == 16383)
 
 
+@pytest.mark.slow
 def test_a_card_leads_to_a_store_that_passes_the_checks_of_proba_v(tmp_path: Path) -> None:
     own_files(tmp_path / "data")
     card = Card.model_validate(

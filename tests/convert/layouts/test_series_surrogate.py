@@ -83,6 +83,7 @@ def test_the_image_of_the_targets_date_lies_on_it_and_the_others_do_not(tmp_path
     assert max(lengths.values()) > 0.2 and max(lengths.values()) < 0.8
 
 
+@pytest.mark.slow
 def test_a_card_leads_to_a_store_that_passes_the_checks_of_series(tmp_path: Path) -> None:
     own_files(tmp_path / "data")
     card = Card.model_validate(
