@@ -13,6 +13,7 @@ from dvc.dependency import ParamsDependency
 from dvc.exceptions import DvcException
 from dvc.lock import LockError
 from dvc.repo import Repo
+from dvc.stage import PipelineStage as Stage
 from dvc.stage.cache import RunCacheNotFoundError
 
 from satsr.errors import SatsrError
@@ -29,13 +30,13 @@ def reuse_or_run(stage: str, paper: str, root: Path, run: Callable[[], None]) ->
     """
     target = address(stage, paper, root)
     with Repo(str(root)) as repo:
-        reused = up_to_date(repo, target) or from_run_cache(repo, target)
-    if not reused:
-        run()
-        with Repo(str(root)) as repo:
-            patiently(lambda: repo.commit(target, force=True))
+        found = collected(repo, target)
+        if up_to_date(repo, found) or from_run_cache(repo, found):
+            return reference(found, paper, root, reused=True)
+    run()
     with Repo(str(root)) as repo:
-        return reference(repo, stage, paper, root, reused)
+        patiently(lambda: repo.commit(target, force=True))
+        return reference(collected(repo, target), paper, root, reused=False)
 
 
 def address(stage: str, paper: str, root: Path) -> str:
@@ -43,14 +44,24 @@ def address(stage: str, paper: str, root: Path) -> str:
     return f"{root / 'dvc.yaml'}:{stage}@{paper}"
 
 
-def up_to_date(repo: Repo, target: str) -> bool:
+def collected(repo: Repo, target: str) -> Stage:
+    """The stage with what ``dvc.lock`` says of it; reading that takes half a second, so it is done once."""
+    (found,) = patiently(lambda: repo.stage.collect(target))
+    return found
+
+
+def up_to_date(repo: Repo, stage: Stage) -> bool:
     """Whether command, parameters, dependencies and outputs are those of ``dvc.lock``."""
-    return not patiently(lambda: repo.status(targets=[target], with_deps=False))
+
+    def status() -> Any:
+        with repo.lock:
+            return stage.status(check_updates=True)
+
+    return not patiently(status)
 
 
-def from_run_cache(repo: Repo, target: str) -> bool:
+def from_run_cache(repo: Repo, stage: Stage) -> bool:
     """Whether the very same run was made before and its outputs could be put back."""
-    (stage,) = repo.stage.collect(target)
     for dependency in stage.deps:
         if not isinstance(dependency, ParamsDependency) and not dependency.exists:
             raise SatsrError(f"{stage.addressing} needs {dependency}, which does not exist: see params.yaml.")
@@ -69,12 +80,12 @@ def from_run_cache(repo: Repo, target: str) -> bool:
     return bool(patiently(restore))
 
 
-def reference(repo: Repo, stage: str, paper: str, root: Path, reused: bool) -> Ref:
+def reference(stage: Stage, paper: str, root: Path, reused: bool) -> Ref:
     """What the next step is told about this stage's first output."""
-    (found,) = repo.stage.collect(address(stage, paper, root))
-    output = found.outs[0]
+    output = stage.outs[0]
     path = Path(output.fs_path).relative_to(root)
-    return Ref(stage=stage, paper=paper, path=path.as_posix(), md5=str(output.hash_info.value), reused=reused)
+    name = stage.name.partition("@")[0]
+    return Ref(stage=name, paper=paper, path=path.as_posix(), md5=str(output.hash_info.value), reused=reused)
 
 
 def patiently(action: Callable[[], Any]) -> Any:

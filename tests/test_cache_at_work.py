@@ -10,7 +10,7 @@ from dvc.dependency import ParamsDependency
 from dvc.repo import Repo
 
 from steps import STAGES
-from steps.cache import address, reuse_or_run, up_to_date
+from steps.cache import address, collected, reuse_or_run, up_to_date
 from tests.papers import TINY, project_of
 from tests.project import Project
 from tests.test_cache import DATA_STAGES, EXEMPT, inside
@@ -115,7 +115,11 @@ def stale(project: Project) -> set[str]:
     assert all(name.endswith(f"@{project.paper}") for name in told)
     by_dvc = {name.partition("@")[0] for name in told}
     with Repo(str(project.root)) as repo:
-        by_zenml = {stage for stage in STAGES if not up_to_date(repo, address(stage, project.paper, project.root))}
+        by_zenml = {
+            stage
+            for stage in STAGES
+            if not up_to_date(repo, collected(repo, address(stage, project.paper, project.root)))
+        }
     assert by_dvc == by_zenml
     return by_dvc
 
