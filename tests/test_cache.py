@@ -80,8 +80,9 @@ def test_a_template_is_a_dependency_of_the_stages_whose_pages_it_makes(template:
 
 def test_the_list_of_checkpoints_is_dvcs_own() -> None:
     with Repo(str(ROOT)) as repo:
+        all_stages = {found.name: found for found in repo.index.stages}
         for stage, paper in CELLS:
-            (found,) = repo.stage.collect(f"{stage}@{paper}")
+            found = all_stages[f"{stage}@{paper}"]
             theirs = {Path(str(dep)).as_posix() for dep in found.deps if not isinstance(dep, ParamsDependency)}
             code = {place for place in theirs if place.split("/")[0] in PLACES}
             assert code == set(listed(stage, paper)), (stage, paper)

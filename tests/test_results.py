@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,12 @@ def held(name: str) -> bytes:
     """The file as it is in git's index, or where there is no git, as it lies there."""
     shown = subprocess.run(["git", "show", f":{name}"], cwd=ROOT, capture_output=True)
     return shown.stdout if shown.returncode == 0 else (ROOT / name).read_bytes()
+
+
+@cache
+def locked() -> Any:
+    """The stages of ``dvc.lock``."""
+    return YAML(typ="safe").load(held("dvc.lock").decode())["stages"]
 
 
 def metrics_of(paper: str) -> Any:
@@ -58,12 +65,11 @@ def test_the_readmes_figures_are_the_committed_ones(paper: str) -> None:
 
 @pytest.mark.parametrize("paper", PAPERS)
 def test_the_committed_metrics_are_those_of_dvc_lock(paper: str) -> None:
-    locked = YAML(typ="safe").load(held("dvc.lock").decode())["stages"]
-    assert all(f"{stage}@{paper}" in locked for stage in STAGES)
+    assert all(f"{stage}@{paper}" in locked() for stage in STAGES)
     name = f"results/{paper}/metrics.json"
-    found = {out["path"]: out["md5"] for out in locked[f"evaluate@{paper}"]["outs"]}
+    found = {out["path"]: out["md5"] for out in locked()[f"evaluate@{paper}"]["outs"]}
     assert found[name] == hashlib.md5(held(name), usedforsecurity=False).hexdigest()
-    registered = {dep["path"]: dep["md5"] for dep in locked[f"register@{paper}"]["deps"]}
+    registered = {dep["path"]: dep["md5"] for dep in locked()[f"register@{paper}"]["deps"]}
     assert registered[name] == found[name]
 
 

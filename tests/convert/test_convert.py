@@ -79,6 +79,7 @@ def test_the_bytes_do_not_depend_on_workers_or_place(tmp_path: Path, make_clip) 
     assert len(hashes) == 1
 
 
+@pytest.mark.slow
 def test_a_conversion_killed_anywhere_is_finished_by_the_next_one_to_the_same_bytes(tmp_path: Path, make_clip) -> None:
     make_clip(tmp_path / "data", 20)
     expected = converted(tmp_path).manifest
@@ -192,6 +193,7 @@ def test_a_store_without_room_is_not_begun(tmp_path: Path, make_clip, monkeypatc
     assert sorted(item.name for item in tmp_path.iterdir()) == ["data", "raw"]
 
 
+@pytest.mark.slow
 def test_the_room_that_a_series_needs_is_judged_role_by_role(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     embedded = {"kind": "series", "train": 40, "val": 2, "frames": 8, "size": [64, 64]}
     card = Card(name="test", layout="series", source=Source.model_validate({"embedded": embedded}))

@@ -64,6 +64,7 @@ def test_the_rules_give_the_weights_of_the_authors_networks(name):
     assert found.hexdigest() == DIGESTS[name]
 
 
+@pytest.mark.slow
 def test_the_compact_files_are_made_of_the_full_ones(golden, tmp_path):
     for name in ("rasvsr/README.txt", "rasvsr/demo_svsr"):
         golden.full(name)

@@ -260,6 +260,7 @@ def test_dates_that_do_not_fit_fail_validation(meta: dict[str, Any], rule: str, 
     assert rule in {check.name for check in bad.failed}
 
 
+@pytest.mark.slow
 def test_dates_that_fit_pass_validation(tmp_path: Path) -> None:
     rules = suites.suite("series", max_shift_px=100.0)
     assert not judge(inspect(write(tmp_path / "store", (3,))), rules).failed

@@ -321,6 +321,7 @@ def test_a_whole_checkpoint_of_the_authors_gives_all_its_parts(tmp_path: Path) -
             torch.testing.assert_close(value, source.networks[role].state_dict()[name], rtol=0, atol=0)
 
 
+@pytest.mark.slow
 def test_vgg19_comes_from_the_file_that_its_hash_names(tmp_path: Path) -> None:
     with pytest.raises(SatsrError, match=r"vgg19 needs train\.vgg_weights"):
         objective_of(tiny(content="vgg19"))

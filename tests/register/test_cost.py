@@ -49,6 +49,7 @@ def test_work_and_time_are_counted_for_one_image_of_a_clip(tmp_path: Path) -> No
     assert found.peak_mb is None or found.peak_mb > 1
 
 
+@pytest.mark.slow
 def test_memory_grows_with_what_the_graph_holds(tmp_path: Path) -> None:
     graph = image_graph(tmp_path / "image.onnx", channels=8)
     small, large = (run(graph, {"x": (1, 8, side, side)})["peak_mb"] for side in (32, 512))

@@ -60,6 +60,7 @@ def test_names_are_checked_before_anything_is_written(complete: Path, tmp_path: 
     assert not (tmp_path / "out.zip").exists()
 
 
+@pytest.mark.slow
 def test_images_that_the_challenge_would_not_take_are_named(complete: Path, tmp_path: Path) -> None:
     folder = tmp_path / "made"
     folder.mkdir()

@@ -48,6 +48,7 @@ def test_one_segment_equals_the_whole_clip(tiny, tmp_path):
     assert min(file.name for file in (tmp_path / "out").iterdir()) == "0000.png"
 
 
+@pytest.mark.slow
 def test_the_deviation_of_segments_falls_with_the_burn_in_and_is_measured(tiny, tmp_path):
     model, values = tiny(recurrent_graph), clip()
     source, whole = folder(tmp_path / "in", values), None

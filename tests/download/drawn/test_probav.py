@@ -33,6 +33,7 @@ def estimate(scene: ImageSet, count: int) -> np.ndarray:
     return reconstruct(list(views[..., None]), list(clear), list(scene.offsets[order]), 3, LR_BLUR_PX)[..., 0] / PEAK
 
 
+@pytest.mark.slow
 def test_more_views_give_a_better_reference(sets: list[ImageSet]) -> None:
     scores = np.array([[cpsnr(estimate(s, count), s.hr / PEAK, s.sm > 0) for count in (1, 2, 4, 9)] for s in sets])
     means = scores.mean(axis=0)

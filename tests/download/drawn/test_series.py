@@ -34,6 +34,7 @@ def estimate(scene: Series, count: int) -> np.ndarray:
     return np.rint(histogram_match(found, scene.hr.astype(float)).clip(0, 255)).astype(np.uint8)
 
 
+@pytest.mark.slow
 def test_more_dates_give_a_better_target(scenes: list[Series]) -> None:
     means = [np.mean([psnr(estimate(scene, count), scene.hr, 8) for scene in scenes[:5]]) for count in (1, 3, 8)]
     assert means == sorted(means)
