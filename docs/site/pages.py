@@ -203,7 +203,9 @@ def layouts_page() -> str:
         lines.append(f"| `{name}` | [`{module}`](#satsr.convert.layouts.{module}) | {first} |")
     for module in dict.fromkeys(module for module, _ in found.values()):
         lines += ["", f"::: satsr.convert.layouts.{module}", *_options(2)]
-    return "\n".join(["", *lines, "", "::: satsr.convert.tiles.Tiles", "", "::: satsr.convert.passes.Passes", ""])
+    return "\n".join(
+        ["", *lines, "", "::: satsr.convert.ground.tiles.Tiles", "", "::: satsr.convert.ground.passes.Passes", ""]
+    )
 
 
 def api_page(title: str, names: list[str]) -> str:

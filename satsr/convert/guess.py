@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from satsr.convert.ground.sources import below, is_image, is_scene
 from satsr.convert.layouts.probav import IMGSET
 from satsr.convert.layouts.source import TARGETS
-from satsr.convert.sources import below, is_image, is_scene
 from satsr.errors import SatsrError
 from satsr.files import files_below
 from satsr.imagery import images, sentinel2, video_file

@@ -12,14 +12,13 @@ from satsr.files import disk_errors, require_space
 from satsr.imagery import geotiff, sentinel2
 from satsr.imagery.scene import Scene, finer
 from satsr.progress import Bar
-from satsr.upscale import checks, tiles, uncertainty
+from satsr.upscale import checks, preview, tiles, uncertainty
 from satsr.upscale.blend import Seams, windows
 from satsr.upscale.checks import Say, silent
 from satsr.upscale.options import Options
-from satsr.upscale.results import preview
+from satsr.upscale.provenance import provenance
 from satsr.upscale.results.cog import RowWriter, TiffProfile, to_cog, usable
 from satsr.upscale.results.partial import Partial, unfinished
-from satsr.upscale.results.provenance import provenance
 from satsr.upscale.work import Work
 
 

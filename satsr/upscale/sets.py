@@ -24,12 +24,12 @@ from satsr.imagery.scene import Layer, Mask, Scene, Strip
 from satsr.kinds.imageset.paper import SELECTION_SEED
 from satsr.kinds.imageset.views import select_by_coverage
 from satsr.progress import track
-from satsr.upscale import checks, tiles
+from satsr.upscale import checks, preview, tiles
 from satsr.upscale.checks import Say, silent
 from satsr.upscale.options import Options
-from satsr.upscale.results import frames, preview
+from satsr.upscale.provenance import provenance
+from satsr.upscale.results import frames
 from satsr.upscale.results.partial import unfinished
-from satsr.upscale.results.provenance import provenance
 from satsr.upscale.scene import check, find, run
 from satsr.upscale.work import Float32, Work
 

@@ -21,14 +21,14 @@ from satsr.exported.model import Model
 from satsr.files import disk_errors, replacing, require_space
 from satsr.imagery.scene import Mask, Strip
 from satsr.progress import Bar, track
-from satsr.upscale import checks, tiles, uncertainty
+from satsr.upscale import checks, preview, tiles, uncertainty
 from satsr.upscale.blend import Seams, windows
 from satsr.upscale.checks import Say, silent
 from satsr.upscale.options import Options
 from satsr.upscale.plan import Footage, Plan, planned
-from satsr.upscale.results import frames, preview
+from satsr.upscale.provenance import provenance
+from satsr.upscale.results import frames
 from satsr.upscale.results.partial import Partial, unfinished
-from satsr.upscale.results.provenance import provenance
 
 VISIBLE = 1 / 512
 """Mean difference where segments meet, of the range of values, that is worth a line."""

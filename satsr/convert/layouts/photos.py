@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from satsr.convert.ground.sources import Window
+from satsr.convert.ground.tiles import parsed, split_blocks
 from satsr.convert.layouts.source import Frame, SceneSource, split_of
-from satsr.convert.sources import Window
-from satsr.convert.tiles import parsed, split_blocks
 from satsr.degrade import downscale_frame
 from satsr.errors import SatsrError, listed
 from satsr.files import files_below, natural
@@ -75,27 +75,27 @@ def photos(root: Path, **options: Any) -> list[SceneSource]:
     Raises:
         SatsrError: unknown options, files that are not 8-bit RGB (all are listed), or too few tiles for both splits.
     """
-    recipe = parsed(Cutting, options, "photographs")
-    found = _headers(root, recipe)
-    files = [file for file in found if min(found[file].height, found[file].width) >= _smallest(recipe)]
+    settings = parsed(Cutting, options, "photographs")
+    found = _headers(root, settings)
+    files = [file for file in found if min(found[file].height, found[file].width) >= _smallest(settings)]
     if not files:
         raise SatsrError(
-            f"none of the {len(found)} photographs in {root} holds a tile of {recipe.tile_px} pixels: lower tile_px."
+            f"none of the {len(found)} photographs in {root} holds a tile of {settings.tile_px} pixels: lower tile_px."
         )
     named = {file: split_of(file.relative_to(root).parts[:-1]) for file in files}
     if "train" not in named.values() and len(files) >= MIN_PHOTOS:
-        held = min(recipe.val_count or max(1, round(len(files) * recipe.val_share)), len(files) - 1)
+        held = min(settings.val_count or max(1, round(len(files) * settings.val_share)), len(files) - 1)
         named = {file: "val" if file in files[-held:] else "train" for file in files}
     scenes: list[SceneSource] = []
     for number, file in enumerate(files):
-        split = named[file] or generator(recipe.seed, "blocks", number)
-        scenes += _tiles(root, file, found[file], recipe, split)
+        split = named[file] or generator(settings.seed, "blocks", number)
+        scenes += _tiles(root, file, found[file], settings, split)
     if {scene.split for scene in scenes} == {"val"} or "val" not in {scene.split for scene in scenes}:
         raise SatsrError(f"{root} gives {len(scenes)} tiles, too few to train and to validate: set tile_px lower.")
     return scenes
 
 
-def _headers(root: Path, recipe: Cutting) -> dict[Path, Header]:
+def _headers(root: Path, settings: Cutting) -> dict[Path, Header]:
     """The photographs in natural order, with what their files say about themselves."""
     files = [file for file in files_below(root) if file.suffix.lower() in SUFFIXES]
     found: dict[Path, Header] = {}
@@ -110,27 +110,27 @@ def _headers(root: Path, recipe: Cutting) -> dict[Path, Header]:
             found[file] = header
         else:
             problems.append(f"{file} is {header.bits}-bit {header.colour}")
-    if problems and not recipe.skip_others:
+    if problems and not settings.skip_others:
         raise SatsrError(
             listed("photographs must be 8-bit RGB", problems) + "\nRemove these, or set skip_others in the card."
         )
     return found
 
 
-def _smallest(recipe: Cutting) -> int:
-    return recipe.tile_px if recipe.crop == "tiles" else recipe.tile_px // 2
+def _smallest(settings: Cutting) -> int:
+    return settings.tile_px if settings.crop == "tiles" else settings.tile_px // 2
 
 
 def _tiles(
-    root: Path, file: Path, header: Header, recipe: Cutting, split: str | np.random.Generator
+    root: Path, file: Path, header: Header, settings: Cutting, split: str | np.random.Generator
 ) -> list[SceneSource]:
     """The scenes of one photograph: all of one split, or in blocks that are drawn."""
-    if recipe.crop == "centre":
+    if settings.crop == "centre":
         side = min(header.height, header.width)
         windows = {"": ((header.height - side) // 2, (header.width - side) // 2, side, side)}
         grid = (1, 1)
     else:
-        side = recipe.tile_px
+        side = settings.tile_px
         grid = (header.height // side, header.width // side)
         windows = {
             f"/r{row:03d}-c{column:03d}": (row * side, column * side, side, side) for row, column in np.ndindex(*grid)
@@ -140,17 +140,17 @@ def _tiles(
     elif len(windows) == 1:
         splits = ["train"]
     else:
-        splits = ["val" if held else "train" for held in split_blocks(grid, recipe.val_share, split).ravel()]
+        splits = ["val" if held else "train" for held in split_blocks(grid, settings.val_share, split).ravel()]
     place = file.relative_to(root)
     name = Path(*(part for part in place.parts if not split_of([part]))).as_posix()
     scenes: list[SceneSource] = []
     for (suffix, window), part in zip(windows.items(), splits, strict=True):
-        high = partial(_tile, file, window, recipe.tile_px)
+        high = partial(_tile, file, window, settings.tile_px)
         origin = f"{file} at {window}"
-        roles = {"hr": [Frame(origin, high)], "lr": [Frame(origin, partial(_shrunk, high, recipe))]}
+        roles = {"hr": [Frame(origin, high)], "lr": [Frame(origin, partial(_shrunk, high, settings))]}
         meta = {
             "window": list(window),
-            "degradation": recipe.model_dump(exclude_none=True),
+            "degradation": settings.model_dump(exclude_none=True),
             "origin": {"hr": [place.as_posix()], "lr": [place.as_posix()]},
         }
         scenes.append(SceneSource(f"{name}{suffix}", part, dict(roles), "series", meta))
@@ -171,9 +171,9 @@ def _photo(file: Path) -> np.ndarray:
     return read_rgb(file)
 
 
-def _shrunk(load: partial[np.ndarray], recipe: Cutting) -> np.ndarray:
+def _shrunk(load: partial[np.ndarray], settings: Cutting) -> np.ndarray:
     image = load()
-    if recipe.shrink == "cubic":
-        return downscale_frame(image, recipe.scale)
-    side = recipe.tile_px // recipe.scale
+    if settings.shrink == "cubic":
+        return downscale_frame(image, settings.scale)
+    side = settings.tile_px // settings.scale
     return np.asarray(cv2.resize(image, (side, side), interpolation=cv2.INTER_LINEAR))

@@ -2,8 +2,8 @@
 
 A tile of one band is the reference; seen several times by a sensor of three times coarser pixels, each time from
 another place and with another brightness, it gives the views. Their quality maps are windows of real cloud masks. What
-of this is real and what is drawn: :mod:`satsr.convert.passes`. A dataset card of one's own scenes, with options of
-:class:`ImageSets` where they differ from the defaults::
+of this is real and what is drawn: :mod:`satsr.convert.ground.passes`. A dataset card of one's own scenes, with options
+of :class:`ImageSets` where they differ from the defaults::
 
     name: my-image-sets
     source: {files: {path: scenes}}           # GeoTIFFs, products or NumPy archives, one a scene
@@ -24,11 +24,11 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from satsr.convert.ground.passes import Mask, Passes, cloudy_windows, cut_window, files_of, ground, observe, part
+from satsr.convert.ground.sources import Source
+from satsr.convert.ground.tiles import Tile, parsed, tile_facts, tiles
 from satsr.convert.layouts.probav import BANDS
 from satsr.convert.layouts.source import Frame, SceneSource
-from satsr.convert.passes import Mask, Passes, cloudy_windows, cut_window, files_of, ground, observe, part
-from satsr.convert.sources import Source
-from satsr.convert.tiles import Tile, parsed, tile_facts, tiles
 from satsr.degrade import probav_numbers
 from satsr.imagery.bands import RED_NIR
 from satsr.seeds import generator
@@ -69,19 +69,19 @@ def probav_surrogate(root: Path, **options: Any) -> list[SceneSource]:
         SatsrError: no such files, unknown bands or options, masks that never hide a part of a view, or a scene too
             small for tiles in both splits.
     """
-    recipe = parsed(ImageSets, options)
-    scenes, masks = files_of(root, recipe)
-    cut = tiles(root, scenes, recipe, SCALE, tuple(RED_NIR.values()))
-    for side in {recipe.view_px(tile, SCALE) for tile in cut}:
+    settings = parsed(ImageSets, options)
+    scenes, masks = files_of(root, settings)
+    cut = tiles(root, scenes, settings, SCALE, tuple(RED_NIR.values()))
+    for side in {settings.view_px(tile, SCALE) for tile in cut}:
         cloudy_windows(masks, side)
-    return [_image_set(root, masks, tile, band, recipe) for tile in cut for band in _bands(tile.source)]
+    return [_image_set(root, masks, tile, band, settings) for tile in cut for band in _bands(tile.source)]
 
 
-def _image_set(root: Path, masks: Path, tile: Tile, band: str, recipe: ImageSets) -> SceneSource:
+def _image_set(root: Path, masks: Path, tile: Tile, band: str, settings: ImageSets) -> SceneSource:
     place = (*tile.place, BANDS.index(band))
-    count = int(generator(recipe.seed, "number of views", *place).integers(MIN_VIEWS, recipe.views + 1))
-    views = [partial(_view, masks, tile, band, recipe, (*place, view)) for view in range(count)]
-    reference = partial(_reference, tile, band, recipe)
+    count = int(generator(settings.seed, "number of views", *place).integers(MIN_VIEWS, settings.views + 1))
+    views = [partial(_view, masks, tile, band, settings, (*place, view)) for view in range(count)]
+    reference = partial(_reference, tile, band, settings)
     where = f"{tile.file} at {tile.window}, {band}"
     roles: dict[str, Sequence[Frame]] = {
         "lr": [Frame(where, partial(part, view, 0)) for view in views],
@@ -89,7 +89,7 @@ def _image_set(root: Path, masks: Path, tile: Tile, band: str, recipe: ImageSets
         "hr": [Frame(where, partial(part, reference, 0))],
         "sm": [Frame(where, partial(part, reference, 1))],
     }
-    meta = {"band": band, **tile_facts(root, tile, recipe)}
+    meta = {"band": band, **tile_facts(root, tile, settings)}
     return SceneSource(f"{tile.name}-{band}", tile.split, roles, "series", meta)
 
 
@@ -103,18 +103,18 @@ def _ground(tile: Tile, band: str) -> npt.NDArray[np.float32]:
     return ground(tile.numbers((RED_NIR[band],)))
 
 
-def _reference(tile: Tile, band: str, recipe: ImageSets) -> tuple[Numbers, Map]:
+def _reference(tile: Tile, band: str, settings: ImageSets) -> tuple[Numbers, Map]:
     """The inner part of the tile and its status map."""
-    inner = _ground(tile, band)[recipe.inner(tile, SCALE)].astype(np.float64)
-    return probav_numbers(inner[..., 0] * recipe.gain, inner[..., 1] > 0)
+    inner = _ground(tile, band)[settings.inner(tile, SCALE)].astype(np.float64)
+    return probav_numbers(inner[..., 0] * settings.gain, inner[..., 1] > 0)
 
 
-def _view(masks: Path, tile: Tile, band: str, recipe: ImageSets, place: tuple[int, ...]) -> tuple[Numbers, Map]:
+def _view(masks: Path, tile: Tile, band: str, settings: ImageSets, place: tuple[int, ...]) -> tuple[Numbers, Map]:
     """One pass and its quality map."""
-    rng = generator(recipe.seed, "pass", *place)
-    cloud = _cloud(masks, recipe.view_px(tile, SCALE), recipe.cloudy, rng)
-    image, clear = observe(_ground(tile, band), SCALE, cloud, recipe, rng, recipe.shift)
-    return probav_numbers(image[..., 0] * recipe.gain, clear)
+    rng = generator(settings.seed, "pass", *place)
+    cloud = _cloud(masks, settings.view_px(tile, SCALE), settings.cloudy, rng)
+    image, clear = observe(_ground(tile, band), SCALE, cloud, settings, rng, settings.shift)
+    return probav_numbers(image[..., 0] * settings.gain, clear)
 
 
 def _cloud(masks: Path, side: int, cloudy: float, rng: np.random.Generator) -> Mask:

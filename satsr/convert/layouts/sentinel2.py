@@ -1,6 +1,6 @@
 """One Sentinel-2 scene, cut into tiles that become their own targets: for data without a finer sensor.
 
-A tile (:mod:`satsr.convert.tiles`) is the high-resolution image; blurred, shrunk and with noise it is the
+A tile (:mod:`satsr.convert.ground.tiles`) is the high-resolution image; blurred, shrunk and with noise it is the
 low-resolution one. A dataset card of one's own scene, with options of :class:`Surrogate` where they differ::
 
     name: my-scene
@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
+from satsr.convert.ground.sources import below, is_scene
+from satsr.convert.ground.tiles import Tile, Tiles, parsed, tile_facts, tiles
 from satsr.convert.layouts.source import Frame, SceneSource
-from satsr.convert.sources import below, is_scene
-from satsr.convert.tiles import Tile, Tiles, parsed, tile_facts, tiles
 from satsr.degrade import downscale_frame
 from satsr.seeds import generator
 
@@ -55,27 +55,27 @@ def sentinel2(root: Path, **options: Any) -> list[SceneSource]:
     Raises:
         SatsrError: no such files, unknown bands or options, or a scene too small for tiles in both splits.
     """
-    recipe = parsed(Surrogate, options)
+    settings = parsed(Surrogate, options)
     files = [file for file in below(root) if file == root or is_scene(file)]
-    multiple = int(np.lcm(TILE_MULTIPLE, recipe.scale))
-    return [_pair(root, tile, recipe) for tile in tiles(root, files, recipe, multiple)]
+    multiple = int(np.lcm(TILE_MULTIPLE, settings.scale))
+    return [_pair(root, tile, settings) for tile in tiles(root, files, settings, multiple)]
 
 
-def _pair(root: Path, tile: Tile, recipe: Surrogate) -> SceneSource:
+def _pair(root: Path, tile: Tile, settings: Surrogate) -> SceneSource:
     load = tile.numbers
     where = f"{tile.file} at {tile.window}"
     roles: dict[str, Sequence[Frame]] = {
         "hr": [Frame(where, load)],
-        "lr": [Frame(where, partial(_surrogate, load, recipe, tile.place))],
+        "lr": [Frame(where, partial(_surrogate, load, settings, tile.place))],
     }
-    return SceneSource(tile.name, tile.split, roles, "series", tile_facts(root, tile, recipe))
+    return SceneSource(tile.name, tile.split, roles, "series", tile_facts(root, tile, settings))
 
 
-def _surrogate(load: Callable[[], np.ndarray], recipe: Surrogate, place: tuple[int, ...]) -> np.ndarray:
+def _surrogate(load: Callable[[], np.ndarray], settings: Surrogate, place: tuple[int, ...]) -> np.ndarray:
     return downscale_frame(
         load(),
-        recipe.scale,
-        blur_sigma=recipe.blur_sigma,
-        noise_sigma=recipe.noise_sigma,
-        rng=generator(recipe.seed, "surrogate", *place),
+        settings.scale,
+        blur_sigma=settings.blur_sigma,
+        noise_sigma=settings.noise_sigma,
+        rng=generator(settings.seed, "surrogate", *place),
     )

@@ -23,8 +23,8 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from satsr.convert.ground.sources import below, is_image, load_mask, source
 from satsr.convert.layouts.source import SPLITS, Frame, SceneSource
-from satsr.convert.sources import below, is_image, load_mask, source
 from satsr.errors import SatsrError, listed
 from satsr.imagery import bands, sentinel2
 from satsr.imagery.dates import date_in

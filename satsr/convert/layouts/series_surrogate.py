@@ -3,7 +3,7 @@
 A tile is the target; a coarser sensor sees it on the dates of the masks, each time under the clouds of that date, from
 another place and with another brightness. Dates and clouds are real, and so is the ground, but it does not change: a
 network learns to fuse shifted and clouded views, not to bridge a season. What else is drawn:
-:mod:`satsr.convert.passes`.
+:mod:`satsr.convert.ground.passes`.
 A dataset card of one's own scenes, with options of :class:`Calendar` where they differ from the defaults::
 
     name: my-series
@@ -22,8 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from satsr.convert.layouts.source import Frame, SceneSource
-from satsr.convert.passes import (
+from satsr.convert.ground.passes import (
     MAX_COVER,
     MaskWindow,
     Passes,
@@ -36,7 +35,8 @@ from satsr.convert.passes import (
     skies,
     window_step,
 )
-from satsr.convert.tiles import Tile, parsed, tile_facts, tiles
+from satsr.convert.ground.tiles import Tile, parsed, tile_facts, tiles
+from satsr.convert.layouts.source import Frame, SceneSource
 from satsr.degrade import to_native
 from satsr.errors import SatsrError
 from satsr.imagery.dates import nearest
@@ -81,33 +81,33 @@ def series_surrogate(root: Path, **options: Any) -> list[SceneSource]:
         SatsrError: no such files, unknown bands or options, masks without dates or without a clear one, or a scene too
             small for tiles in both splits.
     """
-    recipe = parsed(Calendar, options)
-    scenes, masks = files_of(root, recipe)
+    settings = parsed(Calendar, options)
+    scenes, masks = files_of(root, settings)
     if not all(sky.day for sky in skies(masks)):
         raise SatsrError(
             f"the masks {masks} have no dates: a folder of masks has them in its names (2018-05-03.png), an archive in "
             "an array called timestamps."
         )
-    return [_series(root, masks, tile, recipe) for tile in tiles(root, scenes, recipe, recipe.scale)]
+    return [_series(root, masks, tile, settings) for tile in tiles(root, scenes, settings, settings.scale)]
 
 
-def _series(root: Path, masks: Path, tile: Tile, recipe: Calendar) -> SceneSource:
-    rng = generator(recipe.seed, "calendar", *tile.place)
-    target, passes = _passes(masks, recipe.view_px(tile, recipe.scale), recipe.dates, rng)
+def _series(root: Path, masks: Path, tile: Tile, settings: Calendar) -> SceneSource:
+    rng = generator(settings.seed, "calendar", *tile.place)
+    target, passes = _passes(masks, settings.view_px(tile, settings.scale), settings.dates, rng)
     turn = int(rng.integers(8))
-    views = [partial(_view, masks, tile, recipe, turn, target, number, one) for number, one in enumerate(passes)]
+    views = [partial(_view, masks, tile, settings, turn, target, number, one) for number, one in enumerate(passes)]
     where = f"{tile.file} at {tile.window}"
     roles: dict[str, Sequence[Frame]] = {
         "lr": [Frame(where, partial(part, view, 0)) for view in views],
         "cloud": [Frame(f"{masks} for {where}", partial(part, view, 1)) for view in views],
-        "hr": [Frame(where, partial(_target, tile, recipe))],
+        "hr": [Frame(where, partial(_target, tile, settings))],
     }
     dates = {
         "dates": [str(one.day) for one in passes],
         "target_date": str(target),
         "days": [(one.day - target).days for one in passes],
     }
-    return SceneSource(tile.name, tile.split, roles, "series", {**dates, **tile_facts(root, tile, recipe)})
+    return SceneSource(tile.name, tile.split, roles, "series", {**dates, **tile_facts(root, tile, settings)})
 
 
 def _passes(masks: Path, side: int, count: int, rng: np.random.Generator) -> tuple[date, list[Pass]]:
@@ -156,16 +156,16 @@ def _ground(tile: Tile) -> npt.NDArray[np.float32]:
     return ground(tile.numbers())
 
 
-def _target(tile: Tile, recipe: Calendar) -> np.ndarray:
-    return to_native(_ground(tile)[recipe.inner(tile, recipe.scale)][..., :3], np.uint16)
+def _target(tile: Tile, settings: Calendar) -> np.ndarray:
+    return to_native(_ground(tile)[settings.inner(tile, settings.scale)][..., :3], np.uint16)
 
 
 def _view(
-    masks: Path, tile: Tile, recipe: Calendar, turn: int, target: date, number: int, one: Pass
+    masks: Path, tile: Tile, settings: Calendar, turn: int, target: date, number: int, one: Pass
 ) -> tuple[np.ndarray, np.ndarray]:
     """An image and what is hidden in it."""
-    cloud = cut_window(masks, recipe.view_px(tile, recipe.scale), one.window, turn)
-    rng = generator(recipe.seed, "pass", *tile.place, number)
-    shift = 0.0 if one.day == target else recipe.shift
-    image, clear = observe(_ground(tile), recipe.scale, cloud, recipe, rng, shift)
+    cloud = cut_window(masks, settings.view_px(tile, settings.scale), one.window, turn)
+    rng = generator(settings.seed, "pass", *tile.place, number)
+    shift = 0.0 if one.day == target else settings.shift
+    image, clear = observe(_ground(tile), settings.scale, cloud, settings, rng, shift)
     return to_native(image, np.uint16), np.where(clear, 0, 255).astype(np.uint8)

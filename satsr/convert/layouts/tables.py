@@ -1,7 +1,7 @@
 """Published pairs of SPOT-6 and Sentinel-2 that a pandas table lists: BreizhSR, and the data of Remote-Sensing-SRGAN.
 
-The tables are pickles; :mod:`satsr.convert.pickled_table` reads them without running them. A ``<name>.json`` that
-:func:`satsr.convert.pickled_table.save_table` made is taken instead of ``<name>.pkl`` if both are there.
+The tables are pickles; :mod:`satsr.convert.ground.pickled_table` reads them without running them. A ``<name>.json``
+that :func:`satsr.convert.ground.pickled_table.save_table` made is taken instead of ``<name>.pkl`` if both are there.
 """
 
 from collections import Counter
@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from satsr.convert.ground.pickled_table import Row, read_table
+from satsr.convert.ground.sources import Source
 from satsr.convert.layouts.source import SPLITS, Frame, SceneSource
-from satsr.convert.pickled_table import Row, read_table
-from satsr.convert.sources import Source
 from satsr.errors import SatsrError, listed
 from satsr.files import files_below
 from satsr.imagery import bands, geotiff

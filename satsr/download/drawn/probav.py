@@ -6,16 +6,19 @@ registered, the finer image with its status map. There is no ``norm.csv``: the b
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from satsr.degrade import add_noise, expose, probav_numbers
-from satsr.download.card import Embedded
 from satsr.download.drawn.land import COVERS, Land, Shape, Style, clouds, draw_land, smooth_noise
 from satsr.errors import SatsrError
 from satsr.imagery.images import write_png
 from satsr.seeds import generator
+
+if TYPE_CHECKING:
+    from satsr.download.card import Embedded
 
 BANDS = ("RED", "NIR")
 FINE = 2
@@ -92,7 +95,7 @@ def render_imageset(
     return ImageSet(lr, qm, hr, sm, offsets)
 
 
-def write_scenes(folder: Path, source: Embedded) -> None:
+def write_scenes(folder: Path, source: "Embedded") -> None:
     """Writes image sets into ``folder`` as ESA did, with a folder ``val`` beside ``train``; every other one is RED.
 
     Raises:

@@ -9,17 +9,20 @@ some have clouds with their shadows; crops grow and are harvested field by field
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from satsr.degrade import add_noise, expose, to_native
-from satsr.download.card import Embedded
 from satsr.download.drawn.land import COVERS, Land, Shape, Style, clouds, draw_land
 from satsr.errors import SatsrError
 from satsr.files import write_json
 from satsr.imagery.images import write_png
 from satsr.seeds import generator
+
+if TYPE_CHECKING:
+    from satsr.download.card import Embedded
 
 FINE = 2
 """Fine pixels per pixel of the target."""
@@ -110,7 +113,7 @@ def render_series(seed: int, index: int, *, dates: int = 8, lr_px: Shape = (32, 
     return Series(np.stack(images), np.stack(masks), hr, taken, target_date, offsets)
 
 
-def write_scenes(folder: Path, source: Embedded) -> None:
+def write_scenes(folder: Path, source: "Embedded") -> None:
     """Writes the scenes of a card into ``folder``, in the layout of :mod:`satsr.convert.layouts.series`.
 
     Raises:

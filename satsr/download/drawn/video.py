@@ -2,16 +2,19 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-from satsr.download.card import Embedded
 from satsr.download.drawn.canvas import FINE, Canvas, Colour, draw_box
 from satsr.download.drawn.town import CARS, Road, draw_town, texture
 from satsr.imagery.images import write_png
 from satsr.progress import Bar
 from satsr.seeds import generator
+
+if TYPE_CHECKING:
+    from satsr.download.card import Embedded
 
 MARGIN = 16
 """Pixels of town around the frame, so that the camera can move."""
@@ -69,7 +72,7 @@ def render_clip(seed: int, index: int, frames: int, height: int, width: int) -> 
     return clip
 
 
-def write_scenes(folder: Path, source: Embedded) -> None:
+def write_scenes(folder: Path, source: "Embedded") -> None:
     """Writes the clips of a card as ``{train,val}/GT/<clip>/<frame>.png``, the layout ``gt_lr``."""
     plan = [("train", index) for index in range(source.train)] + [("val", index) for index in range(source.val)]
     with Bar("drawing clips", len(plan)) as bar:

@@ -1,1 +1,1 @@
-"""What a result is written as, and its parts until it is whole: GeoTIFF, frames, previews, provenance."""
+"""What a result is written as, and its parts until it is whole: GeoTIFF, frames."""

@@ -6,10 +6,10 @@ import pytest
 import rasterio
 
 from satsr.convert.convert import convert
+from satsr.convert.ground.tiles import split_blocks
 from satsr.convert.guess import guess
 from satsr.convert.layouts.sentinel2 import sentinel2
 from satsr.convert.layouts.source import SceneSource
-from satsr.convert.tiles import split_blocks
 from satsr.degrade import downscale_frame
 from satsr.download.card import load_card
 from satsr.download.download import download

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from satsr.convert.ground.pickled_table import read_table, save_table
 from satsr.convert.guess import guess
 from satsr.convert.layouts import read_scenes
 from satsr.convert.layouts.tables import breizhsr, by_land_cover, pairs
-from satsr.convert.pickled_table import read_table, save_table
 from satsr.errors import SatsrError
 from tests.convert.layouts.test_series import write_tiff
 

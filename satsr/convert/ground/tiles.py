@@ -1,6 +1,6 @@
 """Single scenes cut into tiles, those to train with and those to validate with in different blocks of the scene.
 
-Scenes are what :mod:`satsr.convert.sources` reads: rasters, Sentinel-2 products and NumPy archives.
+Scenes are what :mod:`satsr.convert.ground.sources` reads: rasters, Sentinel-2 products and NumPy archives.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from satsr.convert.sources import Source, Window, scene_array, source
+from satsr.convert.ground.sources import Source, Window, scene_array, source
 from satsr.errors import SatsrError, problems
 from satsr.imagery import bands, sentinel2
 from satsr.seeds import generator
@@ -43,7 +43,7 @@ class Tiles(BaseModel):
     mixed_baselines: bool | None = None
 
 
-Recipe = TypeVar("Recipe", bound=BaseModel)
+Settings = TypeVar("Settings", bound=BaseModel)
 
 
 class Tile(NamedTuple):
@@ -74,11 +74,11 @@ class Tile(NamedTuple):
         return self.source.file
 
     def numbers(self, wanted: Sequence[str] = bands.RGB) -> np.ndarray:
-        """The tile in some of its bands: :meth:`satsr.convert.sources.Source.numbers`."""
+        """The tile in some of its bands: :meth:`satsr.convert.ground.sources.Source.numbers`."""
         return self.source.numbers(wanted, self.window, self.place[1])
 
 
-def parsed(model: type[Recipe], options: Mapping[str, Any], what: str = "a surrogate") -> Recipe:
+def parsed(model: type[Settings], options: Mapping[str, Any], what: str = "a surrogate") -> Settings:
     """The options of a dataset card, checked; ``what`` they are of is said when they are wrong.
 
     Raises:
@@ -92,32 +92,32 @@ def parsed(model: type[Recipe], options: Mapping[str, Any], what: str = "a surro
 
 
 def tiles(
-    root: Path, files: Sequence[Path], recipe: Tiles, multiple: int, wanted: Sequence[str] = bands.RGB
+    root: Path, files: Sequence[Path], settings: Tiles, multiple: int, wanted: Sequence[str] = bands.RGB
 ) -> list[Tile]:
     """All tiles of some scenes that have data, each place in one split on all dates.
 
     Args:
         root: what names count from.
         files: the scenes.
-        recipe: how they are cut.
+        settings: how they are cut.
         multiple: sides are multiples of this.
         wanted: bands that a product must have.
 
     Raises:
         SatsrError: a scene that is damaged, or too small for tiles in both splits, or products of several baselines.
     """
-    sentinel2.require_one_baseline([file for file in files if sentinel2.is_product(file)], recipe.mixed_baselines)
-    scenes = [source(root, file, wanted, recipe.offset) for file in files]
-    return [tile for number, scene in enumerate(scenes) for tile in _tiles(root, scene, recipe, number, multiple)]
+    sentinel2.require_one_baseline([file for file in files if sentinel2.is_product(file)], settings.mixed_baselines)
+    scenes = [source(root, file, wanted, settings.offset) for file in files]
+    return [tile for number, scene in enumerate(scenes) for tile in _tiles(root, scene, settings, number, multiple)]
 
 
-def tile_facts(root: Path, tile: Tile, recipe: Tiles) -> dict[str, Any]:
+def tile_facts(root: Path, tile: Tile, settings: Tiles) -> dict[str, Any]:
     """What is recorded about what was made of a tile: ``window``, ``degradation``, ``origin``, ``add_offset``."""
     origin = tile.file.name if tile.file == root else tile.file.relative_to(root).as_posix()
     known = {} if tile.source.offset is None else {"add_offset": tile.source.offset}
     return {
         "window": list(tile.window),
-        "degradation": recipe.model_dump(exclude_none=True),
+        "degradation": settings.model_dump(exclude_none=True),
         "origin": {"hr": [origin]},
         **known,
     }
@@ -142,11 +142,11 @@ def split_blocks(grid: Grid, val_share: float, rng: np.random.Generator) -> npt.
     return chosen.reshape(blocks).repeat(side, axis=0).repeat(side, axis=1)[: grid[0], : grid[1]]
 
 
-def _tiles(root: Path, scene: Source, recipe: Tiles, number: int, multiple: int) -> list[Tile]:
+def _tiles(root: Path, scene: Source, settings: Tiles, number: int, multiple: int) -> list[Tile]:
     file = scene.file
     dates, size = scene.extent()
-    side, grid = _grid(size, recipe.tile_px, multiple, file)
-    held_out = split_blocks(grid, recipe.val_share, generator(recipe.seed, "blocks", number))
+    side, grid = _grid(size, settings.tile_px, multiple, file)
+    held_out = split_blocks(grid, settings.val_share, generator(settings.seed, "blocks", number))
     usable = _usable(scene, size, grid, side)
     if not (usable & held_out).any() or not (usable & ~held_out).any():
         raise SatsrError(f"{file} has {usable.sum()} tiles of {side} pixels with data: too few to train and validate.")

@@ -17,8 +17,8 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 from pydantic import Field
 
-from satsr.convert.sources import IMAGES, below, is_scene, load_mask
-from satsr.convert.tiles import Tile, Tiles
+from satsr.convert.ground.sources import IMAGES, below, is_scene, load_mask
+from satsr.convert.ground.tiles import Tile, Tiles
 from satsr.degrade import add_noise, blur, expose
 from satsr.errors import SatsrError
 from satsr.files import files_below
@@ -76,13 +76,13 @@ class Sky(NamedTuple):
     day: date | None
 
 
-def files_of(root: Path, recipe: Passes) -> tuple[list[Path], Path]:
+def files_of(root: Path, settings: Passes) -> tuple[list[Path], Path]:
     """The scenes and the masks of a folder.
 
     Raises:
         SatsrError: one of them is not there.
     """
-    inside = PurePosixPath(recipe.masks)
+    inside = PurePosixPath(settings.masks)
     masks = root / inside
     if inside.is_absolute() or ".." in inside.parts or not masks.exists():
         raise SatsrError(f"the cloud masks {masks} are not there: option masks is a path inside the folder {root}.")
@@ -90,12 +90,12 @@ def files_of(root: Path, recipe: Passes) -> tuple[list[Path], Path]:
         file
         for file in below(root)
         if masks not in (file, *file.parents)
-        and fnmatch(root.name if file == root else file.relative_to(root).as_posix(), recipe.scenes)
+        and fnmatch(root.name if file == root else file.relative_to(root).as_posix(), settings.scenes)
         and is_scene(file)
     ]
     if not scenes:
         raise SatsrError(
-            f"{root} holds no scene (GeoTIFF, product or NumPy archive) called {recipe.scenes} beside its masks."
+            f"{root} holds no scene (GeoTIFF, product or NumPy archive) called {settings.scenes} beside its masks."
         )
     return scenes, masks
 
@@ -106,7 +106,7 @@ def ground(numbers: np.ndarray) -> npt.NDArray[np.float32]:
 
 
 def observe(
-    truth: npt.NDArray[np.float32], scale: int, cloud: Mask, recipe: Passes, rng: np.random.Generator, shift: float
+    truth: npt.NDArray[np.float32], scale: int, cloud: Mask, settings: Passes, rng: np.random.Generator, shift: float
 ) -> tuple[npt.NDArray[np.float64], Mask]:
     """One pass of the coarse sensor.
 
@@ -114,7 +114,7 @@ def observe(
         truth: of :func:`ground`.
         scale: fine pixels per pixel of the sensor.
         cloud: (h, w), what is hidden.
-        recipe: optics, noise, brightness.
+        settings: optics, noise, brightness.
         rng: where the pass is drawn from.
         shift: how far it may lie off, in its pixels.
 
@@ -122,8 +122,8 @@ def observe(
         The image (h, w, C) in reflectance times 10000, and where it is clear, (h, w).
     """
     down, right = rng.uniform(-shift, shift, 2)
-    seen = expose(truth, cloud.shape, scale, (down, right), recipe.blur).astype(np.float64)
-    image = add_noise(seen[..., :-1] * rng.normal(1, recipe.brightness), recipe.noise, rng)
+    seen = expose(truth, cloud.shape, scale, (down, right), settings.blur).astype(np.float64)
+    image = add_noise(seen[..., :-1] * rng.normal(1, settings.brightness), settings.noise, rng)
     opacity = (blur(cloud.astype(np.float64), CLOUD_EDGE_PX) * cloud)[..., None]
     image = image * (1 - opacity) + 10000 * rng.uniform(*CLOUD_REFLECTANCE) * opacity
     return image, ~cloud & (seen[..., -1] > 0.999)
