@@ -13,7 +13,7 @@ from satsr.errors import SatsrError
 from satsr.imagery import bands
 from satsr.imagery.gdal import opened, reading
 from satsr.imagery.images import MAX_PIXELS, read_size
-from satsr.imagery.scene import Layer, Scene
+from satsr.imagery.raster import Layer, Raster
 
 SUFFIXES = (".tif", ".tiff", ".jp2")
 
@@ -75,9 +75,9 @@ def band_names(path: Path) -> tuple[str | None, ...]:
         return tuple(source.descriptions)
 
 
-def scene(
+def raster(
     path: Path | str, wanted: Sequence[str], count: int, *, given: Sequence[str] = (), extra: bool = False
-) -> Scene:
+) -> Raster:
     """A scene from one file that GDAL reads.
 
     A band's scale and offset become its gain and offset (reflectance times 10000) where the file has them.
@@ -115,7 +115,7 @@ def scene(
         kinds = {dataset.dtypes[layer.index - 1] for layer in layers}
         if len(kinds) > 1 or np.dtype(kinds.copy().pop()).kind not in "uif":
             raise SatsrError(f"{path} has bands of {', '.join(sorted(kinds))}: one real number type is expected.")
-        return Scene(layers, dataset.nodata, dict(dataset.tags()), (Path(path),))
+        return Raster(layers, dataset.nodata, dict(dataset.tags()), (Path(path),))
 
 
 def _reflectance(scale: float, offset: float) -> tuple[float, float]:

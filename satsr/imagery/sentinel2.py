@@ -18,7 +18,7 @@ from rasterio.enums import ColorInterp
 
 from satsr.errors import SatsrError
 from satsr.imagery import bands, geotiff
-from satsr.imagery.scene import Layer, Scene
+from satsr.imagery.raster import Layer, Raster
 
 PRODUCT = re.compile(r"S2[A-Z]_MSIL(?:1C|2A)_\d{8}T\d{6}_N(\d\d)(\d\d)_")
 """The name of a product up to its processing baseline."""
@@ -81,7 +81,7 @@ def is_product(path: Path) -> bool:
     return path.suffix.lower() == ".zip"
 
 
-def scene(path: Path, wanted: Sequence[str], *, given: Sequence[str] = (), clouds: bool = False) -> Scene:
+def raster(path: Path, wanted: Sequence[str], *, given: Sequence[str] = (), clouds: bool = False) -> Raster:
     """The bands of a product that a model takes.
 
     Args:
@@ -117,7 +117,7 @@ def scene(path: Path, wanted: Sequence[str], *, given: Sequence[str] = (), cloud
     if clouds:
         classes = next((name for name in product.names if CLASSES_FILE.search(name)), None)
         cloud = (f"{product.place}{classes}", CLOUDS, 20 // metres) if classes and metres <= 20 else None
-    return Scene(layers, 0.0, tags, product.files([chosen[name] for name in names]), cloud)
+    return Raster(layers, 0.0, tags, product.files([chosen[name] for name in names]), cloud)
 
 
 def grouped(root: Path, files: Iterable[Path]) -> list[Path]:

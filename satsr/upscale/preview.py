@@ -11,7 +11,7 @@ from satsr.degrade import imresize
 from satsr.files import write_text
 from satsr.imagery import bands
 from satsr.imagery.gdal import opened
-from satsr.imagery.scene import Scene, Strip
+from satsr.imagery.raster import Raster, Strip
 from satsr.pages import page
 from satsr.pages.report import Panel, before_after_png, panel_context
 from satsr.upscale.results import frames
@@ -22,7 +22,7 @@ COUNT = 3
 SIDE = 128
 
 
-def of_scene(scene: Scene, result: Path, scale: int, tags: dict[str, str]) -> list[Path]:
+def of_scene(scene: Raster, result: Path, scale: int, tags: dict[str, str]) -> list[Path]:
     """Writes both for a scene: its liveliest places of those that were sampled.
 
     Args:

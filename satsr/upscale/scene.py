@@ -10,7 +10,7 @@ from satsr.exported import memory
 from satsr.exported.model import Model
 from satsr.files import disk_errors, require_space
 from satsr.imagery import geotiff, sentinel2
-from satsr.imagery.scene import Scene, finer
+from satsr.imagery.raster import Raster, finer
 from satsr.progress import Bar
 from satsr.upscale import checks, preview, tiles, uncertainty
 from satsr.upscale.blend import Seams, windows
@@ -49,7 +49,7 @@ def upscale(model: Model, source: Path, output: Path, options: Options | None = 
         return run(work, output, say)
 
 
-def find(model: Model, source: Path, options: Options, *, clouds: bool = False) -> Scene:
+def find(model: Model, source: Path, options: Options, *, clouds: bool = False) -> Raster:
     """The bands of a scene that a model takes, not opened yet.
 
     Raises:
@@ -58,10 +58,10 @@ def find(model: Model, source: Path, options: Options, *, clouds: bool = False) 
     if not source.exists():
         raise SatsrError(f"{source} does not exist: name a GeoTIFF, or a .SAFE folder or zip.")
     if sentinel2.is_product(source):
-        return sentinel2.scene(source, model.bands, given=options.bands, clouds=clouds)
+        return sentinel2.raster(source, model.bands, given=options.bands, clouds=clouds)
     if source.is_dir():
         raise SatsrError(f"{source} is a folder but no Sentinel-2 product: name the image, or the .SAFE folder itself.")
-    scene = geotiff.scene(source, model.bands, model.channels, given=options.bands, extra=options.extra)
+    scene = geotiff.raster(source, model.bands, model.channels, given=options.bands, extra=options.extra)
     return scene if options.nodata is None else replace(scene, nodata=options.nodata)
 
 

@@ -20,7 +20,7 @@ from satsr.imagery.dates import date_in
 from satsr.imagery.gdal import opened
 from satsr.imagery.images import read_image, write_png
 from satsr.imagery.imageset import VIEW, paired
-from satsr.imagery.scene import Layer, Mask, Scene, Strip
+from satsr.imagery.raster import Layer, Mask, Raster, Strip
 from satsr.kinds.imageset.paper import SELECTION_SEED
 from satsr.kinds.imageset.views import select_by_coverage
 from satsr.progress import track
@@ -48,7 +48,7 @@ class Dates:
         anchor: the place of the date nearest to the wanted one, whose encoding the result has.
     """
 
-    scenes: Sequence[Scene]
+    scenes: Sequence[Raster]
     anchor: int
 
     def __enter__(self) -> "Dates":
@@ -162,7 +162,7 @@ def upscale_series(
         return run(work, output, say)
 
 
-def dated(model: Model, source: Path, options: Options) -> dict[date, Scene]:
+def dated(model: Model, source: Path, options: Options) -> dict[date, Raster]:
     """The dates in a folder, ascending, with their cloud masks, not opened yet.
 
     Raises:
@@ -172,7 +172,7 @@ def dated(model: Model, source: Path, options: Options) -> dict[date, Scene]:
     files = sorted(file for file in folder.iterdir() if file.suffix.lower() in IMAGES) if folder.is_dir() else []
     images = [file for file in files if not MASK.search(file.stem)]
     masks = {day: file for file in _masks(source, files) if (day := date_in(file.name))}
-    found: dict[date, Scene] = {}
+    found: dict[date, Raster] = {}
     for file in images:
         day = date_in(file.name)
         if day is None or day in found:
@@ -272,7 +272,7 @@ def _masks(source: Path, files: Sequence[Path]) -> list[Path]:
     return beside + (sorted(file for file in folder.iterdir() if date_in(file.name)) if folder.is_dir() else [])
 
 
-def _clouded(scene: Scene, mask: Path) -> Scene:
+def _clouded(scene: Raster, mask: Path) -> Raster:
     """A scene whose pixels count as missing where a mask, on the same or a coarser grid, is not zero."""
     classes = sentinel2.CLOUDS if mask.stem.lower().endswith("scl") else ANY_CLASS
     with opened(mask) as coarse, opened(scene.layers[0].path) as fine:
@@ -285,7 +285,7 @@ def _clouded(scene: Scene, mask: Path) -> Scene:
     return replace(scene, cloud=(str(mask), classes, factor))
 
 
-def _clear_share(scene: Scene) -> float:
+def _clear_share(scene: Raster) -> float:
     with replace(scene) as whole:
         masks = [strip.valid for _, strip in whole.samples()]
     return float(np.mean([1.0 if mask is None else mask.mean() for mask in masks]))

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import distance_transform_edt
 
-from satsr.imagery.scene import Mask, Strip
+from satsr.imagery.raster import Mask, Strip
 from satsr.progress import Bar
 from satsr.upscale.blend import RowBlender, Seams, windows
 

@@ -11,7 +11,7 @@ from rasterio.windows import Window
 from satsr.degrade import imresize
 from satsr.exported.model import Model
 from satsr.imagery.gdal import opened
-from satsr.imagery.scene import Scene
+from satsr.imagery.raster import Raster
 from satsr.upscale.results.cog import RowWriter, TiffProfile, to_cog
 
 Float32 = npt.NDArray[np.float32]
@@ -57,7 +57,7 @@ def moments(values: Iterable[np.ndarray]) -> tuple[Float32, Float32]:
     return mean.astype(np.float32), np.sqrt(np.maximum(squares / count - mean**2, 0)).astype(np.float32)
 
 
-def consistency(scene: Scene, result: Path, scale: int, rows: Path, target: Path) -> dict[str, float]:
+def consistency(scene: Raster, result: Path, scale: int, rows: Path, target: Path) -> dict[str, float]:
     """Writes the result, made small again, minus the input: what the network changed that it should not have.
 
     Args:
@@ -98,7 +98,7 @@ def consistency(scene: Scene, result: Path, scale: int, rows: Path, target: Path
     return {"mean_abs": total / count, "rms": float(np.sqrt(squares / count))}
 
 
-def _difference(scene: Scene, fine: Any, top: int, scale: int) -> Float32:
+def _difference(scene: Raster, fine: Any, top: int, scale: int) -> Float32:
     """(C, h, W) for the rows from ``top``; rows beside them are read for the cubic's sake and cut off again."""
     bottom = min(top + STRIP, scene.height)
     first, last = max(top - MARGIN, 0), min(bottom + MARGIN, scene.height)

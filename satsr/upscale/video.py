@@ -19,7 +19,7 @@ from satsr.errors import SatsrError
 from satsr.exported import memory
 from satsr.exported.model import Model
 from satsr.files import disk_errors, replacing, require_space
-from satsr.imagery.scene import Mask, Strip
+from satsr.imagery.raster import Mask, Strip
 from satsr.progress import Bar, track
 from satsr.upscale import checks, preview, tiles, uncertainty
 from satsr.upscale.blend import Seams, windows

@@ -11,7 +11,7 @@ from satsr.degrade import imresize, to_native
 from satsr.errors import SatsrError
 from satsr.exported import memory
 from satsr.exported.model import Model
-from satsr.imagery.scene import CACHE_MB, Layer, Mask, Scene, Strip
+from satsr.imagery.raster import CACHE_MB, Layer, Mask, Raster, Strip
 from satsr.upscale import tiles, uncertainty
 from satsr.upscale.blend import Seams
 from satsr.upscale.options import Options
@@ -40,11 +40,11 @@ class Work:
         SatsrError: the overlap is more than half a window.
     """
 
-    def __init__(self, model: Model, scene: Scene, options: Options) -> None:
+    def __init__(self, model: Model, scene: Raster, options: Options) -> None:
         if options.overlap < 0 or (options.window and 2 * options.overlap > options.window):
             raise SatsrError(f"an overlap of {options.overlap} px is more than half a window: enlarge the window.")
         self.model, self.scene, self.options = model, scene, options
-        self.reference: Scene = scene
+        self.reference: Raster = scene
         self.own = self._own()
         self.gains, self.offsets = self._numbers(self.own)
         self.nodata = scene.gap

@@ -35,7 +35,7 @@ def test_descriptions_of_other_files_and_services_are_refused(tmp_path: Path, te
     path = tmp_path / "data" / "a.tif"
     path.parent.mkdir()
     path.write_text(text.format(path=tmp_path / "real/a.tif", z="z", x="x", y="y"))
-    for use in (opened, geotiff.read, geotiff.band_names, partial(geotiff.scene, wanted=(), count=3)):
+    for use in (opened, geotiff.read, geotiff.band_names, partial(geotiff.raster, wanted=(), count=3)):
         with pytest.raises(SatsrError, match=r"a.tif cannot be read.*expected GeoTIFF.*found a text in XML.*VRT, WMS"):
             use(path)
     with pytest.raises(SatsrError, match=r"a.tif is not a PNG, JPEG or TIFF image"):

@@ -49,20 +49,20 @@ def test_bands_offset_and_place_of_a_product_are_right(tiny, tmp_path, product, 
 )
 def test_the_offset_follows_the_metadata_and_the_baseline(product, baseline, offset, expected):
     root, _ = product("L1C", baseline, offset)
-    assert {layer.offset for layer in sentinel2.scene(root, ("B04", "B03", "B02")).layers} == {expected}
+    assert {layer.offset for layer in sentinel2.raster(root, ("B04", "B03", "B02")).layers} == {expected}
 
 
 def test_other_resolutions_are_found_where_all_bands_have_them(product):
     root, _ = product("L2A")
-    layers = sentinel2.scene(root, ("B05", "B8A", "B02")).layers
+    layers = sentinel2.raster(root, ("B05", "B8A", "B02")).layers
     assert all(layer.path.endswith("_20m.jp2") for layer in layers)
     with pytest.raises(SatsrError, match="B08, B05 at one resolution"):
-        sentinel2.scene(root, ("B08", "B05"))
+        sentinel2.raster(root, ("B08", "B05"))
 
 
 def test_clouds_of_the_scene_classification_count_as_missing(product):
     root, _ = product("L2A")
-    with sentinel2.scene(root, ("B04", "B03", "B02"), clouds=True) as scene:
+    with sentinel2.raster(root, ("B04", "B03", "B02"), clouds=True) as scene:
         valid = scene.read(1, 30).valid
     assert not valid[:, :9, :14].any() and valid[:, 9:].all() and valid[:, :, 14:].all()
 
@@ -83,39 +83,39 @@ def test_a_product_without_metadata_or_with_entities_is_refused(product):
     path = root / "MTD_MSIL2A.xml"
     path.write_text('<!DOCTYPE a [<!ENTITY b "c">]>' + path.read_text().partition("?>")[2])
     with pytest.raises(SatsrError, match="declares entities"):
-        sentinel2.scene(root, ("B04",))
+        sentinel2.raster(root, ("B04",))
     path.write_text("<a>")
     with pytest.raises(SatsrError, match="not valid XML"):
-        sentinel2.scene(root, ("B04",))
+        sentinel2.raster(root, ("B04",))
     path.unlink()
     with pytest.raises(SatsrError, match=r"no MTD_MSIL1C\.xml"):
-        sentinel2.scene(root, ("B04",))
+        sentinel2.raster(root, ("B04",))
 
 
 def test_a_product_with_several_granules_asks_for_one(product):
     root, _ = product("L1C")
     band(root / "GRANULE" / "other" / "IMG_DATA" / "T33UUB_20230723T101601_B04.jp2", 5)
     with pytest.raises(SatsrError, match="several granules"):
-        sentinel2.scene(root, ("B04", "B03", "B02"))
+        sentinel2.raster(root, ("B04", "B03", "B02"))
 
 
 def test_a_damaged_zip_gets_a_sentence(tmp_path):
     (tmp_path / "product.zip").write_bytes(b"PK\x03\x04 not a zip")
     with pytest.raises(SatsrError, match="download it again"):
-        sentinel2.scene(tmp_path / "product.zip", ("B04",))
+        sentinel2.raster(tmp_path / "product.zip", ("B04",))
 
 
 def test_band_names_that_sentinel_2_does_not_have_are_named(product):
     root, _ = product("L2A")
     with pytest.raises(SatsrError, match=r"--bands names B99, pan, but Sentinel-2 has B01, B02"):
-        sentinel2.scene(root, (), given=("B04", "B99", "pan"))
+        sentinel2.raster(root, (), given=("B04", "B99", "pan"))
 
 
 @pytest.mark.parametrize(("baseline", "expected"), [("04.00", -1000), ("02.14", 0)])
 def test_the_name_tells_the_baseline_where_the_metadata_do_not(product, baseline, expected):
     root, _ = product("L1C", baseline, None)
     (root / "MTD_MSIL1C.xml").write_text(metadata("L1C", "", None))
-    assert {layer.offset for layer in sentinel2.scene(root, ("B04", "B02")).layers} == {expected}
+    assert {layer.offset for layer in sentinel2.raster(root, ("B04", "B02")).layers} == {expected}
     assert sentinel2.named_baseline(PurePath("a", root.name, "b.tif")) == baseline
     assert sentinel2.named_offset(PurePath(root.name)) == expected
     assert sentinel2.named_offset(PurePath("T32TNR_20230723.tif")) is None
@@ -149,7 +149,7 @@ def test_products_of_several_baselines_are_refused_unless_they_are_wanted(produc
 def test_bands_encoded_in_several_ways_are_not_for_training(product):
     root, _ = product("L2A")
     path = root / "MTD_MSIL2A.xml"
-    assert sentinel2.common_offset(root, sentinel2.scene(root, ("B04", "B02")).layers) == -1000
+    assert sentinel2.common_offset(root, sentinel2.raster(root, ("B04", "B02")).layers) == -1000
     path.write_text(path.read_text().replace('band_id="1">-1000', 'band_id="1">-990'))
     with pytest.raises(SatsrError, match=r"B04: -1000 after a factor of 1, B02: -990"):
-        sentinel2.common_offset(root, sentinel2.scene(root, ("B04", "B02")).layers)
+        sentinel2.common_offset(root, sentinel2.raster(root, ("B04", "B02")).layers)

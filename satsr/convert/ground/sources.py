@@ -15,7 +15,7 @@ from satsr.errors import SatsrError
 from satsr.files import files_below
 from satsr.imagery import bands, geotiff, sentinel2
 from satsr.imagery.images import read_image
-from satsr.imagery.scene import Layer, Scene
+from satsr.imagery.raster import Layer, Raster
 
 IMAGES = (*geotiff.SUFFIXES, ".png")
 ARRAYS = (".npz",)
@@ -72,7 +72,7 @@ class Source(NamedTuple):
             return array.shape[0], (array.shape[1], array.shape[2])
         if not self.layers:
             return 1, geotiff.size(self.file)
-        with Scene(self.layers) as scene:
+        with Raster(self.layers) as scene:
             return 1, (scene.height, scene.width)
 
     def thumbnail(self, shape: tuple[int, int]) -> tuple[np.ndarray, float | None]:
@@ -126,7 +126,7 @@ def source(root: Path, file: Path, wanted: Sequence[str] = bands.RGB, offset: in
     """
     if not sentinel2.is_product(file):
         return Source(file, (), sentinel2.named_offset(place(root, file)) if offset is None else offset)
-    layers = tuple(sentinel2.scene(file, wanted).layers)
+    layers = tuple(sentinel2.raster(file, wanted).layers)
     return Source(file, layers, sentinel2.common_offset(file, layers) if offset is None else offset)
 
 

@@ -24,7 +24,7 @@ from rasterio.windows import Window
 
 from satsr.errors import SatsrError
 from satsr.files import replacing
-from satsr.imagery.scene import CACHE_MB
+from satsr.imagery.raster import CACHE_MB
 
 BLOCK = 512
 LARGE = 64 << 20

@@ -15,7 +15,7 @@ from satsr.files import natural, read_json, replacing
 from satsr.imagery import geotiff, video_file
 from satsr.imagery.gdal import opened
 from satsr.imagery.images import PICTURES, read_image, write_png
-from satsr.imagery.scene import Scene, Strip, finer
+from satsr.imagery.raster import Raster, Strip, finer
 from satsr.upscale.results.cog import TiffProfile, create, require_whole
 
 TIFFS = (".tif", ".tiff")
@@ -40,7 +40,7 @@ class Clip:
     names: Sequence[str]
     files: Sequence[Path]
     load: Callable[[int], Strip]
-    scenes: Sequence[Scene] = ()
+    scenes: Sequence[Raster] = ()
     per_second: float | None = None
     tags: dict[str, str] = field(default_factory=dict)
 
@@ -86,7 +86,7 @@ def open_clip(path: Path, wanted: Sequence[str], count: int, given: Sequence[str
     return Clip([file.stem for file in files], files, lambda index: _picture(files[index], count), tags=tags)
 
 
-def write_frame(path: Path, values: np.ndarray, scene: Scene | None, scale: int, nodata: float | None = None) -> None:
+def write_frame(path: Path, values: np.ndarray, scene: Raster | None, scale: int, nodata: float | None = None) -> None:
     """Writes one frame, atomically: a GeoTIFF if it came from one or holds floats, else a PNG.
 
     Args:
@@ -205,7 +205,7 @@ def _video(path: Path, count: int) -> Clip:
 def _rasters(
     paths: Sequence[str], files: Sequence[Path], wanted: Sequence[str], count: int, given: Sequence[str]
 ) -> Clip:
-    scenes = [geotiff.scene(path, wanted, count, given=given) for path in paths]
+    scenes = [geotiff.raster(path, wanted, count, given=given) for path in paths]
 
     def load(index: int) -> Strip:
         with scenes[index] as scene:

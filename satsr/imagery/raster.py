@@ -50,7 +50,7 @@ class Layer:
 
 
 @dataclass
-class Scene:
+class Raster:
     """The chosen bands of a scene.
 
     Use as a context manager.
@@ -70,7 +70,7 @@ class Scene:
     files: Sequence[Path] = ()
     cloud: tuple[str, frozenset[int], int] | None = None
 
-    def __enter__(self) -> "Scene":
+    def __enter__(self) -> "Raster":
         self._stack = ExitStack()
         self._stack.enter_context(rasterio.Env(GDAL_CACHEMAX=CACHE_MB, GDAL_NUM_THREADS="ALL_CPUS"))
         self._open = {path: self._stack.enter_context(opened(path)) for path in self._paths()}
