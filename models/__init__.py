@@ -49,7 +49,7 @@ def names() -> list[str]:
 def build(name: str, **kwargs: object) -> nn.Module:
     """The network called ``name``, in training mode, freshly initialised from torch's global generator.
 
-    Its attribute ``recipe`` says how it was built: ``network``, the name, and ``settings``, the keywords.
+    Its attribute ``made_from`` says how it was built: ``network``, the name, and ``settings``, the keywords.
 
     Raises:
         ValueError: no network has that name; the message lists those that exist.
@@ -59,5 +59,5 @@ def build(name: str, **kwargs: object) -> nn.Module:
     module, attribute = NETWORKS[name].split(":")
     factory: Callable[..., nn.Module] = getattr(import_module(module), attribute)
     made = factory(**kwargs)
-    made.recipe = {"network": name, "settings": kwargs}  # type: ignore[assignment]
+    made.made_from = {"network": name, "settings": kwargs}  # type: ignore[assignment]
     return made

@@ -17,12 +17,12 @@ from dvc.stage import PipelineStage as Stage
 from dvc.stage.cache import RunCacheNotFoundError
 
 from satsr.errors import SatsrError
-from steps.refs import Ref
+from steps.outputs import Output
 
 LOCK_SECONDS = 120.0
 
 
-def reuse_or_run(stage: str, paper: str, root: Path, run: Callable[[], None]) -> Ref:
+def reuse_or_run(stage: str, paper: str, root: Path, run: Callable[[], None]) -> Output:
     """Reuses the stage's outputs if they are up to date, takes them from the run cache, or runs and commits them.
 
     Raises:
@@ -32,11 +32,11 @@ def reuse_or_run(stage: str, paper: str, root: Path, run: Callable[[], None]) ->
     with Repo(str(root)) as repo:
         found = collected(repo, target)
         if up_to_date(repo, found) or from_run_cache(repo, found):
-            return reference(found, paper, root, reused=True)
+            return output(found, paper, root, reused=True)
     run()
     with Repo(str(root)) as repo:
         patiently(lambda: repo.commit(target, force=True))
-        return reference(collected(repo, target), paper, root, reused=False)
+        return output(collected(repo, target), paper, root, reused=False)
 
 
 def address(stage: str, paper: str, root: Path) -> str:
@@ -80,12 +80,12 @@ def from_run_cache(repo: Repo, stage: Stage) -> bool:
     return bool(patiently(restore))
 
 
-def reference(stage: Stage, paper: str, root: Path, reused: bool) -> Ref:
+def output(stage: Stage, paper: str, root: Path, reused: bool) -> Output:
     """What the next step is told about this stage's first output."""
     output = stage.outs[0]
     path = Path(output.fs_path).relative_to(root)
     name = stage.name.partition("@")[0]
-    return Ref(stage=name, paper=paper, path=path.as_posix(), md5=str(output.hash_info.value), reused=reused)
+    return Output(stage=name, paper=paper, path=path.as_posix(), md5=str(output.hash_info.value), reused=reused)
 
 
 def patiently(action: Callable[[], Any]) -> Any:

@@ -9,10 +9,10 @@ from zenml.types import HTMLString
 from satsr.files import disk_errors, read_json
 from satsr.project import Places, root
 from steps.cache import reuse_or_run
-from steps.refs import Ref
+from steps.outputs import Output
 
 
-def _stage(name: str, paper: str) -> Ref:
+def _stage(name: str, paper: str) -> Output:
     where = root()
 
     def run() -> None:
@@ -26,25 +26,25 @@ def _stage(name: str, paper: str) -> Ref:
 
 
 @step(enable_cache=False)
-def download(paper: str) -> Ref:
+def download(paper: str) -> Output:
     """The dataset card becomes raw files."""
     return _stage("download", paper)
 
 
 @step(enable_cache=False)
-def convert(paper: str, raw: Ref) -> Ref:
+def convert(paper: str, raw: Output) -> Output:
     """Raw files become the frame store."""
     return _stage("convert", paper)
 
 
 @step(enable_cache=False)
-def validate(paper: str, store: Ref) -> Ref:
+def validate(paper: str, store: Output) -> Output:
     """The store is checked."""
     return _stage("validate", paper)
 
 
 @step(enable_cache=False)
-def train(paper: str, store: Ref, checked: Ref) -> Ref:
+def train(paper: str, store: Output, checked: Output) -> Output:
     """The store and the recipe become weights; ZenML shows which, and what they started from."""
     reference = _stage("train", paper)
     made = read_json(Places(root(), paper).training / "train.json")
@@ -54,8 +54,8 @@ def train(paper: str, store: Ref, checked: Ref) -> Ref:
 
 @step(enable_cache=False)
 def evaluate(
-    paper: str, store: Ref, weights: Ref
-) -> tuple[Annotated[Ref, "measured"], Annotated[HTMLString, "report"]]:
+    paper: str, store: Output, weights: Output
+) -> tuple[Annotated[Output, "measured"], Annotated[HTMLString, "report"]]:
     """The weights are measured against the baseline and the published table; ZenML shows the report."""
     reference = _stage("evaluate", paper)
     report = Places(root(), paper).evaluation / "report.html"
@@ -63,13 +63,13 @@ def evaluate(
 
 
 @step(enable_cache=False)
-def export(paper: str, weights: Ref) -> Ref:
+def export(paper: str, weights: Output) -> Output:
     """The weights become one ONNX graph, equal to the network."""
     return _stage("export", paper)
 
 
 @step(enable_cache=False)
-def register(paper: str, measured: Ref, graph: Ref, checked: Ref) -> Ref:
+def register(paper: str, measured: Output, graph: Output, checked: Output) -> Output:
     """The graph becomes a version in the model registry."""
     from satsr.review.summary import summary
 

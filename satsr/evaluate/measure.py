@@ -24,7 +24,7 @@ class Sample:
     frame: int
     pictures: dict[str, np.ndarray]
     scores: dict[str, Scores]
-    profiles: dict[str, np.ndarray]
+    timelines: dict[str, np.ndarray]
 
 
 @dataclass
@@ -95,7 +95,7 @@ def _sample(paper: Paper[Any], scene: Scene, count: int) -> Sample:
         pictures = paper.pictures(scene, None, role)
         sample.pictures[role] = pictures[min(frame, len(pictures) - 1)]
         if role == "hr" and len(pictures) > 1:
-            sample.profiles["hr"] = pictures[:, pictures.shape[1] // 2]
+            sample.timelines["hr"] = pictures[:, pictures.shape[1] // 2]
     return sample
 
 
@@ -103,7 +103,7 @@ def _show(sample: Sample, method: str, pictures: np.ndarray, rows: list[Scores])
     sample.pictures[method] = pictures[sample.frame]
     sample.scores[method] = rows[sample.frame]
     if len(pictures) > 1:
-        sample.profiles[method] = pictures[:, pictures.shape[1] // 2]
+        sample.timelines[method] = pictures[:, pictures.shape[1] // 2]
 
 
 def write_frames(evaluation: Evaluation, path: Path) -> None:

@@ -8,7 +8,7 @@ from satsr.evaluate.measure import Evaluation, write_frames
 from satsr.evaluate.verdict import Claim, Verdict
 from satsr.files import read_json
 from satsr.imagery.images import write_png
-from satsr.pages.report import Panel, Profile, Report, before_after_png, write_report
+from satsr.pages.report import Panel, Report, Timeline, before_after_png, write_report
 from satsr.paper import Paper
 from satsr.project import Places
 from satsr.scores import BASELINE, EXPORTED
@@ -69,13 +69,13 @@ def report(
             )
             for sample in evaluation.samples
         ],
-        profiles=[
-            Profile(
+        timelines=[
+            Timeline(
                 f"{sample.scene}: the middle row of every frame",
-                {LABELS[name]: image for name, image in sample.profiles.items()},
+                {LABELS[name]: image for name, image in sample.timelines.items()},
             )
             for sample in evaluation.samples
-            if sample.profiles
+            if sample.timelines
         ],
         manifest={
             **manifest.code(places.root),

@@ -16,8 +16,8 @@ from satsr.degrade import opencv_cubic, to_native
 from satsr.errors import SatsrError
 from satsr.exported import arrays
 from satsr.exported.facts import BANDS, KINDS, Facts, parse
+from satsr.exported.locate import located
 from satsr.exported.noise import noise
-from satsr.exported.reference import located
 from satsr.exported.runners import OnnxRunner, Runner, TorchRunner
 from satsr.files import sha256
 from satsr.imagery.dates import nearest

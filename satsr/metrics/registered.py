@@ -12,7 +12,7 @@ import numpy.typing as npt
 from satsr.errors import SatsrError
 from satsr.metrics.inputs import crop, float_pair, require_peak
 from satsr.metrics.pixels import SHIFT_BORDER
-from satsr.metrics.similarity import GAUSSIAN, Window, mean_similarity
+from satsr.metrics.similarity import GAUSSIAN, SsimWindow, mean_similarity
 
 Image = npt.NDArray[np.float64]
 
@@ -117,7 +117,7 @@ def cssim(
     hr: np.ndarray,
     mask: np.ndarray,
     *,
-    window: Window = GAUSSIAN,
+    window: SsimWindow = GAUSSIAN,
     data_range: float = 1.0,
 ) -> float:
     """Structural similarity with the challenge's shifts, bias and mask: the best over 49 shifts.

@@ -21,7 +21,7 @@ _BORDERS = {"valid": cv2.BORDER_REFLECT_101, "reflect": cv2.BORDER_REFLECT_101, 
 
 
 @dataclass(frozen=True)
-class Window:
+class SsimWindow:
     """How local statistics are taken.
 
     Attributes:
@@ -54,12 +54,12 @@ class Window:
         return means[radius : means.shape[0] - radius, radius : means.shape[1] - radius]
 
 
-GAUSSIAN = Window()
-UNIFORM_7 = Window(size=7, sigma=None, sample_covariance=True)
-UNIFORM_11 = Window(sigma=None, sample_covariance=True)
+GAUSSIAN = SsimWindow()
+UNIFORM_7 = SsimWindow(size=7, sigma=None, sample_covariance=True)
+UNIFORM_11 = SsimWindow(sigma=None, sample_covariance=True)
 
 
-def similarity_map(a: Image, b: Image, window: Window, peak: float) -> Image:
+def similarity_map(a: Image, b: Image, window: SsimWindow, peak: float) -> Image:
     """The map of local similarities of two float64 images.
 
     Args:
@@ -90,7 +90,7 @@ def similarity_map(a: Image, b: Image, window: Window, peak: float) -> Image:
     return (2 * product + c1) * (2 * covariance + c2) / ((squares + c1) * (variance + c2) + window.epsilon)
 
 
-def mean_similarity(a: np.ndarray, b: np.ndarray, window: Window, peak: float) -> float:
+def mean_similarity(a: np.ndarray, b: np.ndarray, window: SsimWindow, peak: float) -> float:
     """The mean of ``similarity_map`` of two images of any number type, strip by strip where the window allows it.
 
     Raises:
@@ -140,7 +140,7 @@ def ssim_kornia(a: np.ndarray, b: np.ndarray, peak: float, size: int = 5) -> flo
     """
     if size < 1 or size % 2 == 0:
         raise SatsrError(f"the window of a structural similarity must be odd, found {size}.")
-    return _checked_mean(a, b, Window(size=size, border="reflect", epsilon=1e-12), peak)
+    return _checked_mean(a, b, SsimWindow(size=size, border="reflect", epsilon=1e-12), peak)
 
 
 def ssim_skimage(a: np.ndarray, b: np.ndarray, peak: float = 255.0) -> float:
@@ -160,7 +160,7 @@ def ssim_skimage(a: np.ndarray, b: np.ndarray, peak: float = 255.0) -> float:
     return _checked_mean(a, b, UNIFORM_7, peak)
 
 
-def _checked_mean(a: np.ndarray, b: np.ndarray, window: Window, peak: float) -> float:
+def _checked_mean(a: np.ndarray, b: np.ndarray, window: SsimWindow, peak: float) -> float:
     require_peak(peak)
     first, second = float_pair(a, b)
     if first.ndim not in (2, 3):

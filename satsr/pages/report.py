@@ -36,7 +36,7 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Profile:
+class Timeline:
     """One row of pixels over time: ``images`` are uint8 (T, W, 3) by name, all of one size."""
 
     title: str
@@ -57,7 +57,7 @@ class Report:
         scenes: scene -> method -> metric -> value, means over the frames.
         curves: name -> (step, value) points; names that end alike after the last "/" share a chart.
         panels: frames to look at.
-        profiles: rows of pixels over time.
+        timelines: rows of pixels over time.
         manifest: what decides the numbers: values or dictionaries of them.
         notes: sentences.
         ours: the method that is reported; also its name in the panels.
@@ -73,7 +73,7 @@ class Report:
     scenes: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
     curves: Mapping[str, Points] = field(default_factory=dict)
     panels: Sequence[Panel] = ()
-    profiles: Sequence[Profile] = ()
+    timelines: Sequence[Timeline] = ()
     manifest: Mapping[str, Any] = field(default_factory=dict)
     notes: Sequence[str] = ()
     ours: str = "ours"
@@ -103,7 +103,7 @@ def write_report(path: Path, report: Report) -> None:
             panels=panels,
             heat_top=heat_top,
             picture_format=kept,
-            profiles=[_profile(profile, report) for profile in report.profiles],
+            timelines=[_timeline(timeline, report) for timeline in report.timelines],
             summary=page.table([{"method": name, **values} for name, values in report.summary.items()], mark_best=True),
             published=_published(report),
             scenes=_scenes(report),
@@ -329,9 +329,9 @@ def _picture(name: str, uri: str, image: Image, scores: Mapping[str, float], our
     return {"kind": name, "label": label, "uri": uri, "width": width, "height": height, "caption": caption}
 
 
-def _profile(profile: Profile, report: Report) -> dict[str, Any]:
-    images = {name: page.as_rgb(image) for name, image in profile.images.items()}
+def _timeline(timeline: Timeline, report: Report) -> dict[str, Any]:
+    images = {name: page.as_rgb(image) for name, image in timeline.images.items()}
     frames, columns = next(iter(images.values())).shape[:2]
     names = _order(images, report.ours, report.baseline)
     pictures = [{"label": name, "uri": page.png_uri(images[name])} for name in names]
-    return {"title": profile.title, "frames": frames, "columns": columns, "pictures": pictures}
+    return {"title": timeline.title, "frames": frames, "columns": columns, "pictures": pictures}

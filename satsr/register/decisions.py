@@ -111,15 +111,15 @@ def version(client: Any, name: str, number: int) -> Version:
     raise SatsrError(f"{name} has no version {number}: it has {', '.join(str(row.number) for row in found)}.")
 
 
-def find(client: Any, reference: str) -> Version:
+def find(client: Any, name: str) -> Version:
     """The version that ``model/3`` or ``model@champion`` names.
 
     Raises:
         SatsrError: it is of another form, or does not exist.
     """
-    wanted = parsed(reference)
+    wanted = parsed(name)
     if wanted is None or wanted.bare:
-        raise SatsrError(f"{reference!r} names no version: write model/version or model@alias, for instance rasvsr/2.")
+        raise SatsrError(f"{name!r} names no version: write model/version or model@alias, for instance rasvsr/2.")
     number = alias(client, wanted.name, wanted.alias) if wanted.alias else wanted.number
     if number is None:
         raise SatsrError(f"no version of {wanted.name} bears the alias {wanted.alias!r}: look at satsr review.")

@@ -43,19 +43,19 @@ SHOWN_APART = (f"{BASELINE}.", "gain.", "cost.")
 HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
-def named(client: Any, references: Sequence[str]) -> list[Version]:
+def named(client: Any, names: Sequence[str]) -> list[Version]:
     """The versions that are named, or without names all that were measured on the same data.
 
     Args:
         client: MLflow's client.
-        references: ``model/3``, ``model@alias`` or ``model``, its champion (its newest version if there is none).
+        names: ``model/3``, ``model@alias`` or ``model``, its champion (its newest version if there is none).
 
     Raises:
         SatsrError: fewer than two, or one that does not exist.
     """
-    if not references:
+    if not names:
         return _largest_group([_chosen(client, name) for name in decisions.names(client)])
-    found = {label(version): version for version in (_named(client, reference) for reference in references)}
+    found = {label(version): version for version in (_named(client, name) for name in names)}
     if len(found) < 2:
         raise SatsrError("a comparison needs two versions or more, for instance: satsr compare rasvsr/1 rasvsr/2.")
     return list(found.values())
@@ -166,9 +166,9 @@ def label(version: Version) -> str:
     return f"{version.name} v{version.number}"
 
 
-def _named(client: Any, reference: str) -> Version:
-    wanted = parsed(reference)
-    return _chosen(client, wanted.name) if wanted and wanted.bare else decisions.find(client, reference)
+def _named(client: Any, name: str) -> Version:
+    wanted = parsed(name)
+    return _chosen(client, wanted.name) if wanted and wanted.bare else decisions.find(client, name)
 
 
 def _chosen(client: Any, name: str) -> Version:

@@ -39,13 +39,13 @@ class Data:
         name: of the data set.
         sha256: of its content.
         source: where it lies, relative to the project.
-        profile: what else is worth knowing (JSON values).
+        facts: what else is worth knowing (JSON values).
     """
 
     name: str
     sha256: str
     source: str
-    profile: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 def client(root: Path) -> Any:
@@ -166,7 +166,7 @@ class Run:
 
         digest, now = data.sha256[:DIGEST], int(1000 * time.time())
         source = json.dumps({"uri": data.source})
-        described = Dataset(data.name, digest, "local", source, profile=json.dumps(dict(data.profile)))
+        described = Dataset(data.name, digest, "local", source, profile=json.dumps(dict(data.facts)))
         context = InputTag("mlflow.data.context", "validation")
         self.client.log_inputs(self.id, datasets=[DatasetInput(described, [context])])
         metrics = [Metric(key, value, now, 0, model_id, data.name, digest, self.id) for key, value in values.items()]

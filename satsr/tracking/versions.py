@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 WORD = "[A-Za-z0-9._-]+"
-REFERENCE = re.compile(rf"(?:models:/)?({WORD})(?:/(\d+)|@({WORD}))?")
+FORM = re.compile(rf"(?:models:/)?({WORD})(?:/(\d+)|@({WORD}))?")
 
 
 @dataclass(frozen=True)
-class Reference:
+class VersionName:
     """A registered model, and the number or the alias of a version if one was named."""
 
     name: str
@@ -25,19 +25,19 @@ class Reference:
         return self.name if self.bare else f"{self.name}@{self.alias}" if self.alias else f"{self.name}/{self.number}"
 
 
-def parsed(text: str) -> Reference | None:
+def parsed(text: str) -> VersionName | None:
     """What ``text`` names; None if it is of another form."""
-    found = REFERENCE.fullmatch(text)
-    return found and Reference(found[1], int(found[2]) if found[2] else None, found[3])
+    found = FORM.fullmatch(text)
+    return found and VersionName(found[1], int(found[2]) if found[2] else None, found[3])
 
 
-def registered(client: Any, reference: Reference) -> Any:
-    """MLflow's version for a reference that is not bare; None if the registry has none."""
+def registered(client: Any, wanted: VersionName) -> Any:
+    """MLflow's version for a name that is not bare; None if the registry has none."""
     from mlflow.exceptions import MlflowException
 
     try:
-        if reference.alias:
-            return client.get_model_version_by_alias(reference.name, reference.alias)
-        return client.get_model_version(reference.name, str(reference.number))
+        if wanted.alias:
+            return client.get_model_version_by_alias(wanted.name, wanted.alias)
+        return client.get_model_version(wanted.name, str(wanted.number))
     except MlflowException:
         return None

@@ -39,7 +39,7 @@ class Progress:
     step: int = 0
     skipped: int = 0
     bad_in_a_row: int = 0
-    window: dict[str, list[float]] = field(default_factory=dict)
+    recent: dict[str, list[float]] = field(default_factory=dict)
     curves: list[dict[str, float]] = field(default_factory=list)
 
 
@@ -163,7 +163,7 @@ class _Loop:
             self.state.bad_in_a_row = 0
             self.follow()
             for name, value in self.objective.logs().items():
-                self.state.window.setdefault(name, []).append(value)
+                self.state.recent.setdefault(name, []).append(value)
             return
         self.state.skipped += 1
         self.state.bad_in_a_row += 1
@@ -189,7 +189,7 @@ class _Loop:
             optimizer.zero_grad(set_to_none=True)
             return False
         optimizer.step()
-        self.state.window.setdefault("loss" if name == "network" else f"loss_{name}", []).append(value)
+        self.state.recent.setdefault("loss" if name == "network" else f"loss_{name}", []).append(value)
         return True
 
     def share(self, parameters: list[nn.Parameter], loss: torch.Tensor) -> torch.Tensor:
@@ -209,8 +209,8 @@ class _Loop:
 
     def record(self) -> None:
         """Puts the means since the last record on the curves."""
-        row = {name: sum(values) / len(values) for name, values in self.state.window.items() if values}
-        self.state.window.clear()
+        row = {name: sum(values) / len(values) for name, values in self.state.recent.items() if values}
+        self.state.recent.clear()
         self.append({**row, "lr": float(next(iter(self.objective.optimizers.values())).param_groups[0]["lr"])})
 
     def append(self, row: dict[str, float]) -> None:

@@ -18,7 +18,7 @@ from satsr.errors import SatsrError
 from satsr.files import sha256
 from satsr.project import root
 from satsr.tracking import client
-from satsr.tracking.versions import Reference, parsed, registered
+from satsr.tracking.versions import VersionName, parsed, registered
 
 WEIGHTS = "weights"
 """Folder of a training's MLflow run that holds its weights by role."""
@@ -43,11 +43,11 @@ class Start:
         return self.weights.get("ema") or self.weights["network"]
 
 
-def find(reference: str, digest: str | None = None) -> Start:
-    """The weights that ``reference`` names.
+def find(name: str, digest: str | None = None) -> Start:
+    """The weights that ``name`` names.
 
     Args:
-        reference: ``model/version``, or the path of a file of weights or of a folder of them, relative to the project's
+        name: ``model/version``, or the path of a file of weights or of a folder of them, relative to the project's
             root or absolute.
         digest: of a file, its SHA-256; of a folder, the lineage that its ``train.json`` states. Needed for both.
 
@@ -55,13 +55,13 @@ def find(reference: str, digest: str | None = None) -> Start:
         SatsrError: there is no such version, file or folder, it holds other weights than it should, or it cannot be
             read.
     """
-    path = root() / Path(reference).expanduser()
+    path = root() / Path(name).expanduser()
     if path.exists():
-        return Start(*_read(path, reference, digest))
-    wanted = parsed(reference)
+        return Start(*_read(path, name, digest))
+    wanted = parsed(name)
     if wanted is None or wanted.number is None:
         raise SatsrError(
-            f"a training cannot start from {reference!r}: give a version of the registry such as srgan-sisr6/3 (an "
+            f"a training cannot start from {name!r}: give a version of the registry such as srgan-sisr6/3 (an "
             "alias may move on), or an existing file of weights with its SHA-256."
         )
     return _registered(wanted)
@@ -115,7 +115,7 @@ def _require_digest(path: Path, found: str, wanted: str | None) -> None:
         )
 
 
-def _registered(model: Reference) -> Start:
+def _registered(model: VersionName) -> Start:
     from mlflow.exceptions import MlflowException
 
     registry = client(root())

@@ -15,7 +15,7 @@ from satsr.imagery.raster import Raster, Strip
 from satsr.pages import page
 from satsr.pages.report import Panel, before_after_png, panel_context
 from satsr.upscale.results import frames
-from satsr.upscale.tiles import filled
+from satsr.upscale.strips import filled
 
 OURS, BASELINE = "super-resolved", "bicubic"
 COUNT = 3

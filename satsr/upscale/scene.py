@@ -12,7 +12,7 @@ from satsr.files import disk_errors, require_space
 from satsr.imagery import geotiff, sentinel2
 from satsr.imagery.raster import Raster, finer
 from satsr.progress import Bar
-from satsr.upscale import checks, preview, tiles, uncertainty
+from satsr.upscale import checks, preview, strips, uncertainty
 from satsr.upscale.blend import Seams, windows
 from satsr.upscale.checks import Say, silent
 from satsr.upscale.options import Options
@@ -91,7 +91,7 @@ def check(work: Work, say: Say) -> None:
 
 def run(work: Work, output: Path, say: Say) -> list[Path]:
     """Enlarges, or goes on where an earlier run of the same stopped, and writes the maps that were asked for."""
-    scene, model, options = work.reference, work.model, work.options
+    scene, model, options = work.raster, work.model, work.options
     profile = described(work)
     spread = replace(
         profile, bands=1, dtype=np.dtype(np.float32), nodata=float("nan"), names=["spread"], colours=(), gains=()
@@ -136,8 +136,8 @@ def write_rows(work: Work, partial: Partial, files: list[Path], profiles: list[T
     writers = [RowWriter(file, profile, done) for file, profile in zip(files, profiles, strict=True)]
     if done == profiles[0].height:
         return
-    begin = tiles.restart(scene.height, work.seams, done // scale) if done else 0
-    task = tiles.Enlargement(
+    begin = strips.restart(scene.height, work.seams, done // scale) if done else 0
+    task = strips.Enlargement(
         shape=(scene.height, scene.width),
         bands=len(work.layers) + work.options.spread,
         scale=scale,
@@ -150,7 +150,7 @@ def write_rows(work: Work, partial: Partial, files: list[Path], profiles: list[T
     columns = len(windows(scene.width, work.seams.window, work.seams.overlap))
     starts = windows(scene.height, work.seams.window, work.seams.overlap)
     with Bar("upscale", len(starts) * columns, sum(start < begin for start in starts) * columns) as bar:
-        for rows in tiles.stitched(task, begin, bar):
+        for rows in strips.stitched(task, begin, bar):
             for block, writer in zip(work.finished(rows), writers, strict=True):
                 first = max(done - rows.top, 0)
                 if first < block.shape[1]:
@@ -160,7 +160,7 @@ def write_rows(work: Work, partial: Partial, files: list[Path], profiles: list[T
 
 def described(work: Work) -> TiffProfile:
     """What the result says about itself."""
-    scene, model, layers = work.reference, work.model, work.layers
+    scene, model, layers = work.raster, work.model, work.layers
     names = [
         f"{layer.name or f'band {layer.index}'} (bicubic)" if place >= model.channels else layer.name
         for place, layer in enumerate(layers)

@@ -24,7 +24,7 @@ from satsr.imagery.raster import Layer, Mask, Raster, Strip
 from satsr.kinds.imageset.paper import SELECTION_SEED
 from satsr.kinds.imageset.views import select_by_coverage
 from satsr.progress import track
-from satsr.upscale import checks, preview, tiles
+from satsr.upscale import checks, preview, strips
 from satsr.upscale.checks import Say, silent
 from satsr.upscale.options import Options
 from satsr.upscale.provenance import provenance
@@ -105,7 +105,7 @@ class DatesWork(Work):
         corners = [part.corner for part in parts]
         return self.predicted(planes, days=self._days, alphas=self._alphas, corners=corners)
 
-    def valid(self, rows: tiles.Rows) -> Mask | None:
+    def valid(self, rows: strips.Rows) -> Mask | None:
         """A pixel has a source if it is there on any date."""
         found = rows.source.valid
         return None if found is None else np.asarray(self._by_date(found).any(axis=0))
@@ -117,7 +117,7 @@ class DatesWork(Work):
             return values
         split, valid = self._by_date(values), self._by_date(part.valid)
         median = np.ma.median(np.ma.masked_array(split, ~valid), axis=0)  # type: ignore[no-untyped-call]
-        filled = tiles.filled(Strip(np.ma.getdata(median), ~np.ma.getmaskarray(median)))
+        filled = strips.filled(Strip(np.ma.getdata(median), ~np.ma.getmaskarray(median)))
         return np.asarray(np.where(valid, split, filled).reshape(values.shape))
 
     def _by_date(self, planes: np.ndarray) -> np.ndarray:
@@ -291,9 +291,9 @@ def _clear_share(scene: Raster) -> float:
     return float(np.mean([1.0 if mask is None else mask.mean() for mask in masks]))
 
 
-def _joined(strips: Sequence[Strip]) -> Strip:
-    values = np.concatenate([strip.values for strip in strips])
-    if all(strip.valid is None for strip in strips):
+def _joined(parts: Sequence[Strip]) -> Strip:
+    values = np.concatenate([strip.values for strip in parts])
+    if all(strip.valid is None for strip in parts):
         return Strip(values)
-    masks = [np.ones(strip.values.shape, np.bool_) if strip.valid is None else strip.valid for strip in strips]
+    masks = [np.ones(strip.values.shape, np.bool_) if strip.valid is None else strip.valid for strip in parts]
     return Strip(values, np.concatenate(masks))

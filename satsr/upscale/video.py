@@ -21,7 +21,7 @@ from satsr.exported.model import Model
 from satsr.files import disk_errors, replacing, require_space
 from satsr.imagery.raster import Mask, Strip
 from satsr.progress import Bar, track
-from satsr.upscale import checks, preview, tiles, uncertainty
+from satsr.upscale import checks, preview, strips, uncertainty
 from satsr.upscale.blend import Seams, windows
 from satsr.upscale.checks import Say, silent
 from satsr.upscale.options import Options
@@ -114,7 +114,7 @@ def consistency(clip: frames.Clip, folder: Path, scale: int, target: Path) -> fl
         for index in track(range(len(clip)), "consistency", len(clip)):
             low, name = clip.load(index), clip.names[index]
             fine = frames.open_clip(frames.finished(folder, name) or folder, (), len(low.values)).load(0)
-            small = np.moveaxis(imresize(np.moveaxis(tiles.filled(fine), 0, -1), 1 / scale), -1, 0)
+            small = np.moveaxis(imresize(np.moveaxis(strips.filled(fine), 0, -1), 1 / scale), -1, 0)
             difference = (small - low.values).astype(np.float32)
             if low.valid is not None:
                 difference[~low.valid] = np.nan
@@ -185,10 +185,10 @@ class ClipWork:
     def segment(self, begin: int, end: int, bar: Bar) -> Iterator[tuple[int, npt.NDArray[Any]]]:
         """The frames ``begin`` to ``end`` (exclusive) as (C, sH, sW), and the one behind them where it was computed."""
         first, last = max(begin - self.plan.reach, 0), min(end + self.plan.reach, len(self.clip))
-        strips = self._load(first, last)
+        loaded = self._load(first, last)
         if self.model.kind == "video":
             kept = range(begin, min(end + 1, last))
-            yield from zip(kept, self._stitched(strips, [index - first for index in kept], bar), strict=True)
+            yield from zip(kept, self._stitched(loaded, [index - first for index in kept], bar), strict=True)
             return
         from satsr.kinds.sampling import window
 
@@ -196,7 +196,7 @@ class ClipWork:
             places = [index - first]
             if self.model.kind == "window":
                 places = [place - first for place in window(index, len(self.clip), 2 * self.plan.reach + 1)]
-            yield index, self._stitched([strips[place] for place in places], [0], bar)[0]
+            yield index, self._stitched([loaded[place] for place in places], [0], bar)[0]
 
     def keep(self, index: int, values: npt.NDArray[Any]) -> None:
         """Writes a frame, with nodata where its source has it."""
@@ -207,7 +207,7 @@ class ClipWork:
             return
         with scene:
             if scene.gap is not None:
-                tiles.mark(values, self._held[index].valid, scene.gap, scale)
+                strips.mark(values, self._held[index].valid, scene.gap, scale)
             frames.write_frame(path, values, scene, scale, scene.gap)
 
     def _runs(self, begin: int, end: int) -> int:
@@ -233,15 +233,15 @@ class ClipWork:
             )
         return strip
 
-    def _stitched(self, strips: list[Strip], kept: list[int], bar: Bar) -> list[npt.NDArray[Any]]:
+    def _stitched(self, frames: list[Strip], kept: list[int], bar: Bar) -> list[npt.NDArray[Any]]:
         """Frames through the network, window by window; ``kept`` are the ones of its output that are wanted."""
-        channels, scale, native = self.model.channels, self.model.scale, strips[0].values.dtype
+        channels, scale, native = self.model.channels, self.model.scale, frames[0].values.dtype
         height, width = self.shape
         gain, offset = self.options.numbers
         result = np.empty((len(kept) * channels, scale * height, scale * width), native)
 
         def read(top: int, rows: int) -> Strip:
-            parts = [tiles.filled(Strip(*_rows(strip, top, rows))) for strip in strips]
+            parts = [strips.filled(Strip(*_rows(strip, top, rows))) for strip in frames]
             return Strip(np.concatenate(parts) * gain + offset)
 
         def enlarge(parts: Any) -> npt.NDArray[np.float32]:
@@ -256,8 +256,8 @@ class ClipWork:
                 output = output[:, chosen]
             return ((output - offset) / gain).astype(np.float32, copy=False)
 
-        task = tiles.Enlargement((height, width), len(result), scale, self.plan.seams, read, enlarge, native)
-        for rows in tiles.stitched(task, bar=bar):
+        task = strips.Enlargement((height, width), len(result), scale, self.plan.seams, read, enlarge, native)
+        for rows in strips.stitched(task, bar=bar):
             result[:, rows.top : rows.top + rows.values.shape[1]] = to_native(rows.values, native, ties="even")
         return list(result.reshape(len(kept), channels, *result.shape[1:]))
 

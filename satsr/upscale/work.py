@@ -12,7 +12,7 @@ from satsr.errors import SatsrError
 from satsr.exported import memory
 from satsr.exported.model import Model
 from satsr.imagery.raster import CACHE_MB, Layer, Mask, Raster, Strip
-from satsr.upscale import tiles, uncertainty
+from satsr.upscale import strips, uncertainty
 from satsr.upscale.blend import Seams
 from satsr.upscale.options import Options
 from satsr.upscale.plan import fitted
@@ -30,7 +30,7 @@ class Work:
         options: what the user chose.
 
     Attributes:
-        reference: the scene whose place, type, gaps and encoding the result has.
+        raster: the imagery whose place, type, gaps and encoding the result has.
         own: layers that go through the model.
         gains, offsets: (N, 1, 1) float32 of these, from the file's numbers to the model's.
         nodata: of the result; None where nothing can be missing.
@@ -44,7 +44,7 @@ class Work:
         if options.overlap < 0 or (options.window and 2 * options.overlap > options.window):
             raise SatsrError(f"an overlap of {options.overlap} px is more than half a window: enlarge the window.")
         self.model, self.scene, self.options = model, scene, options
-        self.reference: Raster = scene
+        self.raster: Raster = scene
         self.own = self._own()
         self.gains, self.offsets = self._numbers(self.own)
         self.nodata = scene.gap
@@ -54,7 +54,7 @@ class Work:
     @property
     def layers(self) -> Sequence[Layer]:
         """The bands of the result."""
-        return self.reference.layers
+        return self.raster.layers
 
     def _own(self) -> Sequence[Layer]:
         return self.scene.layers[: self.model.channels]
@@ -87,7 +87,7 @@ class Work:
 
     def enlarge(self, parts: Sequence[Strip]) -> Float32:
         """(B, C, s h, s w) in the file's numbers, followed by the spread if it is wanted."""
-        planes = np.stack([tiles.filled(part) for part in parts])
+        planes = np.stack([strips.filled(part) for part in parts])
         corners = [part.corner for part in parts]
         result = self.predicted(planes[:, : len(self.own)] * self.gains + self.offsets, corners=corners)
         rest = planes[:, len(self.own) :]
@@ -111,22 +111,22 @@ class Work:
         wavers = [(spread / gains).mean(axis=1, keepdims=True)] if self.options.spread else []
         return np.concatenate([result, *wavers], axis=1, dtype=np.float32)
 
-    def valid(self, rows: tiles.Rows) -> Mask | None:
+    def valid(self, rows: strips.Rows) -> Mask | None:
         """(bands, n, W), where the result's pixels have a source; None if all have."""
         return rows.source.valid
 
-    def finished(self, rows: tiles.Rows) -> list[npt.NDArray[Any]]:
+    def finished(self, rows: strips.Rows) -> list[npt.NDArray[Any]]:
         """Rows of the result in the file's type, and of the spread if it is wanted.
 
         Nodata is where the input has it and nowhere else.
         """
-        scene, valid = self.reference, self.valid(rows)
+        scene, valid = self.raster, self.valid(rows)
         values = to_native(rows.values[: len(self.layers)], scene.dtype, ties="even")
         if self.nodata is not None:
-            tiles.mark(values, valid, self.nodata, self.model.scale)
+            strips.mark(values, valid, self.nodata, self.model.scale)
         if not self.options.spread:
             return [values]
         spread = rows.values[-1:].astype(np.float32)
         if valid is not None:
-            spread[0][~tiles.enlarged(np.asarray(valid.all(axis=0)), self.model.scale)] = np.nan
+            spread[0][~strips.enlarged(np.asarray(valid.all(axis=0)), self.model.scale)] = np.nan
         return [values, spread]

@@ -78,7 +78,7 @@ def test_the_breizhsr_protocol_matches_the_golden_values(golden):
 def test_zero_padded_similarity_matches_the_breizhsr_loss(golden):
     file = golden("breizhsr/data_metrics.npz")
     a, b = ((file[name].transpose(1, 2, 0).astype(np.float64) + 1) / 2 for name in "AB")
-    value = metrics.similarity_map(a, b, metrics.Window(border="zero"), 1.0).mean()
+    value = metrics.similarity_map(a, b, metrics.SsimWindow(border="zero"), 1.0).mean()
     assert value == pytest.approx(float(file["ssim_torch"]), abs=1e-6)  # the reference computes in float32
 
 

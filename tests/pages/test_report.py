@@ -11,7 +11,7 @@ import pytest
 from satsr.errors import SatsrError
 from satsr.pages import page
 from satsr.pages.chart import line_chart, trend
-from satsr.pages.report import Panel, Profile, Report, before_after_png, panel_context, write_report
+from satsr.pages.report import Panel, Report, Timeline, before_after_png, panel_context, write_report
 from satsr.seeds import generator
 
 LOADING = {"src", "href", "action", "data", "poster", "srcset", "xlink:href", "formaction", "background"}
@@ -46,7 +46,7 @@ def report() -> Report:
         scenes={"000": means, "001": {**means, "ours": {**means["ours"], "psnr_rgb_u8": 25.0}}},
         curves={"loss": [(1, 0.5), (2, 0.1)], "network/val_psnr": [(1, 20.0)], "ema/val_psnr": [(1, 21.0)]},
         panels=[panel(0), panel(1)],
-        profiles=[Profile("Still ground", dict.fromkeys(("bicubic", "ours", "HR"), row))],
+        timelines=[Timeline("Still ground", dict.fromkeys(("bicubic", "ours", "HR"), row))],
         manifest={"git": {"commit": "0123abcd", "dirty": False}, "lock_sha256": None},
         notes=["One note."],
     )
@@ -104,7 +104,7 @@ def test_every_text_is_escaped(tmp_path: Path) -> None:
         scenes={evil: report().summary},
         curves={f"a/{evil}": [(1, 2.0)], f"b/{evil}": [(1, 2.0)]},
         panels=[replace(panel(), title=evil)],
-        profiles=[replace(report().profiles[0], title=evil)],
+        timelines=[replace(report().timelines[0], title=evil)],
         published=[{"method": evil, "psnr_rgb_u8": 30.0}],
     )
     found = Page(written(tmp_path / "report.html", content))

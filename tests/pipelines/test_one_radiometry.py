@@ -108,7 +108,7 @@ def test_an_applied_model_gives_what_was_measured(case: tuple[Paper[Any], Store,
     (scene,) = store.scenes("val")
     torch.manual_seed(0)
     network: Any = paper.network().eval()
-    header = {**paper.describe(), **network.recipe, "statistics": statistics(store, paper.seen)}
+    header = {**paper.describe(), **network.made_from, "statistics": statistics(store, paper.seen)}
     save_weights(network, folder / "ema.safetensors", {"satsr": json.dumps(header)})
     model = load(folder / "ema.safetensors", device="cpu")
     frames = native(scene)

@@ -3,7 +3,7 @@
 from pydantic import BaseModel, ConfigDict
 
 
-class Ref(BaseModel):
+class Output(BaseModel):
     """An output of a stage.
 
     Attributes:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from satsr.errors import SatsrError
-from satsr.tracking.versions import Reference, parsed, registered
+from satsr.tracking.versions import VersionName, parsed, registered
 
 SUFFIXES = (".onnx", ".safetensors")
 EXAMPLES = "rasvsr@champion, rasvsr/3, or a path to an .onnx or .safetensors file"
@@ -28,31 +28,31 @@ class Located:
 
 
 @contextmanager
-def located(reference: str, backend: str) -> Iterator[Located]:
-    """Finds the file that ``reference`` means.
+def located(name: str, backend: str) -> Iterator[Located]:
+    """Finds the file that ``name`` means.
 
     Args:
-        reference: ``name@alias``, ``name/version``, ``name`` (its champion), or a path.
+        name: ``name@alias``, ``name/version``, ``name`` (its champion), or a path.
         backend: ``onnx`` wants the graph, ``torch`` the weights.
 
     Raises:
         SatsrError: there is no such file, model, alias or version.
     """
-    path = Path(reference)
+    path = Path(name)
     if path.suffix in SUFFIXES:
         if not path.is_file():
             raise SatsrError(f"there is no model file {path}: give {EXAMPLES}.")
         yield Located(path, path.name)
         return
-    wanted = parsed(reference)
+    wanted = parsed(name)
     if path.exists() or wanted is None:
-        raise SatsrError(f"{reference!r} is no model: give {EXAMPLES}.")
+        raise SatsrError(f"{name!r} is no model: give {EXAMPLES}.")
     wanted = replace(wanted, alias="champion") if wanted.bare else wanted
     with tempfile.TemporaryDirectory(prefix="satsr-model-") as folder:
         yield _fetched(wanted, backend, Path(folder))
 
 
-def _fetched(wanted: Reference, backend: str, folder: Path) -> Located:
+def _fetched(wanted: VersionName, backend: str, folder: Path) -> Located:
     from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
 
