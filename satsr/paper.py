@@ -17,6 +17,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from satsr.config.recipe import ConfigOf
+from satsr.degrade import imresize
 from satsr.radiometry import Normalisation
 from satsr.scores import Scores
 from satsr.store.store import Scene, Store
@@ -116,6 +117,25 @@ class Paper(ABC, Generic[ConfigOf]):
     @abstractmethod
     def score(self, scene: Scene, output: np.ndarray) -> list[Scores]:
         """The protocol of the paper: one dictionary of named metrics per frame of the output."""
+
+    @abstractmethod
+    def written(self, scene: Scene, output: np.ndarray) -> np.ndarray:
+        """What ``satsr upscale`` would write: (T, sH, sW, C) float32 native values, clipped to them and whole."""
+
+    @abstractmethod
+    def reference(self, scene: Scene) -> np.ndarray:
+        """What an output should equal, (T, sH, sW, C) float32 native values."""
+
+    @abstractmethod
+    def given(self, scene: Scene) -> np.ndarray:
+        """The images that an output enlarges, (T, h, w, C) float32 native values."""
+
+    def shrink(self, images: np.ndarray) -> np.ndarray:
+        """The degradation between :meth:`reference` and :meth:`given`: (T, sH, sW, C) float32 to (T, h, w, C).
+
+        The antialiased cubic (a = -0.5) unless the paper has another.
+        """
+        return np.stack([imresize(image, 1 / self.config.convert.scale) for image in images])
 
     @abstractmethod
     def pictures(self, scene: Scene, output: np.ndarray | None, role: str) -> np.ndarray:

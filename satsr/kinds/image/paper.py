@@ -13,7 +13,7 @@ import numpy as np
 
 from satsr.config.recipe import ConfigOf
 from satsr.degrade import imresize
-from satsr.kinds.image.samples import Pairing
+from satsr.kinds.image.samples import Pairing, shrunk
 from satsr.metrics import mae, mse, psnr_float, ssim_kornia
 from satsr.paper import Paper
 from satsr.radiometry import Normalisation
@@ -94,6 +94,22 @@ class PairPaper(Paper[ConfigOf], Generic[ConfigOf]):
             }
         ]
 
+    def written(self, scene: Scene, output: np.ndarray) -> np.ndarray:
+        """One image of whole digital numbers."""
+        return np.asarray(np.rint(_native(output, self.pairing))[None])
+
+    def reference(self, scene: Scene) -> np.ndarray:
+        """The target, with the radiometry of the image that is enlarged."""
+        return _native(self.pairing.whole(scene)[1], self.pairing)[None]
+
+    def given(self, scene: Scene) -> np.ndarray:
+        """The image nearest in date, or the shrunk target, without noise."""
+        return _native(self.pairing.whole(scene)[0][0], self.pairing)[None]
+
+    def shrink(self, images: np.ndarray) -> np.ndarray:
+        """The bilinear with antialiasing that makes the inputs of shrunk targets."""
+        return np.stack([shrunk(image, self.pairing.scale) for image in images])
+
     def pictures(self, scene: Scene, output: np.ndarray | None, role: str) -> np.ndarray:
         """One picture: the output, the target, or the image nearest in date; reflectance of 0.3 is white."""
         pairing = self.pairing
@@ -113,9 +129,13 @@ class PairPaper(Paper[ConfigOf], Generic[ConfigOf]):
 
 def denormalised(output: np.ndarray, pairing: Pairing) -> np.ndarray:
     """(3, H, W) in the network's range to values (H, W, 3) in 0..1: reflectance, or 8-bit values over 255."""
+    return _native(output, pairing) / np.float32(pairing.normalisation.native[1])
+
+
+def _native(output: np.ndarray, pairing: Pairing) -> np.ndarray:
+    """(3, H, W) in the network's range, to which it is clipped, to native values (H, W, 3)."""
     normalisation = pairing.normalisation
-    inside = np.clip(output.transpose(1, 2, 0), *normalisation.range)
-    return normalisation.inverse(inside) / np.float32(normalisation.native[1])
+    return normalisation.inverse(np.clip(output.transpose(1, 2, 0), *normalisation.range))
 
 
 def _enlarged(image: np.ndarray, pairing: Pairing) -> np.ndarray:

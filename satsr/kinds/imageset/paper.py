@@ -80,6 +80,27 @@ class ImagesetPaper(Paper[ConfigOf], Generic[ConfigOf]):
             row[f"cpsnr_{band.lower()}"] = row["cpsnr"]
         return [row]
 
+    def written(self, scene: Scene, output: np.ndarray) -> np.ndarray:
+        """One image of whole digital numbers."""
+        return np.asarray(np.rint(self.radiometry.inverse(output))[..., None])
+
+    def reference(self, scene: Scene) -> np.ndarray:
+        """The image ``hr``, unclear pixels as they are."""
+        return np.asarray(scene.read("hr", 0)[None, ..., None], np.float32)
+
+    def given(self, scene: Scene) -> np.ndarray:
+        """The mean of the clearest views, whose enlargements are the baseline."""
+        lr, qm = read_views(scene)
+        clear_pixels = np.count_nonzero(qm, axis=(1, 2))
+        return np.asarray(lr[clear_pixels == clear_pixels.max()].mean(axis=0)[None, ..., None], np.float32)
+
+    def shrink(self, images: np.ndarray) -> np.ndarray:
+        """The mean of the fine pixels in each coarse one: a detector's area."""
+        scale = self.config.convert.scale
+        count, height, width, bands = images.shape
+        blocks = images.reshape(count, height // scale, scale, width // scale, scale, bands)
+        return np.asarray(blocks.mean(axis=(2, 4)))
+
     def pictures(self, scene: Scene, output: np.ndarray | None, role: str) -> np.ndarray:
         """One 8-bit picture, gray as RGB: the output, the reference, or the clearest view, all in the same stretch."""
         hr, sm = scene.read("hr", 0), scene.read("sm", 0) != 0

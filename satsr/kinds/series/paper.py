@@ -75,6 +75,18 @@ class SeriesPaper(Paper[ConfigOf], Generic[ConfigOf]):
             }
         ]
 
+    def written(self, scene: Scene, output: np.ndarray) -> np.ndarray:
+        """One image of whole digital numbers, reflectance times 10000."""
+        return np.rint(self.to_reflectance(output) * np.float32(REFLECTANCE))[None]
+
+    def reference(self, scene: Scene) -> np.ndarray:
+        """The matched target."""
+        return self.to_reflectance(self.target(scene))[None] * np.float32(REFLECTANCE)
+
+    def given(self, scene: Scene) -> np.ndarray:
+        """The image nearest in date."""
+        return nearest_image(scene)[None].astype(np.float32)
+
     def target(self, scene: Scene) -> np.ndarray:
         """What the network should give, (3, sH, sW) in -1..1."""
         return planes(target_values(scene, self.match, self.radiometry)(scene.read("hr", 0)))

@@ -61,6 +61,18 @@ class VideoPaper(Paper[VideoConfigOf], Generic[VideoConfigOf]):
             rows.append(row)
         return rows
 
+    def written(self, scene: Scene, output: np.ndarray) -> np.ndarray:
+        """8-bit RGB frames."""
+        return self.to_u8(output).astype(np.float32)
+
+    def reference(self, scene: Scene) -> np.ndarray:
+        """The frames ``hr``."""
+        return _frames(scene, "hr")
+
+    def given(self, scene: Scene) -> np.ndarray:
+        """The frames ``lr``."""
+        return _frames(scene, "lr")
+
     def glimpse(self, network: nn.Module, scene: Scene) -> list[Scores]:
         """The first ``train.validate_frames`` frames of a clip."""
         output = self.run(network, self.inputs(scene, self.config.train.validate_frames))
@@ -76,6 +88,10 @@ class VideoPaper(Paper[VideoConfigOf], Generic[VideoConfigOf]):
         """(T, 3, H, W) float to (T, H, W, 3) uint8: clipped to 0..1, times 255, rounded to even at ties."""
         pixels: np.ndarray = np.rint(self.radiometry.inverse(output)).astype(np.uint8)
         return pixels.transpose(0, 2, 3, 1)
+
+
+def _frames(scene: Scene, role: str) -> np.ndarray:
+    return np.stack([scene.read(role, index) for index in range(scene.count(role))]).astype(np.float32)
 
 
 def _count(scene: Scene, limit: int | None) -> int:
