@@ -118,14 +118,13 @@ def _upscale(arguments: argparse.Namespace) -> None:
 
 
 def _setting(text: str) -> tuple[str, Any]:
-    from ruamel.yaml import YAML
-
+    from satsr.config.resolve import read_value
     from satsr.errors import SatsrError
 
     key, equals, value = text.partition("=")
     if not equals:
         raise SatsrError(f"{text!r} is not of the form key=value.")
-    return key, YAML(typ="safe").load(value)
+    return key, read_value(value)
 
 
 def _show(arguments: argparse.Namespace) -> None:

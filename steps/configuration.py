@@ -15,6 +15,8 @@ def named(module: str, attribute: str, paper: str) -> Any:
     Raises:
         SatsrError: there is no such module.
     """
+    if not paper.isidentifier() or paper.startswith("_"):
+        raise SatsrError(f"no paper is called {paper!r}: a paper's name is that of its file, such as rasvsr.")
     try:
         return getattr(import_module(module), attribute)
     except ModuleNotFoundError as error:

@@ -17,7 +17,7 @@ from steps.job import job
 def run(paper: str, root: Path) -> None:
     """Registers the version, evaluates the gates, sets the aliases, and leaves manifest and card.
 
-    The version is ``challenger``; it is ``champion`` as well when it passes its gates and there is no champion yet.
+    The version is ``challenger``; it is ``champion`` as well when it passes its gates and nobody has decided yet.
     """
     work = job(paper, root)
     recipe, places, name = work.paper, work.places, work.paper.registered_name
@@ -40,7 +40,7 @@ def run(paper: str, root: Path) -> None:
         )
         aliases = [registry.CHALLENGER]
         registry.set_alias(run.client, name, registry.CHALLENGER, version)
-        if gates.passed(outcome) and registry.alias(run.client, name, registry.CHAMPION) is None:
+        if gates.passed(outcome) and decisions.undecided(run.client, name):
             registry.set_alias(run.client, name, registry.CHAMPION, version)
             decisions.first_champion(run.client, name, version)
             aliases.append(registry.CHAMPION)

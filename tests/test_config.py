@@ -5,7 +5,9 @@ import pytest
 from satsr.config.change import change
 from satsr.config.data import Section
 from satsr.config.recipe import Config, Train, load
+from satsr.config.resolve import read_value
 from satsr.errors import SatsrError
+from steps.configuration import config_of
 
 
 class Network(Section):
@@ -69,6 +71,8 @@ def test_choosing_a_profile_takes_its_data_along(project: Path) -> None:
         ({"profile": "fast"}, "no profile 'fast'"),
         ({"data.path": "x"}, "not a section"),
         ({"rooms.kind": "video"}, "is no setting"),
+        ({"train": 3}, r"toy.train in params.yaml must be a section of settings, found 3: .* toy.train.<key>"),
+        ({"convert": [1, 2]}, r"toy.convert in params.yaml must be a section"),
         ({"data": "my/frames"}, "'my/frames', which does not exist"),
     ],
 )
@@ -94,6 +98,18 @@ def test_broken_yaml_is_a_sentence(project: Path) -> None:
     (project / "params.yaml").write_text("papers: [unclosed")
     with pytest.raises(SatsrError, match="not valid YAML"):
         load(ToyConfig, "toy", project)
+
+
+@pytest.mark.parametrize("value", ["{a", "!!python/object:os.system x", "!foo", "a: b: c", "&x *y", "\x00"])
+def test_a_value_that_is_no_plain_yaml_is_a_sentence(value: str) -> None:
+    with pytest.raises(SatsrError, match="is no plain YAML value"):
+        read_value(value)
+
+
+@pytest.mark.parametrize("paper", ["../x", "rasvsr/../msdtgp", "", "a b", "x.y", "chain", "__init__"])
+def test_what_is_no_papers_name_is_a_sentence(paper: str) -> None:
+    with pytest.raises(SatsrError, match="no paper is called"):
+        config_of(paper)
 
 
 def test_train_has_no_unchecked_defaults() -> None:

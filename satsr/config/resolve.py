@@ -30,6 +30,18 @@ def read_yaml(path: Path) -> Any:
         raise SatsrError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
 
 
+def read_value(text: str) -> Any:
+    """A single value as YAML has it: a number, a word, a list, true, null.
+
+    Raises:
+        SatsrError: the text is not YAML, or has a tag.
+    """
+    try:
+        return YAML(typ="safe").load(text)
+    except YAMLError as error:
+        raise SatsrError(f"{text!r} is no plain YAML value: {' '.join(str(error).split())}") from None
+
+
 def merged(paper: str, root: Path, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The plain values of ``paper``'s configuration: ``paper``, ``profile``, ``data``, and each section merged.
 
@@ -63,9 +75,23 @@ def merged(paper: str, root: Path, changes: Mapping[str, Any] | None = None) -> 
         )
     values: dict[str, Any] = {"paper": paper, "profile": profile, "data": data}
     for section in SECTIONS:
-        changed = {key: value for key, value in (changes.get(section) or {}).items() if value is not None}
-        values[section] = {**(recipe.get(section) or {}), **changed}
+        changed = _keys(changes, section, "params.yaml", paper)
+        values[section] = {
+            **_keys(recipe, section, recipe_file.name, profile),
+            **{key: value for key, value in changed.items() if value is not None},
+        }
     return values
+
+
+def _keys(block: Mapping[str, Any], section: str, file: str, owner: str) -> Mapping[str, Any]:
+    """The settings of one section of a block; none where it is absent or null."""
+    found = block.get(section)
+    if found is not None and not isinstance(found, Mapping):
+        raise SatsrError(
+            f"{owner}.{section} in {file} must be a section of settings, found {found!r}: name one of its keys, as in "
+            f"{owner}.{section}.<key>."
+        )
+    return found or {}
 
 
 def section(model: type[Model], name: str, paper: str, root: Path) -> Model:

@@ -16,6 +16,7 @@ from typing import Any
 
 from satsr.errors import SatsrError
 from satsr.locks import locked
+from satsr.register.markdown import escaped
 from satsr.register.registry import CHALLENGER, CHAMPION, DECISIONS, alias, drop_alias, facts_of, set_alias
 from satsr.tracking import Run
 from satsr.tracking.versions import parsed
@@ -174,7 +175,7 @@ def approve(
     Raises:
         SatsrError: the version must not be promoted, the reason is empty, or another promotion came in between.
     """
-    _reasoned(why)
+    why = _reasoned(why)
     with _alone(lock):
         candidate = version(client, name, number)
         current = alias(client, name, CHAMPION)
@@ -201,7 +202,7 @@ def reject(client: Any, name: str, number: int, why: str, lock: Path) -> Decisio
     Raises:
         SatsrError: it is the champion, or the reason is empty.
     """
-    _reasoned(why)
+    why = _reasoned(why)
     with _alone(lock):
         candidate = version(client, name, number)
         current = alias(client, name, CHAMPION)
@@ -216,9 +217,13 @@ def rollback(client: Any, name: str, why: str, lock: Path) -> Decision:
     """Brings back the champion that was there before the last promotion.
 
     Raises:
-        SatsrError: there is no earlier champion, or the reason is empty.
+        SatsrError: there is no such model or no earlier champion, or the reason is empty.
     """
-    _reasoned(why)
+    why = _reasoned(why)
+    wanted = parsed(name)
+    if wanted is None or not wanted.bare:
+        raise SatsrError(f"{name!r} is no model: a rollback takes the model alone, for instance rasvsr.")
+    versions(client, name)
     with _alone(lock):
         current = alias(client, name, CHAMPION)
         moves = [entry for entry in history(client, name) if entry.before != entry.after]
@@ -234,6 +239,11 @@ def history(client: Any, name: str) -> list[Decision]:
     """All decisions on a model, oldest first."""
     tags = client.get_registered_model(name).tags
     return [Decision(**json.loads(tags[key])) for key in sorted(tags) if key.startswith(HISTORY)]
+
+
+def undecided(client: Any, name: str) -> bool:
+    """Whether there is no champion and never was one: where a person has decided, the pipeline does not."""
+    return alias(client, name, CHAMPION) is None and not history(client, name)
 
 
 def first_champion(client: Any, name: str, number: int) -> None:
@@ -265,16 +275,19 @@ def _list(client: Any, name: str, entries: list[Decision]) -> None:
     """Puts the decisions, newest first, at the end of the model's description, where MLflow shows them."""
     lines = [
         f"- {entry.when[:16].replace('T', ' ')} UTC, {entry.who}: {entry.action} version {entry.version} "
-        f"(champion: {entry.before or 'none'} → {entry.after or 'none'}). {entry.why}"
+        f"(champion: {entry.before or 'none'} → {entry.after or 'none'}). {escaped(entry.why)}"
         for entry in reversed(entries)
     ]
     described = client.get_registered_model(name).description or ""
     client.update_registered_model(name, description=described.partition(DECISIONS)[0] + DECISIONS + "\n".join(lines))
 
 
-def _reasoned(why: str) -> None:
-    if not why.strip():
+def _reasoned(why: str) -> str:
+    """The reason on one line: a line break would let it pass for another entry of the history."""
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in why).split())
+    if not line:
         raise SatsrError('a decision needs a reason: add --why "...".')
+    return line
 
 
 def _alone(lock: Path) -> AbstractContextManager[None]:

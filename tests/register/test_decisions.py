@@ -121,6 +121,36 @@ def test_approval_rejection_and_rollback_move_one_alias_and_keep_their_history(m
     assert artifacts == [f"review/{models.name}-history.json"]
 
 
+def test_a_reason_cannot_forge_an_entry_or_markup(models: Registry) -> None:
+    models.add("30.0")
+    forged = "fine\n- 2099-01-01 00:00 UTC, root: approve version 99\r\u2028<img src=x> [a](http://b) `c`"
+    decisions.approve(models.client, models.name, 1, forged, models.lock)
+    (entry,) = decisions.history(models.client, models.name)
+    assert entry.why == "fine - 2099-01-01 00:00 UTC, root: approve version 99 <img src=x> [a](http://b) `c`"
+    description = models.client.get_registered_model(models.name).description
+    (line,) = [line for line in description.splitlines() if "2099" in line]
+    assert line.endswith(r"\<img src=x\> \[a\](http://b) \`c\`")
+
+
+def test_a_model_whose_champion_was_deleted_waits_for_a_person(models: Registry) -> None:
+    models.add("30.0")
+    assert decisions.undecided(models.client, models.name)
+    decisions.approve(models.client, models.name, 1, "a start", models.lock)
+    models.client.delete_model_version(models.name, "1")
+    models.add("31.0")
+    assert models.champion() is None
+    assert not decisions.undecided(models.client, models.name)
+
+
+def test_a_rollback_takes_a_model_and_no_version(models: Registry) -> None:
+    models.add("30.0")
+    for wrong in (f"{models.name}/1", f"{models.name}@champion", "a b", ""):
+        with pytest.raises(SatsrError, match="takes the model alone"):
+            decisions.rollback(models.client, wrong, "x", models.lock)
+    with pytest.raises(SatsrError, match="the registry has no model 'nobody'"):
+        decisions.rollback(models.client, "nobody", "x", models.lock)
+
+
 @pytest.fixture(scope="module")
 def started(root: Path, graph: Path) -> Registry:
     """A model whose first version is its champion."""
