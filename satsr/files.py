@@ -1,5 +1,6 @@
 """Files that are either complete or absent: written under a temporary name, flushed to disk, then renamed."""
 
+import errno
 import hashlib
 import json
 import os
@@ -12,6 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from satsr.errors import SatsrError
+
+DISK_REASONS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the quota of the disk is used up",
+    errno.EFBIG: "the disk takes no larger file",
+    errno.EROFS: "the file system is read-only",
+    errno.EACCES: "permission is denied",
+}
 
 
 @contextmanager
@@ -96,13 +105,11 @@ def require_space(folder: Path, needed: int, purpose: str) -> None:
 
 @contextmanager
 def disk_errors(purpose: str) -> Iterator[None]:
-    """Turns "no space left", "read-only" and "permission denied" into sentences."""
+    """Turns what a disk refuses (:data:`DISK_REASONS`) into sentences."""
     try:
         yield
     except OSError as error:
-        reason = {28: "the disk is full", 30: "the file system is read-only", 13: "permission is denied"}.get(
-            error.errno or 0
-        )
+        reason = DISK_REASONS.get(error.errno or 0)
         if reason is None:
             raise
         with suppress(AttributeError):

@@ -19,7 +19,8 @@ from satsr.locks import locked
 from satsr.progress import Bar
 
 BLOCK = 1 << 20
-TIMEOUT_SECONDS = 60.0
+SLOWEST = 1000
+"""Bytes a second below which a server is taken to have stalled."""
 FLEETING = (408, 425, 429, 500, 502, 503, 504)
 WEB_PAGE = "a web page came instead of the file (a quota, a log-in or a licence page)"
 HTML = re.compile(rb"\s*<(!doctype html|html|head|script)", re.IGNORECASE)
@@ -31,13 +32,15 @@ class Patience:
     """How stubborn a download is.
 
     Attributes:
-        attempts: that may fail in a row without a byte of progress, per mirror.
+        attempts: that may fail in a row, per mirror; one that brought at least :data:`BLOCK` bytes counts as the first.
         first_pause: seconds before the second attempt; doubles each time.
+        timeout: seconds in which something must arrive, at :data:`SLOWEST` bytes a second.
         sleep: how to wait.
     """
 
     attempts: int = 5
     first_pause: float = 1.0
+    timeout: float = 60.0
     sleep: Callable[[float], None] = time.sleep
 
 
@@ -125,15 +128,15 @@ def _patiently(url: str, part: Path, size: int | None, patience: Patience) -> No
     while True:
         before = _length(part)
         try:
-            return _request(url, part, size)
+            return _request(url, part, size, patience.timeout)
         except _Broken as error:
-            failed = 1 if _length(part) > before else failed + 1
+            failed = 1 if _length(part) >= before + BLOCK else failed + 1
             if failed >= patience.attempts:
                 raise _Refused(f"{error} ({failed} attempts)") from None
             patience.sleep(patience.first_pause * 2 ** (failed - 1))
 
 
-def _request(url: str, part: Path, size: int | None) -> None:
+def _request(url: str, part: Path, size: int | None, timeout: float) -> None:
     """One connection: continues ``part`` or begins it anew."""
     state = _state(part, url)
     begin = _length(part) if state else 0
@@ -148,8 +151,8 @@ def _request(url: str, part: Path, size: int | None) -> None:
             request.add_header("If-Range", state["mark"])
     try:
         # An opener of its own reads the proxies of the environment as they are now.
-        with urllib.request.build_opener().open(request, timeout=TIMEOUT_SECONDS) as response:
-            _receive(response, url, part, size, begin)
+        with urllib.request.build_opener().open(request, timeout=timeout) as response:
+            _receive(response, url, part, size, begin, timeout)
     except urllib.error.HTTPError as error:
         if error.code == 416:
             _discard(part)
@@ -160,11 +163,13 @@ def _request(url: str, part: Path, size: int | None) -> None:
         if isinstance(error.reason, ssl.SSLCertVerificationError):
             raise _Refused(str(error.reason)) from None
         raise _Broken(str(error.reason)) from None
+    except TimeoutError:
+        raise _Broken(f"the server sent nothing for {timeout:.0f} s") from None
     except (OSError, http.client.HTTPException) as error:
         raise _Broken(f"{type(error).__name__} {error}".strip()) from None
 
 
-def _receive(response: Any, url: str, part: Path, size: int | None, begin: int) -> None:
+def _receive(response: Any, url: str, part: Path, size: int | None, begin: int, timeout: float) -> None:
     headers = response.headers
     # A weak ETag does not promise equal bytes, so it cannot be resumed on.
     mark = headers.get("ETag") or headers.get("Last-Modified") or ""
@@ -190,21 +195,26 @@ def _receive(response: Any, url: str, part: Path, size: int | None, begin: int) 
         if not begin:
             part.unlink(missing_ok=True)
             write_json(_state_file(part), {"url": redact(url), "mark": mark, "length": length})
-        received = _copy(response, part, begin, length)
+        received = _copy(response, part, begin, length, timeout)
     if length is not None and received < length:
         raise _Broken(f"the connection ended after {received} of {length} bytes")
 
 
-def _copy(response: Any, part: Path, begin: int, length: int | None) -> int:
-    """Appends what comes; returns the length of the file."""
+def _copy(response: Any, part: Path, begin: int, length: int | None, timeout: float) -> int:
+    """Appends what comes, as soon as it comes; returns the length of the file."""
     mega = 1_000_000
     received = begin
     label = f"{part.name.removesuffix('.part')} (MB)"
     with part.open("ab") as handle, Bar(label, (length or 0) // mega, begin // mega) as bar:
-        while block := response.read(BLOCK):
+        since, then = time.monotonic(), received
+        while block := response.read1(BLOCK):
             handle.write(block)
             bar.advance((received + len(block)) // mega - received // mega)
             received += len(block)
+            if (waited := time.monotonic() - since) > timeout:
+                if received - then < SLOWEST * waited:
+                    raise _Broken(f"the server sent only {received - then} bytes in {waited:.0f} s")
+                since, then = time.monotonic(), received
         handle.flush()
         os.fsync(handle.fileno())
     return received

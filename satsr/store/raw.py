@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from satsr.errors import SatsrError
+from satsr.errors import SatsrError, listed
 from satsr.files import files_below, read_json
 
 RAW = "raw.json"
@@ -67,8 +67,15 @@ def raw_root(raw: Path, content: Raw, base: Path | None = None) -> Path:
 
 
 def walked(root: Path) -> list[tuple[str, int, Path]]:
-    """Path relative to the root, size and the file itself, sorted."""
+    """Path relative to the root, size and the file itself, sorted.
+
+    Raises:
+        SatsrError: links that lead nowhere; all are listed.
+    """
     if root.is_file():
         return [(root.name, root.stat().st_size, root)]
     files = [file for file in files_below(root) if file.name not in IGNORED]
+    dangling = [f"{file} -> {file.readlink()}" for file in sorted(files) if not file.exists()]
+    if dangling:
+        raise SatsrError(listed(f"links in {root} lead nowhere: mend or remove them", dangling))
     return sorted((file.relative_to(root).as_posix(), file.stat().st_size, file) for file in files)

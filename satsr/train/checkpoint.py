@@ -22,8 +22,8 @@ class Checkpoints:
             SatsrError: the disk is full or read-only; earlier checkpoints are intact.
         """
         path = self.folder / f"step-{step:08d}.ckpt"
-        with disk_errors("writing a checkpoint"), replacing(path) as temporary:
-            torch.save(state, temporary)
+        with disk_errors("writing a checkpoint"), replacing(path) as temporary, temporary.open("wb") as handle:
+            torch.save(state, handle)  # given a path, torch turns a full disk into an error of its own
         for old in self.paths()[: -self.keep]:
             old.unlink()
         return path

@@ -19,7 +19,9 @@ class Server:
         etag: of every file; None for no ETag.
         ranges: whether Range requests are honoured.
         cut_at: the first so many answers break off after this share of the file.
+        stall_at: the first so many answers stop after this share of the file and keep the connection open.
         html: answers a web page instead, with status 200.
+        stalled: set when stalled answers may end.
         statuses: what the next answers are instead of a file.
         requests: (path, Range header) of every request.
     """
@@ -29,6 +31,8 @@ class Server:
     etag: str | None = '"one"'
     ranges: bool = True
     cut_at: list[float] = field(default_factory=list)
+    stall_at: list[float] = field(default_factory=list)
+    stalled: threading.Event = field(default_factory=threading.Event)
     html: bool = False
     statuses: list[int] = field(default_factory=list)
     requests: list[tuple[str, str | None]] = field(default_factory=list)
@@ -65,6 +69,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if state.cut_at:
             rest = rest[: int(state.cut_at.pop(0) * len(content)) - begin]
+        if state.stall_at:
+            self.wfile.write(rest[: int(state.stall_at.pop(0) * len(content)) - begin])
+            self.wfile.flush()
+            state.stalled.wait()
+            return None
         self.wfile.write(rest)
         return None
 
@@ -89,6 +98,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         state.url = f"http://127.0.0.1:{running.server_address[1]}"
         threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         yield state
+        state.stalled.set()
         running.shutdown()
 
 

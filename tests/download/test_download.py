@@ -87,6 +87,15 @@ def test_folders_behind_links_are_followed_once(tmp_path: Path, make_clip) -> No
     assert [entry["path"] for entry in found.files] == ["linked/clip/00000000.png", "linked/clip/00000001.png"]
 
 
+def test_links_that_lead_nowhere_are_listed(tmp_path: Path, make_clip) -> None:
+    make_clip(tmp_path / "clip", 2)
+    for name in ("00000002.png", "00000003.png"):
+        (tmp_path / "clip" / name).symlink_to(tmp_path / "gone" / name)
+    with pytest.raises(SatsrError, match=r"(?s)lead nowhere.*\(2 found\).*00000002\.png -> .*00000003\.png -> "):
+        download(card(files={"path": "clip"}), tmp_path / "raw", base=tmp_path)
+    assert not (tmp_path / "raw").exists()
+
+
 @pytest.mark.parametrize(("path", "says"), [("none", "does not exist"), ("empty", "is empty")])
 def test_a_missing_or_empty_folder_is_a_sentence(tmp_path: Path, path: str, says: str) -> None:
     (tmp_path / "empty").mkdir()

@@ -44,6 +44,21 @@ def test_a_download_cut_at_60_percent_is_resumed(
     assert pauses == [1.0]
 
 
+def test_a_server_that_stalls_in_mid_transfer_is_left_and_asked_again(tmp_path: Path, server) -> None:
+    server.files["/a.bin"], server.stall_at = CONTENT, [0.6]
+    impatient = Patience(attempts=2, first_pause=0, timeout=0.2)
+    assert fetch([f"{server.url}/a.bin"], tmp_path / "a.bin", checksum=SHA, patience=impatient).read_bytes() == CONTENT
+    assert [asked for _, asked in server.requests] == [None, "bytes=1800000-"]
+
+
+def test_a_server_that_always_stalls_is_a_sentence_and_what_came_is_kept(tmp_path: Path, server) -> None:
+    server.files["/a.bin"], server.stall_at = CONTENT, [0.1, 0.1, 0.1]
+    impatient = Patience(attempts=2, first_pause=0, timeout=0.2)
+    with pytest.raises(SatsrError, match=r"the server sent nothing for 0 s \(2 attempts\)"):
+        fetch([f"{server.url}/a.bin"], tmp_path / "a.bin", checksum=SHA, patience=impatient)
+    assert (tmp_path / "a.bin.part").read_bytes() == CONTENT[:300_000]
+
+
 def test_a_later_run_resumes_what_an_earlier_one_left(tmp_path: Path, server) -> None:
     server.files["/a.bin"], server.cut_at = CONTENT, [0.6, 0.6, 0.6]
     once = Patience(attempts=1)

@@ -10,7 +10,6 @@ from fnmatch import fnmatch
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +22,7 @@ from satsr.degrade import add_noise, blur, expose
 from satsr.errors import SatsrError
 from satsr.files import files_below
 from satsr.imagery.dates import date_in
+from satsr.imagery.npz import read_arrays
 
 MAX_COVER = 0.4
 """A pass with more of it under clouds is left out; ESA took views of Proba-V of which at least 0.6 is clear."""
@@ -190,12 +190,13 @@ def skies(masks: Path) -> list[Sky]:
     if masks.is_dir():
         files = [file for file in sorted(files_below(masks)) if file.suffix.lower() in IMAGES]
         return [Sky(load_mask(file) > 0, date_in(file.name)) for file in files]
-    try:
-        with np.load(masks, allow_pickle=False) as archive:
-            name = ARRAY if ARRAY in archive.files else archive.files[0]
-            stack, times = archive[name], archive[TIMES] if TIMES in archive.files else None
-    except (ValueError, OSError, EOFError, BadZipFile) as error:
-        raise SatsrError(f"{masks} cannot be read as a NumPy archive ({error}).") from None
+    arrays = read_arrays(masks, (ARRAY, TIMES))
+    if ARRAY not in arrays:
+        arrays = read_arrays(masks)
+    if not arrays:
+        raise SatsrError(f"{masks} holds no arrays: expected an array {ARRAY} of masks, (T, H, W).")
+    name = ARRAY if ARRAY in arrays else next(iter(arrays))
+    stack, times = arrays[name], arrays.get(TIMES)
     if stack.ndim != 3 or stack.dtype.kind not in "uib" or not stack.size:
         raise SatsrError(
             f"{masks} holds {name} of {stack.dtype} {stack.shape}: expected an array {ARRAY} of whole numbers, "

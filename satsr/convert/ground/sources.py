@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import NamedTuple
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from satsr.errors import SatsrError
 from satsr.files import files_below
 from satsr.imagery import bands, geotiff, sentinel2
 from satsr.imagery.images import read_image
+from satsr.imagery.npz import read_arrays
 from satsr.imagery.raster import Layer, Raster
 
 IMAGES = (*geotiff.SUFFIXES, ".png")
@@ -157,12 +157,7 @@ def scene_array(file: Path) -> np.ndarray:
     Raises:
         SatsrError: the archive is damaged, or it cannot be told which of its arrays is meant.
     """
-    try:
-        with np.load(file, allow_pickle=False) as archive:
-            names = [name for name in KNOWN_ARRAYS if name in archive.files] or archive.files
-            arrays = {name: archive[name] for name in names}
-    except (ValueError, OSError, EOFError, BadZipFile) as error:
-        raise SatsrError(f"{file} cannot be read as a NumPy archive ({error}).") from None
+    arrays = read_arrays(file, KNOWN_ARRAYS)
     images = {name: array for name, array in arrays.items() if array.ndim in (3, 4) and array.dtype.kind in "uif"}
     if len(images) != 1:
         found = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
@@ -170,7 +165,7 @@ def scene_array(file: Path) -> np.ndarray:
             f"{file} holds {found}: expected one array of imagery, (H, W, C), (C, H, W) or (T, H, W, C), "
             f"or one called {' or '.join(KNOWN_ARRAYS)}."
         )
-    array = np.asarray(*images.values())
+    (array,) = images.values()
     if array.ndim == 3:
         array = (array if array.shape[2] < array.shape[0] else np.moveaxis(array, 0, 2))[None]
     return array
