@@ -23,7 +23,10 @@ class Checkpoints:
         """
         path = self.folder / f"step-{step:08d}.ckpt"
         with disk_errors("writing a checkpoint"), replacing(path) as temporary, temporary.open("wb") as handle:
-            torch.save(state, handle)  # given a path, torch turns a full disk into an error of its own
+            try:
+                torch.save(state, handle)
+            except RuntimeError as error:  # with which torch covers what the disk said
+                raise error.__context__ if isinstance(error.__context__, OSError) else error from None
         for old in self.paths()[: -self.keep]:
             old.unlink()
         return path
