@@ -17,6 +17,9 @@ ENVIRONMENT = {
     "ZENML_ANALYTICS_OPT_IN": "false",
     "ZENML_ENABLE_RICH_TRACEBACK": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # by default a server that is gone holds every call for four minutes
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # a version's dozen files need no bar
     "ORT_DISABLE_TELEMETRY": "1",  # the Linux wheel writes ~/.cache/Microsoft otherwise
     "DVC_NO_ANALYTICS": "1",

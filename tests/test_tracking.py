@@ -1,5 +1,7 @@
 """The MLflow store: made once, whole, and a sentence where it cannot be used."""
 
+import os
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -49,3 +51,61 @@ def test_a_store_that_is_half_made_or_no_database_is_a_sentence(tmp_path: Path) 
     (other / "mlflow.db").write_bytes(b"not a database" * 100)
     with pytest.raises(SatsrError, match=r"mlflow\.db cannot be used"):
         tracking.client(other)
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> tuple[str, list[str]]:
+    """Of an MLflow server, and the command that starts it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    store = f"sqlite:///{tmp_path / 'server.db'}"
+    options = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1", "--backend-store-uri", store]
+    files = ["--default-artifact-root", (tmp_path / "artifacts").as_uri()]
+    return f"http://127.0.0.1:{port}", [sys.executable, "-m", "mlflow", "server", *options, *files]
+
+
+def started(url: str, command: list[str]) -> subprocess.Popen[bytes]:
+    """The running server; urllib3 asks again until it answers."""
+    from urllib3 import PoolManager, Retry
+
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    PoolManager().request("GET", f"{url}/health", retries=Retry(600, backoff_factor=0.2, backoff_max=0.2))
+    return server
+
+
+def stopped(server: subprocess.Popen[bytes]) -> None:
+    if server.poll() is None:
+        os.killpg(server.pid, 9)
+        server.wait()
+
+
+def test_a_server_that_goes_away_in_mid_training_costs_lines_and_no_metrics(
+    tmp_path: Path, address: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    url, command = address
+    for name, value in {"no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1", "MLFLOW_TRACKING_URI": url}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    server = started(url, command)
+    try:
+        with tracking.run(tmp_path, "toy") as run:
+            run.metrics({"loss": 3.0}, 1)
+            stopped(server)
+            run.metrics({"loss": 2.0}, 2)
+            run.metrics({"loss": 1.0}, 3)
+            server = started(url, command)
+        told = capfd.readouterr().err
+        assert told.count("MLflow does not answer") == 1 and "missing" not in told
+        history = tracking.client(tmp_path).get_metric_history(run.id, "loss")
+        assert [(point.step, point.value) for point in history] == [(1, 3.0), (2, 2.0), (3, 1.0)]
+        with (
+            pytest.raises(SatsrError, match=r"MLflow does not answer .*run the same command again"),
+            tracking.run(tmp_path, "toy") as run,
+        ):
+            stopped(server)
+            run.metrics({"loss": 2.0}, 2)
+            run.tags({"a": "b"})
+        assert "1 rows of metrics are missing from the MLflow run" in capfd.readouterr().err
+    finally:
+        stopped(server)

@@ -29,6 +29,8 @@ NOTE = "mlflow.note.content"
 """Tag that MLflow shows as the description of a run or of a logged model."""
 DIGEST = 36
 """MLflow's longest digest of a data set."""
+PATIENCE_SECONDS = 60.0
+"""How long metrics are only collected after the store has not answered."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,7 @@ class Run:
         self.client, self.id, self.experiment_id = found, run_id, experiment_id
         self._unsent: list[tuple[dict[str, float], int]] = []
         self._warned = False
+        self._again = 0.0
 
     def params(self, values: Mapping[str, Any]) -> None:
         """Logs parameters, nested keys joined by dots, secrets redacted."""
@@ -139,10 +142,15 @@ class Run:
         self.client.log_batch(self.id, params=[Param(key, value) for key, value in flat.items()])
 
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
-        """Logs metrics; what cannot be sent now is sent with the next call."""
+        """Logs metrics; what cannot be sent now is sent with a later call."""
+        self._unsent.append((dict(values), step))
+        if time.monotonic() >= self._again:
+            self.send()
+
+    def send(self) -> int:
+        """Sends the metrics that were not sent yet; how many rows of them are still waiting."""
         from mlflow.entities import Metric
 
-        self._unsent.append((dict(values), step))
         metrics = [
             Metric(key, float(value), 0, at)
             for row, at in self._unsent
@@ -156,9 +164,10 @@ class Run:
             if not self._warned:
                 reason = redact(str(error).splitlines()[0])
                 print(f"tracking: MLflow does not answer ({reason}); going on, will try again", file=sys.stderr)
-            self._warned = True
+            self._warned, self._again = True, time.monotonic() + PATIENCE_SECONDS
         else:
             self._unsent.clear()
+        return len(self._unsent)
 
     def measured(self, values: Mapping[str, float], data: Data, model_id: str) -> None:
         """Logs metrics of a logged model on a data set, which becomes an input of the run."""
@@ -198,7 +207,12 @@ def run(root: Path, experiment_name: str, lineage: str | None = None, name: str 
         experiment_name: one experiment per paper.
         lineage: when given, the newest run with this lineage goes on; if there is none, one is started.
         name: the run's name when it is started.
+
+    Raises:
+        SatsrError: the store cannot be used, or stopped answering.
     """
+    from mlflow.exceptions import MlflowException
+
     found = client(root)
     where = experiment(found, experiment_name, root)
     existing = find(found, where, lineage) if lineage else None
@@ -210,11 +224,22 @@ def run(root: Path, experiment_name: str, lineage: str | None = None, name: str 
     try:
         yield opened
         status = "FINISHED"
+    except MlflowException as error:
+        raise SatsrError(
+            f"MLflow does not answer ({redact(str(error).splitlines()[0])}): what the stage made is kept; run the same "
+            "command again when it does."
+        ) from None
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "Interrupted":
             status = "KILLED"
         raise
     finally:
+        if missing := opened.send():
+            print(
+                f"tracking: {missing} rows of metrics are missing from the MLflow run {existing}; the tables in "
+                f"results/{experiment_name} have them",
+                file=sys.stderr,
+            )
         with suppress(Exception):
             found.set_terminated(existing, status)
 
