@@ -139,7 +139,7 @@ def _blocks(image: np.ndarray) -> np.ndarray:
     """Whole blocks of (H, W, C) as (blocks, pixels, C)."""
     rows, columns = (side // Q2N_BLOCK for side in image.shape[:2])
     cut = image[: rows * Q2N_BLOCK, : columns * Q2N_BLOCK]
-    parts = cut.reshape(rows, Q2N_BLOCK, columns, Q2N_BLOCK, -1).swapaxes(1, 2)
+    parts = cut.reshape(rows, Q2N_BLOCK, columns, Q2N_BLOCK, image.shape[2]).swapaxes(1, 2)
     return np.asarray(parts.reshape(rows * columns, Q2N_BLOCK**2, image.shape[2]))
 
 
