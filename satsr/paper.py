@@ -139,7 +139,7 @@ class Paper(ABC, Generic[ConfigOf]):
         """
         return np.stack([imresize(image, 1 / self.config.convert.scale) for image in images])
 
-    def clear_pixels(self, scene: Scene, reference: np.ndarray) -> np.ndarray:
+    def clear_in_reference(self, scene: Scene, reference: np.ndarray) -> np.ndarray:
         """Where :meth:`reference` can be compared with, bool (T, H, W): everywhere unless the data say otherwise."""
         return np.ones(reference.shape[:3], bool)
 
@@ -153,7 +153,7 @@ class Paper(ABC, Generic[ConfigOf]):
             written: (T, sH, sW, C), from :meth:`written`.
             reference: (T, sH, sW, C), from :meth:`reference`.
         """
-        return list(zip(written, reference, self.clear_pixels(scene, reference), strict=True))
+        return list(zip(written, reference, self.clear_in_reference(scene, reference), strict=True))
 
     @abstractmethod
     def pictures(self, scene: Scene, output: np.ndarray | None, role: str) -> np.ndarray:

@@ -138,7 +138,7 @@ def opensr(compared: Compared) -> Iterator[Asked]:
     """Consistency, synthesis and correctness of each frame, as shares of the native range."""
     scene = compared.scene
     scaled = ((images / scene.highest).astype(np.float64) for images in (compared.images, scene.reference, scene.given))
-    masks = scene.paper.clear_pixels(scene.scene, scene.reference)
+    masks = scene.paper.clear_in_reference(scene.scene, scene.reference)
     for frame, (sr, hr, lr, clear) in enumerate(zip(*scaled, masks, strict=True)):
         yield _one(frame, "opensr_reflectance", opensr_reflectance, sr, lr, clear)
         if sr.shape[-1] > 1:

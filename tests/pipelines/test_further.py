@@ -39,17 +39,18 @@ def stored(folder: Path, paper: Paper[Any], lr_pixel_m: float | None = None) -> 
     fine = [ground[:, t : side + t] for t in range(FRAMES if top == 255 else 1)]
     small = [image.reshape(LR_PX, scale, LR_PX, scale, *bands).mean(axis=(1, 3)) for image in fine]
     with StoreWriter(folder, {"name": "test", **({"lr_pixel_m": lr_pixel_m} if lr_pixel_m else {})}) as writer:
-        for index in range(9 if paper.kind == "imageset" else FRAMES):
-            writer.put("val", "a", "lr", index, np.rint(small[index % len(small)]).astype(dtype))
+        for split in ("val", "test"):
+            for index in range(9 if paper.kind == "imageset" else FRAMES):
+                writer.put(split, "a", "lr", index, np.rint(small[index % len(small)]).astype(dtype))
+                if paper.kind == "imageset":
+                    writer.put(split, "a", "qm", index, np.full((LR_PX, LR_PX), 255, np.uint8))
+            for index, image in enumerate(fine):
+                writer.put(split, "a", "hr", index, np.rint(image).astype(dtype))
             if paper.kind == "imageset":
-                writer.put("val", "a", "qm", index, np.full((LR_PX, LR_PX), 255, np.uint8))
-        for index, image in enumerate(fine):
-            writer.put("val", "a", "hr", index, np.rint(image).astype(dtype))
-        if paper.kind == "imageset":
-            clear = np.full((side, side), 255, np.uint8)
-            clear[:8] = 0
-            writer.put("val", "a", "sm", 0, clear)
-        writer.describe("val", "a", {"days": [5 * (index - 1) for index in range(FRAMES)]})
+                clear = np.full((side, side), 255, np.uint8)
+                clear[:8] = 0
+                writer.put(split, "a", "sm", 0, clear)
+            writer.describe(split, "a", {"days": [5 * (index - 1) for index in range(FRAMES)]})
     return Store(folder)
 
 

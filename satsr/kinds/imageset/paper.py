@@ -102,7 +102,7 @@ class ImagesetPaper(Paper[ConfigOf], Generic[ConfigOf]):
         blocks = images.reshape(count, height // scale, scale, width // scale, scale, bands)
         return np.asarray(blocks.mean(axis=(2, 4)))
 
-    def clear_pixels(self, scene: Scene, reference: np.ndarray) -> np.ndarray:
+    def clear_in_reference(self, scene: Scene, reference: np.ndarray) -> np.ndarray:
         """The status map."""
         return np.asarray(scene.read("sm", 0)[None] != 0)
 
@@ -110,7 +110,7 @@ class ImagesetPaper(Paper[ConfigOf], Generic[ConfigOf]):
         self, scene: Scene, written: np.ndarray, reference: np.ndarray
     ) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Registered as for cPSNR; brightness stays as it is."""
-        unit, mask = self.radiometry.high[0], self.clear_pixels(scene, reference)[0]
+        unit, mask = self.radiometry.high[0], self.clear_in_reference(scene, reference)[0]
         sr, hr, clear_in_both = registered(written[0, ..., 0] / unit, reference[0, ..., 0] / unit, mask)
         return [(sr[..., None] * unit, hr[..., None] * unit, clear_in_both)]
 
