@@ -146,7 +146,7 @@ class Card(_Part):
         source: where the data come from.
         layout: the reader, a key of :data:`satsr.convert.layouts.LAYOUTS`; "auto" looks at the files.
         scale: high-resolution side over low-resolution side.
-        lr_pixel_m: side of a low-resolution pixel on the ground in metres, where it is one for all scenes.
+        lr_pixel_m: side of a low-resolution pixel on the ground in metres at this scale, if it is one for all scenes.
         options: of the reader, for layouts whose reader has some (the surrogate pairs of ``sentinel2``, for instance).
         limits: for its archives.
     """

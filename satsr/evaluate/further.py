@@ -47,14 +47,14 @@ class Further:
         paper: the recipe.
         scene: that is measured.
         groups: of :data:`GROUPS`.
-        lr_pixel_m: side of an input pixel on the ground in metres, None where it is not known.
+        pixel_m: side of a pixel of the reference on the ground in metres, None where it is not known.
         reasons: name of a metric -> why it is absent, filled while measuring.
     """
 
     paper: Paper[Any]
     scene: Scene
     groups: Sequence[str]
-    lr_pixel_m: float | None = None
+    pixel_m: float | None = None
     reasons: dict[str, str] = field(default_factory=dict)
 
     def score(self, output: np.ndarray) -> list[Scores]:
@@ -156,9 +156,9 @@ def _detail(sr: np.ndarray, hr: np.ndarray, lr: np.ndarray, clear: np.ndarray) -
 
 def frc(compared: Compared) -> Iterator[Asked]:
     """The resolved period, of all frames together: in metres, or in input pixels where their size is not known."""
-    scene, metres = compared.scene, compared.scene.lr_pixel_m
-    name = "frc_period_lr_px" if metres is None else "frc_period_m"
-    yield 0, name, lambda: {name: _period(compared.pairs) / scene.scale * (metres or 1)}
+    scene = compared.scene
+    name = "frc_period_lr_px" if scene.pixel_m is None else "frc_period_m"
+    yield 0, name, lambda: {name: _period(compared.pairs) * (scene.pixel_m or 1 / scene.scale)}
 
 
 def _period(pairs: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> float:

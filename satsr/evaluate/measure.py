@@ -97,10 +97,11 @@ def measure(paper: Paper[Any], store: Store, networks: Mapping[str, nn.Module]) 
         raise SatsrError("the store has no validation scenes: set convert.val_share, or add a val folder to the data.")
     result = Evaluation()
     groups = chosen(paper.config.evaluate.metrics, paper)
-    lr_pixel_m = store.manifest["card"].get("lr_pixel_m")
+    card = store.manifest["card"]
+    pixel_m = card["lr_pixel_m"] / card["scale"] if "lr_pixel_m" in card else None
     with Bar("evaluate", len(scenes) * (1 + len(networks))) as bar:
         for index, scene in enumerate(scenes):
-            sample, further = None, Further(paper, scene, groups, lr_pixel_m)
+            sample, further = None, Further(paper, scene, groups, pixel_m)
             rows: dict[str, list[Scores]] = {}
             more: dict[str, list[Scores]] = {}
             for method in (BASELINE, *networks):

@@ -67,6 +67,16 @@ def test_the_reference_is_improvement_the_enlarged_input_omission_and_noise_hall
         assert found.improvement + found.omission + found.hallucination == pytest.approx(1)
 
 
+def test_only_the_quarter_of_the_pixels_with_most_to_add_is_judged() -> None:
+    lr, side = np.full((32, 32, 1), 0.2), 128 - 2 * 16
+    detail = np.zeros((128, 128, 1))
+    detail[16:-16, 16:-16, 0] = np.linspace(0.001, 0.1, side**2).reshape(side, side)
+    hr, lines = 0.2 + detail, 12  # the output is right in the lower lines of the quarter, 24 lines, and plain elsewhere
+    found = np.where(np.arange(128)[:, None, None] >= 128 - 16 - lines, hr, 0.2)
+    right, other = 1 / (1 + 2 * np.exp(-4)), np.exp(-4) / (1 + 2 * np.exp(-4))
+    assert opensr_correctness(found, hr, lr).improvement == pytest.approx((right + other) / 2, rel=1e-9)
+
+
 def test_synthesis_is_the_detail_that_was_added() -> None:
     hr, lr = scene()
     enlarged = resized(lr, hr.shape[0])

@@ -57,8 +57,9 @@ def test_a_stretched_image_has_the_quality_that_the_formula_gives(metric) -> Non
 
 @pytest.mark.parametrize("metric", [uiqi, q2n])
 def test_where_both_are_flat_only_brightness_is_compared(metric) -> None:
-    flat = np.full((32, 32, 3), 100.3)
-    assert metric(3 * flat, flat) == pytest.approx(2 * 3 / (1 + 3**2), rel=1e-9)
+    for level in generator(15, "flat").random(20):
+        flat = np.full((32, 32, 3), 1000 * level)
+        assert metric(3 * flat, flat) == pytest.approx(2 * 3 / (1 + 3**2), rel=1e-9)
     assert metric(0 * flat, 0 * flat) == 1
 
 

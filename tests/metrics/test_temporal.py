@@ -54,6 +54,11 @@ def test_what_leaves_the_frame_or_is_covered_does_not_count() -> None:
     assert motion.visible[35:55, 51:57].mean() < 0.5 < 0.9 < motion.visible[70:90].mean()
 
 
+def test_where_the_motions_there_and_back_disagree_pixels_do_not_count() -> None:
+    (cut,) = motions(np.stack([texture(96), texture(96, index=1)]))  # two grounds: what is found is no motion
+    assert cut.visible.mean() < 0.4
+
+
 def test_what_has_no_value_is_an_error_not_a_number() -> None:
     clip = panned(3)
     with pytest.raises(SatsrError, match="at least 2 frames"):

@@ -21,7 +21,7 @@ from tests.pipelines.test_one_radiometry import bound
 LR_PX, FRAMES = 32, 3
 PERFECT = {
     **{"ergas": 0, "uiqi": 1, "q2n": 1, "sam_deg": 0, "warping_error_gap": 0},
-    **{"frc_period_m": 2 * 10 / 4, "frc_period_lr_px": 2 / 4},
+    **{"frc_period_m": 2 * 2.5, "frc_period_lr_px": 2 / 4},
 }
 
 
@@ -38,7 +38,9 @@ def stored(folder: Path, paper: Paper[Any], lr_pixel_m: float | None = None) -> 
     dtype = np.uint8 if top == 255 else np.uint16
     fine = [ground[:, t : side + t] for t in range(FRAMES if top == 255 else 1)]
     small = [image.reshape(LR_PX, scale, LR_PX, scale, *bands).mean(axis=(1, 3)) for image in fine]
-    with StoreWriter(folder, {"name": "test", **({"lr_pixel_m": lr_pixel_m} if lr_pixel_m else {})}) as writer:
+    with StoreWriter(
+        folder, {"name": "test", "scale": scale, **({"lr_pixel_m": lr_pixel_m} if lr_pixel_m else {})}
+    ) as writer:
         for split in ("val", "test"):
             for index in range(9 if paper.kind == "imageset" else FRAMES):
                 writer.put(split, "a", "lr", index, np.rint(small[index % len(small)]).astype(dtype))
@@ -62,15 +64,13 @@ def scene_of(store: Store) -> Scene:
 @pytest.mark.parametrize("name", ["rasvsr", "srgan", "breizhsr", "qanet"])
 def test_a_perfect_output_has_the_best_values_and_the_baseline_has_not(name: str, tmp_path: Path) -> None:
     paper = bound(name)
-    store = stored(tmp_path / "store", paper, lr_pixel_m=None if name == "rasvsr" else 10)
-    further = Further(paper, scene_of(store), chosen(["default"], paper), None if name == "rasvsr" else 10)
+    store = stored(tmp_path / "store", paper)
+    further = Further(paper, scene_of(store), chosen(["default"], paper), None if name == "rasvsr" else 2.5)
     perfect = [asked[2]() for group in further.groups for asked in GROUPS[group](Compared(further, further.reference))]
     baseline = further.score(paper.baseline(scene_of(store)))
     values = {metric: value for scores in perfect for metric, value in scores.items()}
-    if name == "qanet":
-        assert values["frc_period_m"] == pytest.approx(2 * 10 / 3)
     for metric, best in PERFECT.items():
-        if metric in values and not (name == "qanet" and metric == "frc_period_m"):
+        if metric in values:
             assert values[metric] == pytest.approx(best, abs=1e-5), metric
     assert not further.reasons and set(values) == set(baseline[0])
     worse = [m for m in values if direction(m) * (values[m] - baseline[0][m]) < 0 and m in PERFECT]
@@ -83,7 +83,9 @@ def test_the_evaluation_measures_them_for_every_method_and_clip_values_stand_onc
     evaluation = measure(paper, stored(tmp_path / "store", paper, lr_pixel_m=10), {})
     rows = evaluation.frames
     assert [row["frame"] for row in rows if "frc_period_m" in row] == [0]
-    assert evaluation.methods()["bicubic"]["frc_period_m"] == rows[0]["frc_period_m"] > 0
+    alone = Further(paper, scene_of(Store(tmp_path / "store")), ["frc"])
+    in_pixels = alone.score(paper.baseline(alone.scene))[0]["frc_period_lr_px"]
+    assert evaluation.methods()["bicubic"]["frc_period_m"] == pytest.approx(10 * in_pixels)
     assert not evaluation.notes()
     if name == "rasvsr":
         assert len(rows) == FRAMES and "warping_error" in rows[0] and "ergas" not in rows[0]
@@ -94,7 +96,7 @@ def test_every_metric_has_a_sentence_a_label_and_a_direction(tmp_path: Path) -> 
     further = Further(paper, scene_of(stored(tmp_path / "store", paper)), METRIC_GROUPS)
     row = further.score(paper.baseline(further.scene))[0]
     video = bound("rasvsr")
-    clip = Further(video, scene_of(stored(tmp_path / "clip", video)), ["flicker", "frc"], lr_pixel_m=1)
+    clip = Further(video, scene_of(stored(tmp_path / "clip", video)), ["flicker", "frc"], pixel_m=1)
     names = {*row, *clip.score(video.baseline(clip.scene))[0]}
     assert set(GROUPS) == set(METRIC_GROUPS)
     assert {says(name) for name in names} == set(SAYS.values())  # and no sentence is of a metric that there is not
