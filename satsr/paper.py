@@ -39,6 +39,7 @@ class Paper(ABC, Generic[ConfigOf]):
         title, citation: for people.
         kind: what the network takes, for applying it: a key of ``KINDS`` in :mod:`satsr.exported.facts`.
         bands: of one image that the network takes, in its order; none where any single band will do.
+        further: the groups of metrics that ``evaluate.metrics: [default]`` means (:mod:`satsr.evaluate.further`).
     """
 
     name: ClassVar[str]
@@ -46,6 +47,7 @@ class Paper(ABC, Generic[ConfigOf]):
     citation: ClassVar[str]
     kind: ClassVar[str]
     bands: ClassVar[tuple[str, ...]]
+    further: ClassVar[tuple[str, ...]] = ("spectral", "opensr", "frc")
 
     def __init__(self, config: ConfigOf) -> None:
         self.config = config
@@ -136,6 +138,22 @@ class Paper(ABC, Generic[ConfigOf]):
         The antialiased cubic (a = -0.5) unless the paper has another.
         """
         return np.stack([imresize(image, 1 / self.config.convert.scale) for image in images])
+
+    def clear_in_reference(self, scene: Scene, reference: np.ndarray) -> np.ndarray:
+        """Where :meth:`reference` can be compared with, bool (T, H, W): everywhere unless the data say otherwise."""
+        return np.ones(reference.shape[:3], bool)
+
+    def side_by_side(
+        self, scene: Scene, written: np.ndarray, reference: np.ndarray
+    ) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """What is compared, per frame: output (H, W, C), reference, and where it is clear (H, W).
+
+        Args:
+            scene: the two are of.
+            written: (T, sH, sW, C), from :meth:`written`.
+            reference: (T, sH, sW, C), from :meth:`reference`.
+        """
+        return list(zip(written, reference, self.clear_in_reference(scene, reference), strict=True))
 
     @abstractmethod
     def pictures(self, scene: Scene, output: np.ndarray | None, role: str) -> np.ndarray:

@@ -11,8 +11,37 @@ BASELINE = "bicubic"
 EXPORTED = "ema"
 """Role of the weights that are exported, and so the one that is judged."""
 
+HIGHER = ("psnr", "cpsnr", "ssim", "cssim", "uiqi", "q2n", "opensr_synthesis", "opensr_improvement")
+"""First words of the names of metrics of which more is better."""
+LOWER = (
+    *("niqe", "sam", "lpips", "shift_mae", "mae", "mse", "rmse", "probav_score", "l1", "l2", "loss"),
+    *("ergas", "frc_period", "warping_error", "opensr_reflectance", "opensr_spectral", "opensr_spatial"),
+    *("opensr_omission", "opensr_hallucination"),
+)
+"""First words of the names of metrics of which less is better."""
+
 
 def mean(rows: Sequence[Scores]) -> Scores:
     """Mean of each metric over the rows that have it."""
     names = dict.fromkeys(name for row in rows for name in row)
     return {name: float(np.mean([row[name] for row in rows if name in row])) for name in names}
+
+
+def bare(name: str) -> str:
+    """A metric's name without the curve that it belongs to: ``ema/val_psnr`` is ``psnr``."""
+    return name.rsplit("/", 1)[-1].removeprefix("val_").removeprefix("train_")
+
+
+def direction(name: str) -> int:
+    """+1 if more of a metric is better, -1 if less is, 0 if neither is known; by the first words of its name."""
+    found = {word: side for side, words in ((1, HIGHER), (-1, LOWER)) for word in words if _begins(bare(name), word)}
+    return found[max(found, key=len)] if found else 0
+
+
+def lower_is_better(name: str) -> bool:
+    """Whether less of a metric is better; False where that is not known (:func:`direction` tells the two apart)."""
+    return direction(name) < 0
+
+
+def _begins(name: str, words: str) -> bool:
+    return f"{name}_".startswith(f"{words}_")

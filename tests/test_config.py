@@ -115,3 +115,10 @@ def test_what_is_no_papers_name_is_a_sentence(paper: str) -> None:
 def test_train_has_no_unchecked_defaults() -> None:
     with pytest.raises(ValueError, match="validate_every"):
         Train(iterations=1, checkpoint_every=1)
+
+
+def test_an_unknown_group_of_metrics_is_refused_with_the_list(project: Path) -> None:
+    change("toy", {"evaluate.metrics": ["default", "opensr"]}, project, ToyConfig)
+    assert load(ToyConfig, "toy", project).evaluate.metrics == ["default", "opensr"]
+    with pytest.raises(SatsrError, match="unknown metrics psnr: choose among spectral, opensr, frc, flicker, default"):
+        change("toy", {"evaluate.metrics": ["psnr"]}, project, ToyConfig)

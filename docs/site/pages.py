@@ -32,6 +32,7 @@ API = {
         [
             "satsr.metrics",
             *(f"satsr.metrics.{name}" for name in ("pixels", "similarity", "registered", "naturalness")),
+            *(f"satsr.metrics.{name}" for name in ("spectral", "opensr", "frequency", "temporal")),
         ],
     ),
     "degrade": ("Coarse images and values", ["satsr.degrade", "satsr.radiometry"]),

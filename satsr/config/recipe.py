@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from satsr.config.data import Checks, Convert, Section
 from satsr.config.resolve import merged, validated
@@ -76,12 +76,33 @@ class AdversarialTrain(Train):
         return first, second
 
 
+METRIC_GROUPS = ("spectral", "opensr", "frc", "flicker")
+"""What :mod:`satsr.evaluate.further` can measure besides a paper's own protocol."""
+
+
 class Evaluate(Section):
-    """What the evaluation measures and shows."""
+    """What the evaluation measures and shows.
+
+    Attributes:
+        niqe: whether it is measured where its model file is at hand.
+        metrics: groups of further metrics (``docs/metrics.md``): ``spectral``, ``opensr``, ``frc``, ``flicker``, or
+            ``default``, which is what the kind of input brings; none for ``[]``.
+        panels: how many scenes are shown.
+        tolerance_db: what a reproduction may lie below the published figure.
+    """
 
     niqe: bool = True
+    metrics: list[str] = Field(default=["default"])
     panels: int = Field(3, ge=1, le=12)
     tolerance_db: float = Field(0.1, gt=0)
+
+    @field_validator("metrics")
+    @classmethod
+    def _known(cls, metrics: list[str]) -> list[str]:
+        unknown = [name for name in metrics if name not in (*METRIC_GROUPS, "default")]
+        if unknown:
+            raise ValueError(f"unknown metrics {', '.join(unknown)}: choose among {', '.join(METRIC_GROUPS)}, default")
+        return metrics
 
 
 class Export(Section):

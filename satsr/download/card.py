@@ -146,6 +146,7 @@ class Card(_Part):
         source: where the data come from.
         layout: the reader, a key of :data:`satsr.convert.layouts.LAYOUTS`; "auto" looks at the files.
         scale: high-resolution side over low-resolution side.
+        lr_pixel_m: side of a low-resolution pixel on the ground in metres at this scale, if it is one for all scenes.
         options: of the reader, for layouts whose reader has some (the surrogate pairs of ``sentinel2``, for instance).
         limits: for its archives.
     """
@@ -160,6 +161,7 @@ class Card(_Part):
     source: Source
     layout: str = "auto"
     scale: int = Field(default=4, ge=2, le=8)
+    lr_pixel_m: float | None = Field(default=None, gt=0)
     options: dict[str, bool | int | float | str] | None = None
     limits: Limits = Limits()
 

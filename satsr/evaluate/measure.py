@@ -1,7 +1,7 @@
 """Measuring: every validation scene, every method, per frame, then per scene, then over the scenes."""
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import numpy as np
 from torch import nn
 
 from satsr.errors import SatsrError
+from satsr.evaluate.further import Further, chosen, shared
 from satsr.paper import Paper
 from satsr.progress import Bar
 from satsr.scores import BASELINE, Scores, mean
@@ -33,6 +34,32 @@ class Evaluation:
 
     frames: list[dict[str, Any]] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
+    absent: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Further metrics that a scene has not: metric -> scene -> reason."""
+
+    def add(
+        self,
+        scene: str,
+        rows: Mapping[str, Sequence[Scores]],
+        more: Mapping[str, Sequence[Scores]],
+        reasons: Mapping[str, str],
+    ) -> None:
+        """Takes in one scene: the rows of each method, its further metrics, and why some are absent."""
+        for method, frames in rows.items():
+            self.frames += [
+                {"scene": scene, "frame": frame, "method": method, **row, **extra}
+                for frame, (row, extra) in enumerate(zip(frames, more[method], strict=True))
+            ]
+        for metric, reason in reasons.items():
+            self.absent.setdefault(metric, {})[scene] = reason
+
+    def notes(self) -> list[str]:
+        """A sentence for each metric that some scenes have not."""
+        return [
+            f"{metric} is not measured in {len(scenes)} of {len(self.scenes())} scenes ({', '.join(scenes)}): {reason}"
+            for metric, of in self.absent.items()
+            for reason, scenes in _by_reason(of).items()
+        ]
 
     def scenes(self) -> dict[str, dict[str, Scores]]:
         """Means over the frames of each scene: scene -> method -> metric."""
@@ -51,6 +78,14 @@ class Evaluation:
         return {method: mean(rows) for method, rows in collected.items()}
 
 
+def _by_reason(absent: Mapping[str, str]) -> dict[str, list[str]]:
+    """Reason -> scenes."""
+    found: dict[str, list[str]] = {}
+    for scene, reason in absent.items():
+        found.setdefault(reason, []).append(scene)
+    return found
+
+
 def measure(paper: Paper[Any], store: Store, networks: Mapping[str, nn.Module]) -> Evaluation:
     """Runs baseline and networks over the whole validation split.
 
@@ -61,19 +96,22 @@ def measure(paper: Paper[Any], store: Store, networks: Mapping[str, nn.Module]) 
     if not scenes:
         raise SatsrError("the store has no validation scenes: set convert.val_share, or add a val folder to the data.")
     result = Evaluation()
+    groups = chosen(paper.config.evaluate.metrics, paper)
+    card = store.manifest["card"]
+    pixel_m = card["lr_pixel_m"] / card["scale"] if "lr_pixel_m" in card else None
     with Bar("evaluate", len(scenes) * (1 + len(networks))) as bar:
         for index, scene in enumerate(scenes):
-            sample = None
+            sample, further = None, Further(paper, scene, groups, pixel_m)
+            rows: dict[str, list[Scores]] = {}
+            more: dict[str, list[Scores]] = {}
             for method in (BASELINE, *networks):
                 output = _output(paper, scene, networks.get(method))
-                rows = paper.score(scene, output)
-                result.frames += [
-                    {"scene": scene.id, "frame": frame, "method": method, **row} for frame, row in enumerate(rows)
-                ]
+                rows[method], more[method] = paper.score(scene, output), further.score(output)
                 if index < paper.config.evaluate.panels:
-                    sample = sample or _sample(paper, scene, len(rows))
-                    _show(sample, method, paper.pictures(scene, output, method), rows)
+                    sample = sample or _sample(paper, scene, len(rows[method]))
+                    _show(sample, method, paper.pictures(scene, output, method), rows[method])
                 bar.advance(note=scene.id)
+            result.add(scene.id, rows, shared(more), further.reasons)
             if sample:
                 result.samples.append(sample)
     return result

@@ -84,7 +84,7 @@ def report(
             **training["identity"],
             "lineage": training["lineage"],
         },
-        notes=[f"Deviations: {paper.deviations}"] if paper.deviations else [],
+        notes=[*([f"Deviations: {paper.deviations}"] if paper.deviations else []), *evaluation.notes()],
     )
 
 

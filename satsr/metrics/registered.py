@@ -80,17 +80,26 @@ def cpsnr(sr: np.ndarray, hr: np.ndarray, mask: np.ndarray) -> float:
     Raises:
         SatsrError: other types, shapes or value ranges, NaN, or no clear pixel.
     """
+    error, _ = _best(_placed(sr, hr, mask))
+    return float("inf") if error == 0 else float(-10 * np.log10(error))
+
+
+def registered(sr: np.ndarray, hr: np.ndarray, mask: np.ndarray) -> tuple[Image, Image, npt.NDArray[np.bool_]]:
+    """Prediction, reference and mask at the shift where cPSNR has its best, each 6 pixels shorter a side.
+
+    Brightness stays as it is.
+
+    Args:
+        sr: float (H, W), the prediction (as for ``cpsnr``).
+        hr: float (H, W) in 0..1, the reference.
+        mask: bool (H, W), True where the reference is clear.
+
+    Raises:
+        SatsrError: as for ``cpsnr``.
+    """
     placed = _placed(sr, hr, mask)
-    counts = {shift: int(np.count_nonzero(mask[placed.window(shift)])) for shift in SHIFTS}
-    # The error in some of the rows, about their own bias, is a lower bound of the error in all: the most promising
-    # shift comes first, and one whose bound exceeds the best found needs no second look. The result stays exact.
-    bounds = sorted((placed.pair(shift, _STRIDE).squared_error() / n, shift) for shift, n in counts.items() if n)
-    best = np.inf
-    for bound, shift in bounds:
-        if bound * (1 - 1e-9) >= best:
-            break
-        best = min(best, placed.pair(shift).squared_error() / counts[shift])
-    return float("inf") if best == 0 else float(-10 * np.log10(best))
+    window = placed.window(_best(placed)[1])
+    return placed.inner, np.asarray(hr[window], np.float64), mask[window]
 
 
 def probav_score(sr: np.ndarray, hr: np.ndarray, mask: np.ndarray, norm: float) -> float:
@@ -140,6 +149,21 @@ def cssim(
     placed = _placed(sr, hr, mask)
     pairs = (pair for pair in map(placed.pair, SHIFTS) if pair.count)
     return max(mean_similarity(pair.hr, pair.sr + pair.bias() * pair.clear, window, data_range) for pair in pairs)
+
+
+def _best(placed: _Placed) -> tuple[float, Shift]:
+    """The smallest mean squared error over the shifts, bias removed, and its shift."""
+    counts = {shift: int(np.count_nonzero(placed.mask[placed.window(shift)])) for shift in SHIFTS}
+    # The error in some of the rows, about their own bias, is a lower bound of the error in all: the most promising
+    # shift comes first, and one whose bound exceeds the best found needs no second look. The result stays exact.
+    bounds = sorted((placed.pair(shift, _STRIDE).squared_error() / n, shift) for shift, n in counts.items() if n)
+    best, found = np.inf, bounds[0][1]
+    for bound, shift in bounds:
+        if bound * (1 - 1e-9) >= best:
+            break
+        error = placed.pair(shift).squared_error() / counts[shift]
+        best, found = min((best, found), (error, shift), key=lambda pair: pair[0])
+    return best, found
 
 
 def _placed(sr: np.ndarray, hr: np.ndarray, mask: np.ndarray) -> _Placed:

@@ -1,7 +1,7 @@
 """The report of a run: one HTML file with everything in it, and the picture for the README."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from satsr.errors import SatsrError
 from satsr.files import replacing, write_text
-from satsr.pages import page
+from satsr.pages import further, page
 from satsr.pages.chart import Points, line_chart, trend
 from satsr.pages.page import Image, metric
 
@@ -92,6 +92,7 @@ def write_report(path: Path, report: Report) -> None:
     Raises:
         SatsrError: pictures of a panel differ in size or are not uint8 images.
     """
+    more, report = further.table(report.summary), _main(report)
     panels, heat_top, kept = panel_context(report.panels, report.ours, report.baseline)
     write_text(
         path,
@@ -105,12 +106,25 @@ def write_report(path: Path, report: Report) -> None:
             picture_format=kept,
             timelines=[_timeline(timeline, report) for timeline in report.timelines],
             summary=page.table([{"method": name, **values} for name, values in report.summary.items()], mark_best=True),
+            further=more,
             published=_published(report),
             scenes=_scenes(report),
             scenes_title=_scenes_title(report),
             charts=charts(report.curves),
             manifest=flat(report.manifest),
         ),
+    )
+
+
+def _main(report: Report) -> Report:
+    """The report without the further metrics, which have a table of their own."""
+    return replace(
+        report,
+        summary={method: further.main(scores) for method, scores in report.summary.items()},
+        scenes={
+            scene: {method: further.main(scores) for method, scores in methods.items()}
+            for scene, methods in report.scenes.items()
+        },
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from satsr.files import read_json, sha256
+from satsr.pages import further
 from satsr.paper import Paper
 from satsr.project import Places
 from satsr.register.cost import Cost, cost
@@ -98,7 +99,7 @@ def collect(paper: Paper[Any], places: Places) -> Facts:
             "lineage": training["lineage"],
             "start": start,
             "seed": paper.config.train.seed,
-            "metric_conventions": sorted(metrics["methods"][BASELINE]),
+            "metric_conventions": sorted(further.main(metrics["methods"][BASELINE])),
             "onnx": parity,
         },
     )

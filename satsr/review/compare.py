@@ -17,7 +17,7 @@ import numpy as np
 from satsr.errors import SatsrError
 from satsr.files import write_text
 from satsr.imagery.images import read_rgb
-from satsr.pages import page
+from satsr.pages import further, page
 from satsr.pages.page import metric
 from satsr.pages.report import Panel, panel_context
 from satsr.register import decisions
@@ -82,7 +82,8 @@ def common(versions: Sequence[Version]) -> list[str]:
                     "their metrics cannot be compared."
                 )
     measured = [name.removeprefix(f"{BASELINE}.") for name in first.tags if name.startswith(f"{BASELINE}.")]
-    shared = [name for name in measured if all(version.metric(name) is not None for version in versions)]
+    protocols = [name for name in measured if further.says(name) is None]  # each report has the further ones
+    shared = [name for name in protocols if all(version.metric(name) is not None for version in versions)]
     if not shared:
         raise SatsrError(f"{' and '.join(map(label, versions))} have no metric in common: nothing to compare.")
     return sorted(shared, key=lambda name: ([*first.decides, name].index(name), name))

@@ -13,8 +13,8 @@ import pandas as pd
 
 from satsr.errors import SatsrError
 from satsr.progress import Bar
+from satsr.shift import measure_shift
 from satsr.store.store import Scene, Store
-from satsr.validate.shift import measure_shift
 
 FRAME_KEYS = ["split", "scene", "role", "index"]
 SCENE_KEYS = ["split", "scene"]
@@ -54,7 +54,7 @@ class Tables(NamedTuple):
             hr and lr) that are not constant: ``duplicate_of``, the first equal frame; ``repeats_previous``;
             ``also_in``, an equal frame of another split. For lr: ``ratio``, the sides of hr divided by those of lr,
             such as ``4x4``, and against the hr frame averaged down to lr's size ``shift_y``, ``shift_x``, ``shift``
-            and ``coherence`` (:class:`satsr.validate.shift.Shift`, lr pixels), ``similarity`` (correlation),
+            and ``coherence`` (:class:`satsr.shift.Shift`, lr pixels), ``similarity`` (correlation),
             ``level_difference`` (of the means, the worst channel, native units), and ``best_match`` (0, or -1 or +1
             where the hr frame before or after fits better). For masks: ``mask_ratio``, the sides of the image divided
             by theirs, ``1x1`` where they fit. ``origin``: where the frame came from, as far as it was

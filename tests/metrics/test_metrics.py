@@ -239,6 +239,15 @@ def test_proba_v_metrics_refuse_wrong_input():
         metrics.probav_score(sr, hr, mask, 0.0)
 
 
+def test_registering_finds_the_shift_and_keeps_the_brightness():
+    _, hr, mask = scene()
+    sr = np.roll(hr, (2, -1), axis=(0, 1)) + 0.01
+    found, wanted, clear = metrics.registered(sr, hr, mask)
+    assert found.shape == wanted.shape == clear.shape == (26, 26)
+    assert found - wanted == pytest.approx(0.01)
+    assert (clear == mask[1:27, 4:30]).all()
+
+
 @pytest.mark.parametrize("module", ["metrics.naturalness", "metrics", "degrade", "metrics.registered"])
 @pytest.mark.slow
 def test_each_module_can_be_imported_first(module):

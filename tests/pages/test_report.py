@@ -262,3 +262,25 @@ def test_the_readme_picture_shows_each_image_and_is_reproducible(tmp_path: Path)
         expected = np.kron(image, np.ones((128 // len(image), 128 // len(image), 1), np.uint8))
         assert np.array_equal(drawn[56:184, left : left + 128], expected)
     assert drawn[:56].min() < 100
+
+
+def test_further_metrics_have_a_table_of_their_own_with_a_sentence_each(tmp_path: Path) -> None:
+    plain = report()
+    more = {"ergas": 3.25, "frc_period_m": 7.5}
+    with_more = replace(
+        plain,
+        summary={method: {**scores, **more} for method, scores in plain.summary.items()},
+        scenes={
+            scene: {method: {**scores, **more} for method, scores in methods.items()}
+            for scene, methods in plain.scenes.items()
+        },
+    )
+    write_report(tmp_path / "plain.html", plain)
+    write_report(tmp_path / "more.html", with_more)
+    before, after = ((tmp_path / f"{name}.html").read_text() for name in ("plain", "more"))
+    start = after.index("<section>\n<details", after.index("All methods of this run"))
+    end = after.index("</section>", start) + len("</section>\n")
+    assert after[:start] + after[end:] == before  # nothing else changes
+    section = after[start:end]
+    for text in ("ERGAS", "3.250", "Resolved period, m", "7.50", "lower", "Error of all bands together"):
+        assert text in section, text

@@ -11,11 +11,11 @@ import pytest
 from satsr.degrade import downscale_frame, imresize
 from satsr.errors import SatsrError
 from satsr.seeds import generator
+from satsr.shift import measure_shift
 from satsr.store.store import Store, StoreWriter
 from satsr.validate import suites
 from satsr.validate.checks import Result, judge, require, validate
 from satsr.validate.inspection import inspect
-from satsr.validate.shift import measure_shift
 
 SIDE, SCALE = 96, 4
 Frames = dict[tuple[str, str, str, int], np.ndarray]

@@ -15,7 +15,7 @@ from satsr.config.recipe import ConfigOf
 from satsr.degrade import probav_baseline
 from satsr.errors import SatsrError
 from satsr.kinds.imageset.views import clearest, select_by_coverage
-from satsr.metrics import cpsnr, cssim, probav_score
+from satsr.metrics import cpsnr, cssim, probav_score, registered
 from satsr.paper import Paper
 from satsr.radiometry import Normalisation, normalisation
 from satsr.scores import Scores
@@ -31,6 +31,7 @@ class ImagesetPaper(Paper[ConfigOf], Generic[ConfigOf]):
     """Inputs, baseline, scores and pictures of an image set."""
 
     kind: ClassVar[str] = "imageset"
+    further: ClassVar[tuple[str, ...]] = ("spectral", "frc")
     bands: ClassVar[tuple[str, ...]] = ()
 
     @property
@@ -100,6 +101,18 @@ class ImagesetPaper(Paper[ConfigOf], Generic[ConfigOf]):
         count, height, width, bands = images.shape
         blocks = images.reshape(count, height // scale, scale, width // scale, scale, bands)
         return np.asarray(blocks.mean(axis=(2, 4)))
+
+    def clear_in_reference(self, scene: Scene, reference: np.ndarray) -> np.ndarray:
+        """The status map."""
+        return np.asarray(scene.read("sm", 0)[None] != 0)
+
+    def side_by_side(
+        self, scene: Scene, written: np.ndarray, reference: np.ndarray
+    ) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Registered as for cPSNR; brightness stays as it is."""
+        unit, mask = self.radiometry.high[0], self.clear_in_reference(scene, reference)[0]
+        sr, hr, clear_in_both = registered(written[0, ..., 0] / unit, reference[0, ..., 0] / unit, mask)
+        return [(sr[..., None] * unit, hr[..., None] * unit, clear_in_both)]
 
     def pictures(self, scene: Scene, output: np.ndarray | None, role: str) -> np.ndarray:
         """One 8-bit picture, gray as RGB: the output, the reference, or the clearest view, all in the same stretch."""

@@ -28,6 +28,7 @@ class VideoPaper(Paper[VideoConfigOf], Generic[VideoConfigOf]):
 
     kind: ClassVar[str] = "video"
     bands: ClassVar[tuple[str, ...]] = ("red", "green", "blue")
+    further: ClassVar[tuple[str, ...]] = ("frc", "flicker")
 
     @property
     def radiometry(self) -> Normalisation:

@@ -14,9 +14,9 @@ from satsr.download.card import Card
 from satsr.download.download import download
 from satsr.errors import SatsrError
 from satsr.imagery.images import write_png
+from satsr.shift import measure_shift
 from satsr.validate.checks import judge
 from satsr.validate.inspection import inspect
-from satsr.validate.shift import measure_shift
 from satsr.validate.suites import suite
 from tests.convert.layouts.test_probav_surrogate import loaded, texture
 from tests.convert.layouts.test_series import write_tiff
