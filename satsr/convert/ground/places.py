@@ -96,8 +96,12 @@ def _strips(boxes: Boxes, shares: Shares, within: frozenset[str], seed: int, num
 
     Where scenes of a place have grids of their own, tiles that overlap one of a split further on are left out.
     """
+    if not len(boxes):
+        return None
     turn = -1 if generator(seed, "strips", number).random() < 0.5 else 1
-    splits = in_rows([(turn * box[0], turn * box[1]) for box in boxes.tolist()], shares, within)
+    side = (boxes[:, 2:] - boxes[:, :2]).max(axis=0)
+    lines = turn * np.floor((boxes[:, :2] - boxes[:, :2].min(axis=0)) / side + 1e-6)
+    splits = in_rows([(row, column) for row, column in lines.tolist()], shares, within)
     if splits is None:
         return None
     for later, earlier in (("test", ("val", "train")), ("val", ("train",))):

@@ -19,7 +19,7 @@ from satsr.convert.ground.sources import Source, Window, scene_array, source
 from satsr.errors import SatsrError, problems
 from satsr.imagery import bands, sentinel2
 
-MIN_TILES = 9
+MIN_TILES = 5
 MIN_TILE_PX = 48
 SAMPLES = 16
 """So many pixels along each side of a tile are looked at for nodata."""
@@ -30,7 +30,7 @@ class Tiles(Held):
     """How a scene is cut.
 
     Attributes:
-        tile_px: side of a tile in high-resolution pixels; smaller where a scene would give fewer than nine tiles.
+        tile_px: side of a tile in high-resolution pixels; smaller where a scene would give fewer than five tiles.
         seed: of all that is drawn.
         offset: what is added to the numbers of Sentinel-2 files; by default what the product's metadata or name say.
         mixed_baselines: products may be of several processing baselines.
