@@ -93,7 +93,7 @@ def divide(sources: Sequence[SceneSource], split: str, shares: Shares, clip_fram
     spans += _carved(pool, set(HELD) - {source.split for source in given}, split, shares)
     _require_frames(spans)
     pieces = [piece for span in spans for piece in _pieces(span, clip_frames)]
-    return Division(sorted(pieces, key=lambda piece: (piece.split, piece.id)), _sentences(spans))
+    return Division(sorted(pieces, key=lambda piece: (piece.split, piece.id)), _sentences(pieces, spans))
 
 
 def _carved(pool: Sequence[SceneSource], missing: set[str], split: str, shares: Shares) -> list[_Span]:
@@ -150,16 +150,15 @@ def _said(source: SceneSource) -> str:
     return source.why or "as the folders of the data say"
 
 
-def _sentences(spans: Sequence[_Span]) -> dict[str, str]:
-    """A sentence a split."""
-    reasons = {
-        split: list(dict.fromkeys(span.why for span in spans if span.split == split)) for split in ("train", *HELD)
-    }
-    return {split: f"{_capital('; '.join(found))}." for split, found in reasons.items() if found}
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+def _sentences(pieces: Sequence[Piece], spans: Sequence[_Span]) -> dict[str, str]:
+    """A sentence a split: how many scenes, and why these."""
+    found = {}
+    for split in ("train", *HELD):
+        count = sum(piece.split == split for piece in pieces)
+        reasons = dict.fromkeys(span.why for span in spans if span.split == split)
+        if count:
+            found[split] = f"{count} {'scene' if count == 1 else 'scenes'}: {'; '.join(reasons)}."
+    return found
 
 
 def _require_frames(spans: Sequence[_Span]) -> None:

@@ -169,7 +169,7 @@ def test_the_manifest_says_what_decided_the_content(tmp_path: Path, make_clip) -
     make_clip(tmp_path / "data", 4)
     manifest = converted(tmp_path).manifest
     assert manifest["card"]["source"] == {"files": {"path": "data"}}
-    assert manifest["division"]["val"] == "Frames in the middle of each clip that trains."
+    assert manifest["division"]["val"] == "1 scene: frames in the middle of each clip that trains."
     settings = manifest["settings"]
     assert (settings["scale"], settings["border"], settings["reader"], settings["multiple"]) == (
         4,

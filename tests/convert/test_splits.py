@@ -90,12 +90,12 @@ def test_series_are_divided_by_scene() -> None:
 
 def test_every_split_comes_with_a_sentence() -> None:
     _, sentences = divide([source("a", 100)], "auto", SHARES, 100)
-    assert sentences["test"] == "The last frames of each clip that trains, the same place at another time."
+    assert sentences["test"] == "1 scene: the last frames of each clip that trains, the same place at another time."
     _, sentences = divide([source(str(index), 3) for index in range(5)], "auto", SHARES, 100)
-    assert sentences["test"].startswith("1 of 5 clips, the last, other places than those that train")
+    assert sentences["test"].startswith("1 scene: 1 of 5 clips, the last, other places than those that train")
     known = SceneSource("b", "test", {"hr": source("b", 3).roles["hr"]}, why="the published folder val")
     _, sentences = divide([source("a", 10, "train"), known], "auto", SHARES, 100)
-    assert sentences["test"] == "The published folder val."
+    assert sentences["test"] == "1 scene: the published folder val."
     assert set(sentences) == {"train", "val", "test"}
 
 

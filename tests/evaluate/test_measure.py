@@ -8,7 +8,7 @@ from satsr.errors import SatsrError
 from satsr.evaluate.measure import measure
 from satsr.scores import BASELINE
 from satsr.store.store import Store, StoreWriter
-from steps.configuration import config_of
+from steps.configuration import configuration
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -24,12 +24,12 @@ def store(path: Path, *splits: str) -> Store:
 
 
 def test_test_scenes_are_measured_and_nothing_else(tmp_path: Path) -> None:
-    paper = PAPER(config_of("rasvsr", ROOT))
+    paper = PAPER(configuration("rasvsr", ROOT))
     evaluation = measure(paper, store(tmp_path / "store", "train", "val", "test"), {})
     assert {(row["scene"], row["method"]) for row in evaluation.frames} == {("test", BASELINE)}
 
 
 def test_a_store_without_test_scenes_is_refused_with_what_to_add(tmp_path: Path) -> None:
-    paper = PAPER(config_of("rasvsr", ROOT))
+    paper = PAPER(configuration("rasvsr", ROOT))
     with pytest.raises(SatsrError, match=r"no test scenes to measure on: add a test folder .*convert\.test_share"):
         measure(paper, store(tmp_path / "store", "train", "val"), {})
