@@ -1,7 +1,7 @@
 """BreizhSR: Sentinel-2 series to SPOT-6, x4 (Okabayashi, Audebert, Donike, Pelletier, 2024).
 
 Data: BreizhSR, 52,255 series of eight 74x74 px Sentinel-2 images with signed day offsets and a 296x296 px SPOT-6 target
-in 8 bits, given the colours of the image nearest in date.
+in 8 bits, given the colours of the image nearest in date. Test is the table of that name; rows marked val validate.
 Target: the paper's figures are not known to this project, so there is nothing to reproduce but the recipe.
 Recipe: ``RECIPES`` of :mod:`pipelines.configs.breizhsr`, the authors' configurations: L1 (SRDiff: L1 of the predicted
 noise), Adam, the rate falling in steps over 400,000 updates, whole tiles, no augmentation, no averaging.

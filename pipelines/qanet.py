@@ -1,8 +1,8 @@
 """QA-Net: multi-image super-resolution of Proba-V with quality maps in the attention (arXiv 2202.13124, 2022).
 
 Data: ESA's Proba-V challenge, 594 RED and 566 NIR image sets with a reference: at least 9 views of 128x128 px (300 m)
-and one image of 384x384 px (100 m), 14 bits, with quality and status maps. Validated on the split of the literature
-(179 RED and 170 NIR sets), whose bicubic baseline has a mean of 47.791 and 45.334 dB.
+and one image of 384x384 px (100 m), 14 bits, with quality and status maps. Test is what the literature calls validation
+(179 RED and 170 NIR sets), whose bicubic baseline has a mean of 47.791 and 45.334 dB; a tenth of the others validates.
 Target: no mean cPSNR over a validation split is known to us for QA-Net. Its figure of one NIR set of that split,
 imgset0658, gives 47.25 dB (bicubic 42.15, RAMS 44.86, TR-MISR 45.63); it is shown, and never compared with a mean.
 Recipe: minus cPSNR as loss, Adam 1e-4 with weight decay 1e-5, times 0.8 in epochs 120, 220, 300, 360, 400, 440 and 480

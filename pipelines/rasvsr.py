@@ -1,7 +1,8 @@
 """RASVSR: recurrent satellite video super-resolution with temporal feature fusion (Wang, Li, Zhao, 2024).
 
-Data: SAT-MTB-VSR, 413 training and 18 validation clips of 100 frames, 640x640 px, LR by bicubic x4.
-Target: 39.930 dB / 0.9670 on the validation clips (RGB, no border cut), bicubic 35.583 dB / 0.9280.
+Data: SAT-MTB-VSR, 413 training and 18 held-out clips of 100 frames, 640x640 px, LR by bicubic x4. The held-out clips,
+on which the figures are published, are test; 41 of the training clips validate.
+Target: 39.930 dB / 0.9670 on the test clips (RGB, no border cut), bicubic 35.583 dB / 0.9280.
 Recipe: Charbonnier, Adam 1e-4 (flow network at a quarter of it, frozen until iteration 5000), cosine to 1e-7 over
 100,000 iterations, batch 4 clips of 60 frames, crops of 64 px, EMA 0.999.
 

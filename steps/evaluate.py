@@ -18,7 +18,7 @@ def run(paper: str, root: Path) -> None:
     """Writes ``metrics.json``, the frames' metrics, the report and the before/after picture.
 
     Raises:
-        SatsrError: there is nothing to validate on, or the network gives values that are not finite.
+        SatsrError: there is nothing to test on, or the network gives values that are not finite.
     """
     work = job(paper, root)
     recipe, config, places = work.paper, work.config, work.places
@@ -37,6 +37,7 @@ def run(paper: str, root: Path) -> None:
             "title": recipe.title,
             "profile": config.profile,
             "dataset": data,
+            "split": "test",
             "decides": list(recipe.decides),
             "exported": EXPORTED,
             "methods": methods,

@@ -28,7 +28,9 @@ pytestmark = pytest.mark.slow
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """In a folder with a space and a letter that is not ASCII."""
     root = tmp_path_factory.mktemp("clone") / "satellit bücher"
-    made = Project(root, "rasvsr", "embedded-video.yaml", {"train": 1, "val": 1, "frames": 4, "size": [128, 160]})
+    made = Project(
+        root, "rasvsr", "embedded-video.yaml", {"train": 1, "val": 1, "test": 1, "frames": 4, "size": [128, 160]}
+    )
     made.params(**TINY)
     return made
 

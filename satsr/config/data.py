@@ -1,6 +1,6 @@
 """The sections of the stages that make and check the data."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 
 class Section(BaseModel):
@@ -9,13 +9,33 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, protected_namespaces=())
 
 
-class Convert(Section):
+class Held(Section):
+    """What is held out of data that are not divided already.
+
+    Attributes:
+        val_share: share of the places, or of the parts of one, that validates.
+        test_share: share that tests.
+    """
+
+    val_share: float = Field(0.1, gt=0, lt=1)
+    test_share: float = Field(0.2, gt=0, lt=1)
+
+    @field_validator("test_share")
+    @classmethod
+    def _leaves_something(cls, test_share: float, known: ValidationInfo) -> float:
+        if test_share + known.data.get("val_share", 0) >= 1:
+            raise ValueError("val_share and test_share must leave something to train on")
+        return test_share
+
+
+class Convert(Held):
     """How raw imagery becomes the frame store; all but ``workers`` decides its content.
 
     Attributes:
         scale: high-resolution side over low-resolution side.
         split: "auto", "clips" or "frames", see :func:`satsr.convert.splits.divide`.
-        val_share: share of the clips or frames that is held out.
+        val_share: share of the clips or frames that validates.
+        test_share: share of the clips or frames that tests.
         border: of the cubic that makes low-resolution frames, "mirror" or "replicate".
         clip_frames: longer clips are cut into scenes of at most this many frames.
         multiple: sides of high-resolution video frames are cut to multiples of this; 4 * scale by default (the fusion
@@ -26,7 +46,6 @@ class Convert(Section):
 
     scale: int = Field(4, ge=2, le=8)
     split: str = Field("auto", pattern="^(auto|clips|frames)$")
-    val_share: float = Field(0.2, gt=0, lt=1)
     border: str = Field("mirror", pattern="^(mirror|replicate)$")
     clip_frames: int = Field(100, ge=2)
     multiple: int | None = Field(None, ge=1)

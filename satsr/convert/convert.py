@@ -1,7 +1,7 @@
 """The convert stage: raw files become the frame store, whole or not at all.
 
 Video frames are cut to whole low-resolution pixels, their low-resolution partners are made where there are none, and
-clips are divided into training and validation. The store's bytes depend on the files and the recipe alone, not on
+clips are divided into train, val and test. The store's bytes depend on the files and the recipe alone, not on
 the number of workers or on how often the conversion was interrupted before.
 """
 
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from satsr.config.data import Convert
+from satsr.convert.ground.shares import Shares
 from satsr.convert.guess import guess
 from satsr.convert.layouts import read_scenes
 from satsr.convert.layouts.source import SceneSource
@@ -76,9 +77,10 @@ def convert(raw: Path, store: Path, settings: Convert | None = None, *, base: Pa
         remove_stale(store)
         layout = content.card["layout"] if content.card["layout"] != "auto" else guess(root)
         sources = read_scenes(layout, root, content.card.get("options"))
-        pieces = divide(sources, settings.split, settings.val_share, settings.clip_frames)
+        shares = Shares(settings.val_share, settings.test_share)
+        pieces, division = divide(sources, settings.split, shares, settings.clip_frames)
         _require_room(store, pieces, settings)
-        with StoreWriter(store, content.card, _provenance(content, layout, settings)) as writer:
+        with StoreWriter(store, content.card, _provenance(content, layout, settings), division) as writer:
             _write(writer, pieces, settings)
     return Store(store)
 

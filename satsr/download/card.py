@@ -24,17 +24,34 @@ class Embedded(_Part):
         kind: what is drawn, a key of :data:`satsr.download.download.SCENES`.
         train: number of training scenes.
         val: number of validation scenes.
+        test: number of test scenes, which show other country: other draws, layouts, colours and seasons.
         frames: frames (or dates, or views) per scene.
         size: height and width of the high-resolution frames, in pixels.
+        test_frames: of the test scenes; as ``frames`` by default.
+        test_size: of the test scenes; as ``size`` by default.
         seed: the same seed gives the same bytes.
     """
 
     kind: str
     train: int = Field(ge=0)
     val: int = Field(ge=0)
+    test: int = Field(default=0, ge=0)
     frames: int = Field(ge=1)
     size: tuple[int, int]
+    test_frames: int | None = Field(default=None, ge=1)
+    test_size: tuple[int, int] | None = None
     seed: int = Field(default=0, ge=0)
+
+    def scenes(self) -> list[tuple[str, int]]:
+        """The split of every scene and its number; those of test count by themselves, as they are drawn apart."""
+        drawn = [("train" if number < self.train else "val", number) for number in range(self.train + self.val)]
+        return drawn + [("test", number) for number in range(self.test)]
+
+    def shape(self, split: str) -> tuple[int, tuple[int, int]]:
+        """Frames, and height and width, of the scenes of a split."""
+        if split == "test":
+            return self.test_frames or self.frames, self.test_size or self.size
+        return self.frames, self.size
 
 
 class Files(_Part):

@@ -1,4 +1,4 @@
-"""Measuring: every validation scene, every method, per frame, then per scene, then over the scenes."""
+"""Measuring: every test scene, every method, per frame, then per scene, then over the scenes."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -87,14 +87,17 @@ def _by_reason(absent: Mapping[str, str]) -> dict[str, list[str]]:
 
 
 def measure(paper: Paper[Any], store: Store, networks: Mapping[str, nn.Module]) -> Evaluation:
-    """Runs baseline and networks over the whole validation split.
+    """Runs baseline and networks over the whole test split.
 
     Raises:
-        SatsrError: the store has no validation scenes, or a network gives values that are not finite.
+        SatsrError: the store has no test scenes, or a network gives values that are not finite.
     """
-    scenes = store.scenes("val")
+    scenes = store.scenes("test")
     if not scenes:
-        raise SatsrError("the store has no validation scenes: set convert.val_share, or add a val folder to the data.")
+        raise SatsrError(
+            "the store has no test scenes to measure on: add a test folder to the data, or more scenes to take some of "
+            "(convert.test_share), and run convert again."
+        )
     result = Evaluation()
     groups = chosen(paper.config.evaluate.metrics, paper)
     card = store.manifest["card"]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from rasterio.enums import ColorInterp
+from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
 from satsr.errors import SatsrError
@@ -53,6 +54,19 @@ def size(path: Path) -> tuple[int, int]:
         return read_size(path)
     with reading(path) as source:
         return source.height, source.width
+
+
+def bounds(path: str | Path) -> tuple[float, float, float, float] | None:
+    """(west, south, east, north) in degrees; None where the file does not say where it lies.
+
+    Raises:
+        SatsrError: the file is missing or damaged.
+    """
+    with reading(path) as source:
+        if source.crs is None or source.transform.is_identity:
+            return None
+        west, south, east, north = transform_bounds(source.crs, "EPSG:4326", *source.bounds)
+        return west, south, east, north
 
 
 def thumbnail(path: str | Path, shape: tuple[int, int]) -> tuple[npt.NDArray[Any], float | None]:

@@ -147,12 +147,12 @@ def details(paper: Paper[Any], facts: Facts) -> dict[str, Any]:
 
 
 def measured(places: Places, facts: Facts) -> Measured:
-    """The version's metrics and costs, on the validation references."""
+    """The version's metrics and costs, on the test references."""
     ours, baseline = facts.ours, facts.baseline
     metrics = {name: value for name, value in ours.items() if value is not None}
     metrics |= {f"gain.{name}": metrics[name] - baseline[name] for name in metrics if baseline.get(name) is not None}
     costs = {name: value for name, value in asdict(facts.cost).items() if isinstance(value, int | float)}
-    profile = {"licence": facts.manifest["card"].get("licence"), "low resolution": facts.degradation, "split": "val"}
+    profile = {"licence": facts.manifest["card"].get("licence"), "low resolution": facts.degradation, "split": "test"}
     data = Data(
         facts.metrics["dataset"],
         facts.references_sha256,

@@ -13,7 +13,7 @@ REFERENCES = ("hr", "sm")
 """Roles that outputs are measured against: fine images and the masks of their clear pixels."""
 
 
-def references_sha256(store: Store, split: str = "val") -> str:
+def references_sha256(store: Store, split: str = "test") -> str:
     """Hash of the frames that ``split`` measures against: equal for equal scenes with equal frames.
 
     It is made of the names of the scenes and the shapes, types and CRC-32 of the frames, as the manifest holds them.
@@ -21,12 +21,12 @@ def references_sha256(store: Store, split: str = "val") -> str:
     return _digest(store, split, lambda role: role in REFERENCES)
 
 
-def inputs_sha256(store: Store, split: str = "val") -> str:
+def inputs_sha256(store: Store, split: str = "test") -> str:
     """Hash of everything else in ``split``: low-resolution frames, quality maps."""
     return _digest(store, split, lambda role: role not in REFERENCES)
 
 
-def degradation(store: Store, split: str = "val") -> str:
+def degradation(store: Store, split: str = "test") -> str:
     """How the low-resolution frames of ``split`` came about, in words."""
     made = {str(scene.meta.get("lr", "given")) for scene in store.scenes(split)}
     return f"x{store.manifest['settings'].get('scale', '?')}, {' and '.join(sorted(made))}"

@@ -50,10 +50,17 @@ class StoreWriter:
         path: the folder to make.
         card: the dataset card as plain values.
         settings: what else decided the content (scale, split...), for the manifest.
+        division: by split, a sentence that says how it came about, for the manifest.
     """
 
-    def __init__(self, path: Path, card: dict[str, Any], settings: dict[str, Any] | None = None) -> None:
-        self.path, self.card, self.settings = path, card, settings or {}
+    def __init__(
+        self,
+        path: Path,
+        card: dict[str, Any],
+        settings: dict[str, Any] | None = None,
+        division: dict[str, str] | None = None,
+    ) -> None:
+        self.path, self.card, self.settings, self.division = path, card, settings or {}, division or {}
         self._scenes: dict[tuple[str, str], dict[str, Any]] = {}
         self._owners: dict[bytes, str] = {}
         self._pending: list[tuple[bytes, bytes]] = []
@@ -157,6 +164,7 @@ class StoreWriter:
                 "format": FORMAT,
                 "card": self.card,
                 "settings": self.settings,
+                "division": self.division,
                 "scenes": scenes,
                 "arrays": len(self._owners),
                 "bytes": self._bytes,
@@ -236,7 +244,7 @@ class Scene:
     """One scene of a store.
 
     Attributes:
-        split: for instance ``train`` or ``val``.
+        split: for instance ``train``, ``val`` or ``test``.
         id: its name, unique within the split.
         meta: what was recorded about it.
     """

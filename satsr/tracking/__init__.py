@@ -176,7 +176,7 @@ class Run:
         digest, now = data.sha256[:DIGEST], int(1000 * time.time())
         source = json.dumps({"uri": data.source})
         described = Dataset(data.name, digest, "local", source, profile=json.dumps(dict(data.facts)))
-        context = InputTag("mlflow.data.context", "validation")
+        context = InputTag("mlflow.data.context", "testing")
         self.client.log_inputs(self.id, datasets=[DatasetInput(described, [context])])
         metrics = [Metric(key, value, now, 0, model_id, data.name, digest, self.id) for key, value in values.items()]
         self.client.log_batch(self.id, metrics=metrics)

@@ -27,7 +27,7 @@ class Offender:
     """A scene or a frame that a rule caught.
 
     Attributes:
-        split: for instance ``val``.
+        split: for instance ``test``.
         scene: the scene's id.
         role: for frames, ``lr``, ``hr``...
         index: for frames, from 0.
@@ -44,7 +44,7 @@ class Offender:
 
     @property
     def name(self) -> str:
-        """``val/003`` or ``val/003 lr 17``."""
+        """``test/003`` or ``test/003 lr 17``."""
         place = f"{self.split}/{self.scene}"
         return place if self.role is None else f"{place} {self.role} {self.index}"
 

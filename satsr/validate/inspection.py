@@ -15,6 +15,7 @@ from satsr.errors import SatsrError
 from satsr.progress import Bar
 from satsr.shift import measure_shift
 from satsr.store.store import Scene, Store
+from satsr.validate.likeness import resembling
 
 FRAME_KEYS = ["split", "scene", "role", "index"]
 SCENE_KEYS = ["split", "scene"]
@@ -61,7 +62,8 @@ class Tables(NamedTuple):
             recorded. Missing where it does not apply.
         scenes: one row per scene: ``n_<role>`` arrays of each role, ``sizes`` (the most sizes within one role),
             ``repeated_share`` (frames equal to the one before, of all that have one before), ``also_in_other_split``
-            (number of frames), ``max_shift`` in lr pixels. Of the dates of a series: ``n_dates`` (of days where only
+            (number of frames), ``resembles`` (a scene of another split that shows the same picture, re-encoded or
+            resized), ``max_shift`` in lr pixels. Of the dates of a series: ``n_dates`` (of days where only
             these are known, 1 for a single image, which needs none), ``ascending``, and ``days_fit`` (the signed days
             are dates minus target date).
     """
@@ -232,6 +234,7 @@ def _scene_table(scenes: list[Scene], frames: pd.DataFrame) -> pd.DataFrame:
     """One row per scene, from the rows of its frames."""
     roles = sorted({"hr", "lr", *(role for scene in scenes for role in scene.roles)})
     groups = dict(iter(frames.groupby(SCENE_KEYS, sort=False)))
+    copies = resembling(scenes)
     rows = []
     for scene in scenes:
         own = groups.get((scene.split, scene.id), frames.iloc[:0])
@@ -245,13 +248,14 @@ def _scene_table(scenes: list[Scene], frames: pd.DataFrame) -> pd.DataFrame:
                 "sizes": int(sizes.max()) if len(sizes) else 0,
                 "repeated_share": float(images["repeats_previous"].sum()) / max(len(images) - 1, 1),
                 "also_in_other_split": int(own["also_in"].notna().sum()),
+                "resembles": copies.get((scene.split, scene.id)),
                 "max_shift": float(own["shift"].astype(float).max()) if len(own) else float("nan"),
                 **_dates(scene),
             }
         )
     names = [*SCENE_KEYS, *(f"n_{role}" for role in roles)]
-    measured = ["sizes", "repeated_share", "also_in_other_split", "max_shift", "n_dates", "ascending", "days_fit"]
-    return pd.DataFrame(rows, columns=[*names, *measured])
+    measured = ["sizes", "repeated_share", "also_in_other_split", "resembles", "max_shift"]
+    return pd.DataFrame(rows, columns=[*names, *measured, "n_dates", "ascending", "days_fit"])
 
 
 def _dates(scene: Scene) -> dict[str, Any]:

@@ -85,7 +85,7 @@ def video(
     max_bad_share: float = 0.0,
     min_lr_px: int = 16,
     min_frames: int = 2,
-    splits: tuple[str, ...] = ("train", "val"),
+    splits: tuple[str, ...] = ("train", "val", "test"),
 ) -> Suite:
     """Clips of 8-bit RGB frames: roles ``lr`` and ``hr``, frame by frame.
 
@@ -112,7 +112,7 @@ def clip_rules(splits: tuple[str, ...], min_frames: int) -> list[Rule]:
     """Scenes are complete: both roles, frame by frame, of one size."""
     need_splits = Rule(
         name="splits",
-        title="There are clips to train on and clips to measure on",
+        title="There is something to train, to validate and to test with",
         limit=" and ".join(splits),
         table="scenes",
         column="split",
@@ -173,7 +173,14 @@ def content_rules(max_duplicate_share: float) -> list[Rule]:
         within("repeats", moving, "repeated_share", None, share, unit="of its frames", table="scenes"),
         absent("unique", "Few frames occur twice anywhere", "duplicate_of", tolerated=share),
         absent("disjoint", "No frame is in two splits: measuring is on unseen frames", "also_in"),
+        copies(),
     ]
+
+
+def copies() -> Rule:
+    """No scene is in two splits in another encoding."""
+    title = "No scene shows the picture of another split's scene, re-encoded or resized"
+    return absent("copies", title, "resembles", table="scenes")
 
 
 def probav(
@@ -185,7 +192,7 @@ def probav(
     min_views: int = 9,
     max_value: float = 16383,
     min_clear: tuple[float, float] = (0.5, 0.6),
-    splits: tuple[str, ...] = ("train", "val"),
+    splits: tuple[str, ...] = ("train", "val", "test"),
 ) -> Suite:
     """Image sets of Proba-V: unregistered, cloudy views ``lr`` with maps ``qm``, one reference ``hr`` with ``sm``.
 
@@ -270,7 +277,7 @@ def series(
     max_shift_px: float = 1.0,
     max_duplicate_share: float = 0.0,
     min_lr_px: int = 8,
-    splits: tuple[str, ...] = ("train", "val"),
+    splits: tuple[str, ...] = ("train", "val", "test"),
     photographs: bool = False,
 ) -> Suite:
     """Dated Sentinel-2 images ``lr`` (reflectance times 10000), or a single image, with one finer image ``hr``.
@@ -305,6 +312,7 @@ def series(
         within("shift", "Images lie on top of their target", "shift", None, max_shift_px, **aligned),
         absent("unique", "Few images occur twice anywhere", "duplicate_of", tolerated=max_duplicate_share),
         absent("disjoint", "No image is in two splits: measuring is on unseen places", "also_in"),
+        copies(),
     ]
     return Suite("series", tuple(rules))
 

@@ -31,13 +31,14 @@ def converted(folder: Path, settings: Convert = SMALL) -> Store:
 def test_frames_are_cut_and_their_small_partners_made(tmp_path: Path, make_clip) -> None:
     clip = make_clip(tmp_path / "data", 10, (44, 72))
     store = converted(tmp_path)
-    (train,), (val,) = store.scenes("train"), store.scenes("val")
-    assert (train.id, train.count("hr"), val.id, val.count("lr")) == ("data", 8, "data-00008", 2)
+    (train,), (val,), (test,) = (store.scenes(split) for split in ("train", "val", "test"))
+    assert (train.id, train.count("hr"), val.id, val.count("lr")) == ("data", 7, "data-00007", 1)
+    assert (test.id, test.count("hr")) == ("data-00008", 2)
     assert train.shape("hr") == (32, 64, 3)
     assert train.shape("lr") == (8, 16, 3)
-    np.testing.assert_array_equal(val.read("hr", 1), clip[9, :32, :64])
+    np.testing.assert_array_equal(test.read("hr", 1), clip[9, :32, :64])
     np.testing.assert_array_equal(train.read("lr", 3), downscale_frame(clip[3, :32, :64], 4))
-    assert val.meta == {
+    assert test.meta == {
         "source": "data", "frames": [8, 9], "lr": "cubic, mirror border", "original_size": [44, 72],
     }  # fmt: skip
     store.verify()
@@ -47,8 +48,9 @@ def test_published_partners_are_kept_and_cut_likewise(tmp_path: Path, make_clip)
     # As train clip 385 of SAT-MTB-VSR, whose 631 rows are no multiple of 16.
     make_clip(tmp_path / "data/train/GT/a", 3, (42, 32))
     low = make_clip(tmp_path / "data/train/LR4x/a", 3, (11, 8))
-    make_clip(tmp_path / "data/val/GT/b", 2, (32, 32))
-    make_clip(tmp_path / "data/val/LR4x/b", 2, (8, 8))
+    for split in ("val", "test"):
+        make_clip(tmp_path / f"data/{split}/GT/b", 2, (32, 32))
+        make_clip(tmp_path / f"data/{split}/LR4x/b", 2, (8, 8))
     store = converted(tmp_path, Convert(min_lr_px=4))
     (scene,) = store.scenes("train")
     assert scene.shape("hr") == (32, 32, 3)
@@ -110,7 +112,8 @@ convert(folder / "raw", folder / "new", Convert(min_lr_px=4), base=folder)
 
 
 def test_every_bad_frame_is_listed_and_the_old_store_stays(tmp_path: Path, make_clip) -> None:
-    make_clip(tmp_path / "data/a", 6)
+    make_clip(tmp_path / "data/a", 7)
+    make_clip(tmp_path / "data/b", 2)
     before = converted(tmp_path).manifest
     os.truncate(tmp_path / "data/a/00000001.png", 100)
     (tmp_path / "data/a/00000002.png").write_bytes(b"")
@@ -132,17 +135,17 @@ def test_every_bad_frame_is_listed_and_the_old_store_stays(tmp_path: Path, make_
 
 
 def test_partners_of_the_wrong_size_are_listed(tmp_path: Path, make_clip) -> None:
-    make_clip(tmp_path / "data/GT/a", 3, (64, 64))
-    make_clip(tmp_path / "data/LR4x/a", 3, (16, 20))
+    make_clip(tmp_path / "data/GT/a", 4, (64, 64))
+    make_clip(tmp_path / "data/LR4x/a", 4, (16, 20))
     with pytest.raises(
         SatsrError, match=r"LR4x/a/00000000\.png is 16 x 20 x 3, but .* do not belong together"
     ) as caught:
         converted(tmp_path)
-    assert "(3 found)" in str(caught.value)
+    assert "(4 found)" in str(caught.value)
 
 
 def test_frames_below_the_networks_minimum_are_listed(tmp_path: Path, make_clip) -> None:
-    make_clip(tmp_path / "data", 3, (64, 60))
+    make_clip(tmp_path / "data", 4, (64, 60))
     with pytest.raises(
         SatsrError, match=r"64 x 60 x 3, which gives 16 x 12 at scale 4; the network needs at least 16 x 16"
     ):
@@ -166,6 +169,7 @@ def test_the_manifest_says_what_decided_the_content(tmp_path: Path, make_clip) -
     make_clip(tmp_path / "data", 4)
     manifest = converted(tmp_path).manifest
     assert manifest["card"]["source"] == {"files": {"path": "data"}}
+    assert manifest["division"]["val"] == "1 scene: frames in the middle of each clip that trains."
     settings = manifest["settings"]
     assert (settings["scale"], settings["border"], settings["reader"], settings["multiple"]) == (
         4,
@@ -177,11 +181,11 @@ def test_the_manifest_says_what_decided_the_content(tmp_path: Path, make_clip) -
     assert str(tmp_path) not in (tmp_path / "store/manifest.json").read_text()
 
 
-def test_real_video_becomes_80_frames_to_train_and_20_to_validate(samples, tmp_path: Path) -> None:
+def test_real_video_tests_on_its_last_20_frames_and_validates_on_those_before(samples, tmp_path: Path) -> None:
     (tmp_path / "data").symlink_to(samples("video"))
     store = converted(tmp_path, Convert())
-    (train,), (val,) = store.scenes("train"), store.scenes("val")
-    assert (train.count("hr"), val.count("hr"), val.meta["frames"]) == (80, 20, [80, 99])
+    (train,), (val,), (test,) = (store.scenes(split) for split in ("train", "val", "test"))
+    assert [scene.meta["frames"] for scene in (train, val, test)] == [[0, 69], [70, 79], [80, 99]]
     assert train.shape("lr") == (64, 64, 3)
 
 
@@ -195,7 +199,7 @@ def test_a_store_without_room_is_not_begun(tmp_path: Path, make_clip, monkeypatc
 
 @pytest.mark.slow
 def test_the_room_that_a_series_needs_is_judged_role_by_role(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    embedded = {"kind": "series", "train": 40, "val": 2, "frames": 8, "size": [64, 64]}
+    embedded = {"kind": "series", "train": 40, "val": 1, "test": 1, "frames": 8, "size": [64, 64]}
     card = Card(name="test", layout="series", source=Source.model_validate({"embedded": embedded}))
     download(card, tmp_path / "raw")
     # A target of 64 x 64 x 3 bytes, eight images of 16 x 16 x 3 in 16 bits and their masks: 26 kB, where nothing but

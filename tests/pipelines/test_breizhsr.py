@@ -80,7 +80,9 @@ def work(tmp_path_factory: pytest.TempPathFactory, mlflow_store: MakeStore) -> J
     """The project of a tiny card, up to its evaluation."""
     root = tmp_path_factory.mktemp("project")
     card = (ROOT / "data/catalog/embedded-series.yaml").read_text()
-    card = card.replace("train: 24, val: 6, frames: 8, size: [160, 160]", "train: 3, val: 1, frames: 4, size: [96, 96]")
+    whole = "train: 24, val: 6, test: 20, frames: 8, size: [160, 160], test_size: [128, 128]"
+    assert whole in card
+    card = card.replace(whole, "train: 3, val: 1, test: 1, frames: 4, size: [96, 96]")
     mlflow_store(root)
     stages.project(root, "breizhsr", card, settings())
     return stages.run(root, "breizhsr", "download", "convert", "validate", "train", "evaluate")

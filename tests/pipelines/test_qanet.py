@@ -31,7 +31,7 @@ CARD = """name: tiny-probav
 title: A few drawn image sets
 licence: Apache-2.0
 source:
-  embedded: {kind: probav, train: 3, val: 2, frames: 10, size: [72, 72], seed: 1}
+  embedded: {kind: probav, train: 3, val: 2, test: 2, frames: 10, size: [72, 72], seed: 1}
 layout: probav
 scale: 3
 """

@@ -325,7 +325,7 @@ def test_without_names_the_models_on_the_same_data_are_compared_in_the_terminal(
 
 
 def test_the_logged_model_carries_facts_metrics_data_and_the_way_back_to_its_version(root: Path, graph: Path) -> None:
-    data = Data("toy", "a" * 64, "data/lmdb/toy", {"split": "val"})
+    data = Data("toy", "a" * 64, "data/lmdb/toy", {"split": "test"})
     about = About("A toy. Takes nothing.", {"task": "playing"})
     with tracking.run(root, "linked") as run:
         registry.add_version(
@@ -348,5 +348,5 @@ def test_the_logged_model_carries_facts_metrics_data_and_the_way_back_to_its_ver
     described = client.get_registered_model("linked").description
     assert described.startswith("Another toy.") and described.endswith("no fun")
     (dataset,) = client.get_run(version.run).inputs.dataset_inputs
-    assert (dataset.dataset.name, dataset.tags[0].value) == ("toy", "validation")
+    assert (dataset.dataset.name, dataset.tags[0].value) == ("toy", "testing")
     assert client.get_run(version.run).data.tags[tracking.NOTE] == "card"

@@ -12,7 +12,7 @@ HR = np.random.default_rng(0).integers(0, 255, (4, 16, 16, 3), dtype=np.uint8)
 
 def store(path: Path, border: str, hr: np.ndarray = HR, scene: str = "a", train: int = 1) -> Store:
     with StoreWriter(path, {"name": "toy"}, {"scale": 4}) as writer:
-        for split, count in (("train", train), ("val", len(hr))):
+        for split, count in (("train", train), ("test", len(hr))):
             for index in range(count):
                 writer.put(split, scene, "hr", index, hr[index])
                 writer.put(split, scene, "lr", index, hr[index, ::4, ::4] // (1 if border == "mirror" else 2))

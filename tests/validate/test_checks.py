@@ -16,6 +16,7 @@ from satsr.store.store import Store, StoreWriter
 from satsr.validate import suites
 from satsr.validate.checks import Result, judge, require, validate
 from satsr.validate.inspection import inspect
+from satsr.validate.likeness import resembling
 
 SIDE, SCALE = 96, 4
 Frames = dict[tuple[str, str, str, int], np.ndarray]
@@ -29,9 +30,9 @@ def texture(*key: int) -> np.ndarray:
 
 
 def clips(frames: int = 4) -> Frames:
-    """Two training clips and one validation clip of frames that all differ."""
+    """Two training clips, a validation clip and a test clip of frames that all differ."""
     found: Frames = {}
-    for number, (split, scene) in enumerate((("train", "a"), ("train", "b"), ("val", "a"))):
+    for number, (split, scene) in enumerate((("train", "a"), ("train", "b"), ("test", "a"), ("val", "c"))):
         for index in range(frames):
             hr = texture(number, index)
             found[split, scene, "hr", index] = hr
@@ -65,117 +66,137 @@ def test_good_clips_pass_every_check(tmp_path: Path) -> None:
     assert result.success and not result.failed
     assert len(result.checks) == len(suites.suite("video").rules)
     assert [(row["split"], row["role"], row["frames"]) for row in result.overview] == [
-        *(("train", "hr", 8), ("train", "lr", 8), ("val", "hr", 4), ("val", "lr", 4))
+        *(
+            ("test", "hr", 4),
+            ("test", "lr", 4),
+            ("train", "hr", 8),
+            ("train", "lr", 8),
+            ("val", "hr", 4),
+            ("val", "lr", 4),
+        )
     ]
 
 
 def three_lr_pixels_off(frames: Frames) -> None:
-    frames["val", "a", "lr", 2] = np.roll(frames["val", "a", "lr", 2], 3, axis=1)
+    frames["test", "a", "lr", 2] = np.roll(frames["test", "a", "lr", 2], 3, axis=1)
 
 
 def decimated_without_half_a_pixel(frames: Frames) -> None:
     # smoothed first, so that nothing but the grid is wrong
-    frames["val", "a", "lr", 2] = cv2.GaussianBlur(frames["val", "a", "hr", 2], (0, 0), 1.8)[::SCALE, ::SCALE].copy()
+    frames["test", "a", "lr", 2] = cv2.GaussianBlur(frames["test", "a", "hr", 2], (0, 0), 1.8)[::SCALE, ::SCALE].copy()
 
 
 def one_row_less(frames: Frames) -> None:
     for index in range(4):
-        frames["val", "a", "hr", index] = frames["val", "a", "hr", index][:-1]
+        frames["test", "a", "hr", index] = frames["test", "a", "hr", index][:-1]
 
 
 def one_odd_size(frames: Frames) -> None:
-    frames["val", "a", "hr", 2] = frames["val", "a", "hr", 2][:-SCALE]
-    frames["val", "a", "lr", 2] = frames["val", "a", "lr", 2][:-1]
+    frames["test", "a", "hr", 2] = frames["test", "a", "hr", 2][:-SCALE]
+    frames["test", "a", "lr", 2] = frames["test", "a", "lr", 2][:-1]
 
 
 def scale_of_two(frames: Frames) -> None:
-    frames["val", "a", "lr", 2] = downscale_frame(frames["val", "a", "hr", 2], 2)
+    frames["test", "a", "lr", 2] = downscale_frame(frames["test", "a", "hr", 2], 2)
 
 
 def a_stranger(frames: Frames) -> None:
-    frames["val", "a", "lr", 2] = downscale_frame(texture(9), SCALE)
+    frames["test", "a", "lr", 2] = downscale_frame(texture(9), SCALE)
 
 
 def darker(frames: Frames) -> None:
-    frames["val", "a", "lr", 2] = (frames["val", "a", "lr", 2] * 0.9).astype(np.uint8)
+    frames["test", "a", "lr", 2] = (frames["test", "a", "lr", 2] * 0.9).astype(np.uint8)
 
 
 def red_and_blue_swapped(frames: Frames) -> None:
-    hr = frames["val", "a", "hr", 2] // np.array([1, 1, 2], np.uint8)
-    frames["val", "a", "hr", 2], frames["val", "a", "lr", 2] = hr, downscale_frame(hr, SCALE)[..., ::-1].copy()
+    hr = frames["test", "a", "hr", 2] // np.array([1, 1, 2], np.uint8)
+    frames["test", "a", "hr", 2], frames["test", "a", "lr", 2] = hr, downscale_frame(hr, SCALE)[..., ::-1].copy()
 
 
 def one_colour(frames: Frames) -> None:
-    frames["val", "a", "hr", 2] = np.full((SIDE, SIDE, 3), 7, np.uint8)
+    frames["test", "a", "hr", 2] = np.full((SIDE, SIDE, 3), 7, np.uint8)
 
 
 def overexposed(frames: Frames) -> None:
-    frames["val", "a", "hr", 2] = np.where(texture(8) > 100, 255, texture(8)).astype(np.uint8)
+    frames["test", "a", "hr", 2] = np.where(texture(8) > 100, 255, texture(8)).astype(np.uint8)
 
 
 def grey(frames: Frames) -> None:
     for index in range(4):
-        frames["val", "a", "lr", index] = frames["val", "a", "lr", index][..., :1]
+        frames["test", "a", "lr", index] = frames["test", "a", "lr", index][..., :1]
 
 
 def one_low_frame_missing(frames: Frames) -> None:
-    del frames["val", "a", "lr", 3]
+    del frames["test", "a", "lr", 3]
 
 
 def floats_with_nan(frames: Frames) -> None:
     for index in range(4):
-        frames["val", "a", "hr", index] = frames["val", "a", "hr", index].astype(np.float32)
-    frames["val", "a", "hr", 2][0, 0] = np.nan
+        frames["test", "a", "hr", index] = frames["test", "a", "hr", index].astype(np.float32)
+    frames["test", "a", "hr", 2][0, 0] = np.nan
 
 
 def out_of_range(frames: Frames) -> None:
     for index in range(4):
-        frames["val", "a", "hr", index] = frames["val", "a", "hr", index].astype(np.int16)
-    frames["val", "a", "hr", 2][0, 0] = [-1, 0, 256]
+        frames["test", "a", "hr", index] = frames["test", "a", "hr", index].astype(np.int16)
+    frames["test", "a", "hr", 2][0, 0] = [-1, 0, 256]
 
 
 def one_frame_long(frames: Frames) -> None:
     for index in (1, 2, 3):
-        del frames["val", "a", "hr", index], frames["val", "a", "lr", index]
+        del frames["test", "a", "hr", index], frames["test", "a", "lr", index]
 
 
 def also_trained_on(frames: Frames) -> None:
     for role in ("hr", "lr"):
-        frames["val", "a", role, 2] = frames["train", "b", role, 1]
+        frames["test", "a", role, 2] = frames["train", "b", role, 1]
+
+
+def trained_on_in_another_encoding(frames: Frames) -> None:
+    for index in range(4):
+        _, jpeg = cv2.imencode(".jpg", frames["train", "b", "hr", index], [cv2.IMWRITE_JPEG_QUALITY, 60])
+        frames["test", "a", "hr", index] = cv2.imdecode(jpeg, cv2.IMREAD_COLOR)
+
+
+def trained_on_at_another_size(frames: Frames) -> None:
+    for index in range(4):
+        frames["test", "a", "hr", index] = cv2.resize(frames["train", "b", "hr", index], (SIDE // 2, SIDE // 2))
 
 
 def standing_still(frames: Frames) -> None:
     for role in ("hr", "lr"):
         for index in (1, 2, 3):
-            frames["val", "a", role, index] = frames["val", "a", role, 0]
+            frames["test", "a", role, index] = frames["test", "a", role, 0]
 
 
 def nothing_to_measure_on(frames: Frames) -> None:
-    for place in [place for place in frames if place[0] == "val"]:
+    for place in [place for place in frames if place[0] == "test"]:
         del frames[place]
 
 
 @pytest.mark.parametrize(
     ("damage", "rule", "where"),
     [
-        (three_lr_pixels_off, "shift", ["val/a lr 2"]),
-        (decimated_without_half_a_pixel, "shift", ["val/a lr 2"]),
-        (one_row_less, "scale", [f"val/a lr {index}" for index in range(4)]),
-        (one_odd_size, "sizes", ["val/a"]),
-        (scale_of_two, "scale", ["val/a lr 2"]),
-        (a_stranger, "similar", ["val/a lr 2"]),
-        (darker, "levels", ["val/a lr 2"]),
-        (red_and_blue_swapped, "levels", ["val/a lr 2"]),
-        (one_colour, "constant", ["val/a hr 2"]),
-        (overexposed, "saturated", ["val/a hr 2"]),
-        (grey, "channels", [f"val/a lr {index}" for index in range(4)]),
-        (one_low_frame_missing, "counts", ["val/a"]),
-        (floats_with_nan, "finite", ["val/a hr 2"]),
-        (out_of_range, "minimum", ["val/a hr 2"]),
-        (out_of_range, "maximum", ["val/a hr 2"]),
-        (one_frame_long, "length", ["val/a"]),
-        (also_trained_on, "disjoint", ["train/b hr 1", "train/b lr 1", "val/a hr 2", "val/a lr 2"]),
-        (standing_still, "repeats", ["val/a"]),
+        (three_lr_pixels_off, "shift", ["test/a lr 2"]),
+        (decimated_without_half_a_pixel, "shift", ["test/a lr 2"]),
+        (one_row_less, "scale", [f"test/a lr {index}" for index in range(4)]),
+        (one_odd_size, "sizes", ["test/a"]),
+        (scale_of_two, "scale", ["test/a lr 2"]),
+        (a_stranger, "similar", ["test/a lr 2"]),
+        (darker, "levels", ["test/a lr 2"]),
+        (red_and_blue_swapped, "levels", ["test/a lr 2"]),
+        (one_colour, "constant", ["test/a hr 2"]),
+        (overexposed, "saturated", ["test/a hr 2"]),
+        (grey, "channels", [f"test/a lr {index}" for index in range(4)]),
+        (one_low_frame_missing, "counts", ["test/a"]),
+        (floats_with_nan, "finite", ["test/a hr 2"]),
+        (out_of_range, "minimum", ["test/a hr 2"]),
+        (out_of_range, "maximum", ["test/a hr 2"]),
+        (one_frame_long, "length", ["test/a"]),
+        (also_trained_on, "disjoint", ["test/a hr 2", "test/a lr 2", "train/b hr 1", "train/b lr 1"]),
+        (trained_on_in_another_encoding, "copies", ["test/a", "train/b"]),
+        (trained_on_at_another_size, "copies", ["test/a", "train/b"]),
+        (standing_still, "repeats", ["test/a"]),
         (nothing_to_measure_on, "splits", []),
     ],
 )
@@ -192,17 +213,54 @@ def test_each_trouble_is_found_where_it_is(
     assert places(result, rule) == where
 
 
+def test_a_test_scene_that_also_trains_is_refused_with_both_names(tmp_path: Path) -> None:
+    frames = clips()
+    for index in range(4):
+        for role in ("hr", "lr"):
+            frames["test", "a", role, index] = frames["train", "b", role, index]
+    result = check(tmp_path / "store", frames, max_duplicate_share=1.0)
+    assert failed(result) == {"disjoint", "copies"}
+    with pytest.raises(SatsrError) as caught:
+        require(result, tmp_path)
+    assert "test/a hr 0: train/b/hr/0" in str(caught.value) and "test/a: train/b" in str(caught.value)
+
+
+@pytest.mark.parametrize("missing", ["train", "val", "test"])
+def test_a_split_that_is_missing_is_told(tmp_path: Path, missing: str) -> None:
+    frames = {place: array for place, array in clips().items() if place[0] != missing}
+    result = check(tmp_path / "store", frames)
+    assert failed(result) == {"splits"}
+    assert "expected train and val and test, found" in result.message(tmp_path)
+
+
+def test_parts_of_one_clip_may_look_alike_but_not_at_the_same_time(tmp_path: Path) -> None:
+    frames, still = clips(), texture(5)
+    for place in [place for place in frames if place[:2] in {("train", "a"), ("test", "a")} and place[2] == "hr"]:
+        frames[place] = still + generator(2, "checks", place[3], len(place[0])).integers(0, 3, still.shape, np.uint8)
+    store = write(tmp_path / "store", frames)
+    assert resembling([*store.scenes("train"), *store.scenes("test")]) == {
+        ("test", "a"): "train/a", ("train", "a"): "test/a"
+    }  # fmt: skip
+    with StoreWriter(tmp_path / "parts", {"name": "test"}) as writer:
+        for place, array in frames.items():
+            writer.put(*place, array)
+        writer.describe("train", "a", {"source": "a", "frames": [0, 69]})
+        writer.describe("test", "a", {"source": "a", "frames": [80, 99]})
+    store = Store(tmp_path / "parts")
+    assert not resembling([*store.scenes("train"), *store.scenes("test")])
+
+
 def test_low_frames_in_the_wrong_order_are_found_although_the_camera_hardly_moves(tmp_path: Path) -> None:
     frames = clips()
     still = texture(0, 0)
     for index in range(4):
         noise = generator(1, "checks", index).normal(0, 6, still.shape)
-        frames["val", "a", "hr", index] = np.clip(still + noise, 0, 255).astype(np.uint8)
-        frames["val", "a", "lr", index] = downscale_frame(frames["val", "a", "hr", index], SCALE)
-    low = [frames["val", "a", "lr", index] for index in (1, 2)]
-    frames["val", "a", "lr", 2], frames["val", "a", "lr", 1] = low
+        frames["test", "a", "hr", index] = np.clip(still + noise, 0, 255).astype(np.uint8)
+        frames["test", "a", "lr", index] = downscale_frame(frames["test", "a", "hr", index], SCALE)
+    low = [frames["test", "a", "lr", index] for index in (1, 2)]
+    frames["test", "a", "lr", 2], frames["test", "a", "lr", 1] = low
     result = check(tmp_path / "store", frames)
-    assert places(result, "order") == ["val/a lr 1", "val/a lr 2"]
+    assert places(result, "order") == ["test/a lr 1", "test/a lr 2"]
     assert failed(result) == {"order"}
 
 
@@ -226,11 +284,11 @@ def test_an_empty_store_fails_instead_of_passing_vacuously(tmp_path: Path) -> No
 def test_a_tolerated_share_passes_and_is_still_listed(tmp_path: Path) -> None:
     frames = clips()
     one_colour(frames)
-    frames["val", "a", "lr", 2] = downscale_frame(frames["val", "a", "hr", 2], SCALE)
+    frames["test", "a", "lr", 2] = downscale_frame(frames["test", "a", "hr", 2], SCALE)
     assert failed(check(tmp_path / "strict", frames)) == {"constant"}
     result = check(tmp_path / "lenient", frames, max_bad_share=0.1)
     assert result.success
-    assert places(result, "constant") == ["val/a hr 2", "val/a lr 2"]
+    assert places(result, "constant") == ["test/a hr 2", "test/a lr 2"]
 
 
 def test_all_offenders_are_listed_and_the_message_is_short(tmp_path: Path) -> None:
@@ -239,16 +297,16 @@ def test_all_offenders_are_listed_and_the_message_is_short(tmp_path: Path) -> No
     }
     store = write(tmp_path / "store", frames, {"origin": {"lr": [f"LR/{index:03d}.png" for index in range(12)]}})
     result = validate(store, suites.suite("video"), tmp_path / "out")
-    assert len(places(result, "shift")) == 36
+    assert len(places(result, "shift")) == 48
     listed = json.loads((tmp_path / "out" / "validation.json").read_text())
     shift = next(item for item in listed["checks"] if item["name"] == "shift")
-    assert len(shift["offenders"]) == 36
+    assert len(shift["offenders"]) == 48
     assert all(abs(offender["value"] - 2) < 0.1 for offender in shift["offenders"])
     with pytest.raises(SatsrError) as caught:
         require(result, Path("results/rasvsr/validation/validation.html"))
     lines = str(caught.value).splitlines()
     assert sum(line.startswith("    ") and "LR/" in line for line in lines) == 20
-    assert "... and 16 more" in str(caught.value) and lines[-1].endswith("validation.html")
+    assert "... and 28 more" in str(caught.value) and lines[-1].endswith("validation.html")
 
 
 def test_the_reports_are_the_same_bytes_each_time_and_load_nothing(tmp_path: Path, monkeypatch: Any) -> None:
@@ -302,7 +360,7 @@ def test_measuring_knows_masks_single_targets_and_many_bands(tmp_path: Path) -> 
 @pytest.mark.parametrize(("kind", "pairs"), [("probav", {"qm": "lr", "sm": "hr"}), ("series", {"cloud": "lr"})])
 def test_masks_that_are_not_of_their_images_size_are_found(tmp_path: Path, kind: str, pairs: dict[str, str]) -> None:
     frames: Frames = {}
-    for split, scene in (("train", "a"), ("val", "b")):
+    for split, scene in (("train", "a"), ("test", "b")):
         for index in range(2):
             frames[split, scene, "lr", index] = np.full((20, 24), index, np.uint16)
         frames[split, scene, "hr", 0] = np.full((60, 72), 7, np.uint16)
@@ -312,9 +370,9 @@ def test_masks_that_are_not_of_their_images_size_are_found(tmp_path: Path, kind:
     rules = suites.suite(kind)
     assert "mask_size" not in failed(judge(inspect(write(tmp_path / "good", frames)), rules))
     for mask in pairs:
-        frames["val", "b", mask, 0] = frames["val", "b", mask, 0].T.copy()
+        frames["test", "b", mask, 0] = frames["test", "b", mask, 0].T.copy()
     result = judge(inspect(write(tmp_path / "bad", frames)), rules)
-    assert places(result, "mask_size") == [f"val/b {mask} 0" for mask in pairs]
+    assert places(result, "mask_size") == [f"test/b {mask} 0" for mask in pairs]
 
 
 def test_series_without_masks_pass_the_rule_about_masks(tmp_path: Path) -> None:

@@ -79,6 +79,10 @@ class Source(NamedTuple):
         """A band, one pixel out of many, as (h, w), and the value that means no data."""
         return geotiff.thumbnail(self.layers[0].path if self.layers else self.file, shape)
 
+    def bounds(self) -> tuple[float, float, float, float] | None:
+        """(west, south, east, north) in degrees, None where it is not known."""
+        return None if self.is_array else geotiff.bounds(self.layers[0].path if self.layers else self.file)
+
     def red_and_nir(self) -> list[str]:
         """Which of ``RED`` and ``NIR`` it has.
 

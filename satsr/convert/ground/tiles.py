@@ -1,6 +1,7 @@
-"""Single scenes cut into tiles, those to train with and those to validate with in different blocks of the scene.
+"""Single scenes cut into tiles; whole places, or strips of one, train, validate and test.
 
-Scenes are what :mod:`satsr.convert.ground.sources` reads: rasters, Sentinel-2 products and NumPy archives.
+Scenes are what :mod:`satsr.convert.ground.sources` reads: rasters, Sentinel-2 products and NumPy archives. Scenes of
+overlapping ground, such as two dates of one product's tile, are one place (:mod:`satsr.convert.ground.places`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,12 +10,14 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
+from satsr.config.data import Held
+from satsr.convert.ground import places
+from satsr.convert.ground.shares import Shares
 from satsr.convert.ground.sources import Source, Window, scene_array, source
 from satsr.errors import SatsrError, problems
 from satsr.imagery import bands, sentinel2
-from satsr.seeds import generator
 
 MIN_TILES = 5
 MIN_TILE_PX = 48
@@ -23,21 +26,17 @@ SAMPLES = 16
 Grid = tuple[int, int]
 
 
-class Tiles(BaseModel):
+class Tiles(Held):
     """How a scene is cut.
 
     Attributes:
         tile_px: side of a tile in high-resolution pixels; smaller where a scene would give fewer than five tiles.
-        val_share: share of the blocks that validate.
         seed: of all that is drawn.
         offset: what is added to the numbers of Sentinel-2 files; by default what the product's metadata or name say.
         mixed_baselines: products may be of several processing baselines.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
     tile_px: int = Field(128, ge=16)
-    val_share: float = Field(0.2, gt=0, lt=1)
     seed: int = Field(0, ge=0)
     offset: int | None = Field(None, ge=-10000, le=10000)
     mixed_baselines: bool | None = None
@@ -54,19 +53,16 @@ class Tile(NamedTuple):
         place: numbers of file, date, row and column, from which its random draws come.
         window: (top, left, height, width) in pixels.
         name: of the scene and the place.
-        held_out: whether it validates.
+        split: ``train``, ``val`` or ``test``.
+        why: a clause that says how it came into its split.
     """
 
     source: Source
     place: tuple[int, int, int, int]
     window: Window
     name: str
-    held_out: bool
-
-    @property
-    def split(self) -> str:
-        """``train`` or ``val``."""
-        return "val" if self.held_out else "train"
+    split: str = "train"
+    why: str = ""
 
     @property
     def file(self) -> Path:
@@ -94,7 +90,7 @@ def parsed(model: type[Settings], options: Mapping[str, Any], what: str = "a sur
 def tiles(
     root: Path, files: Sequence[Path], settings: Tiles, multiple: int, wanted: Sequence[str] = bands.RGB
 ) -> list[Tile]:
-    """All tiles of some scenes that have data, each place in one split on all dates.
+    """The tiles of some scenes that have data, each place in one split on all dates.
 
     Args:
         root: what names count from.
@@ -104,11 +100,21 @@ def tiles(
         wanted: bands that a product must have.
 
     Raises:
-        SatsrError: a scene that is damaged, or too small for tiles in both splits, or products of several baselines.
+        SatsrError: a scene that is damaged, scenes too few or too small for tiles in three splits, or products of
+            several baselines.
     """
     sentinel2.require_one_baseline([file for file in files if sentinel2.is_product(file)], settings.mixed_baselines)
     scenes = [source(root, file, wanted, settings.offset) for file in files]
-    return [tile for number, scene in enumerate(scenes) for tile in _tiles(root, scene, settings, number, multiple)]
+    cut = [_tiles(root, scene, settings, number, multiple) for number, scene in enumerate(scenes)]
+    windows = [[tile.window for tile in found] for found in cut]
+    shares = Shares(settings.val_share, settings.test_share)
+    assigned = places.assigned(scenes, windows, shares, settings.seed)
+    return [
+        tile._replace(split=known.split, why=known.why)
+        for found, splits in zip(cut, assigned, strict=True)
+        for tile, known in zip(found, splits, strict=True)
+        if known.split is not None
+    ]
 
 
 def tile_facts(root: Path, tile: Tile, settings: Tiles) -> dict[str, Any]:
@@ -123,33 +129,11 @@ def tile_facts(root: Path, tile: Tile, settings: Tiles) -> dict[str, Any]:
     }
 
 
-def split_blocks(grid: Grid, val_share: float, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
-    """Which tiles of a grid validate: whole blocks of 2 x 2 tiles where the grid is large enough.
-
-    Args:
-        grid: rows and columns of tiles.
-        val_share: share of the blocks; at least one.
-        rng: where the choice is drawn from.
-
-    Returns:
-        (rows, columns), True where a tile validates.
-    """
-    side = 2 if min(grid) >= 4 else 1
-    blocks = (-(-grid[0] // side), -(-grid[1] // side))
-    count = blocks[0] * blocks[1]
-    chosen = np.zeros(count, dtype=bool)
-    chosen[rng.permutation(count)[: max(1, round(val_share * count))]] = True
-    return chosen.reshape(blocks).repeat(side, axis=0).repeat(side, axis=1)[: grid[0], : grid[1]]
-
-
 def _tiles(root: Path, scene: Source, settings: Tiles, number: int, multiple: int) -> list[Tile]:
     file = scene.file
     dates, size = scene.extent()
     side, grid = _grid(size, settings.tile_px, multiple, file)
-    held_out = split_blocks(grid, settings.val_share, generator(settings.seed, "blocks", number))
     usable = _usable(scene, size, grid, side)
-    if not (usable & held_out).any() or not (usable & ~held_out).any():
-        raise SatsrError(f"{file} has {usable.sum()} tiles of {side} pixels with data: too few to train and validate.")
     inside = PurePath(root.resolve().name) if file == root else file.relative_to(root)
     name = inside.with_suffix("").as_posix()
     return [
@@ -158,7 +142,6 @@ def _tiles(root: Path, scene: Source, settings: Tiles, number: int, multiple: in
             (number, moment, row, column),
             (row * side, column * side, side, side),
             f"{name}/r{row:03d}-c{column:03d}" + (f"-t{moment:03d}" if dates > 1 else ""),
-            bool(held_out[row, column]),
         )
         for row, column in np.argwhere(usable).tolist()
         for moment in range(dates)
@@ -170,8 +153,11 @@ def _grid(size: tuple[int, int], tile_px: int, multiple: int, file: Path) -> tup
     side = min(tile_px, *size) // multiple * multiple
     while side - multiple >= MIN_TILE_PX and (size[0] // side) * (size[1] // side) < MIN_TILES:
         side -= multiple
-    if side < min(MIN_TILE_PX, tile_px) or (size[0] // side) * (size[1] // side) < 2:
-        raise SatsrError(f"{file} is {size[0]} x {size[1]}: too small for a tile to train with and one to validate.")
+    if side < min(MIN_TILE_PX, tile_px) or (size[0] // side) * (size[1] // side) < 1:
+        raise SatsrError(
+            f"{file} is {size[0]} x {size[1]}: too small for tiles to train, validate and test with. Give a larger "
+            "scene, or set the option tile_px lower."
+        )
     return side, (size[0] // side, size[1] // side)
 
 

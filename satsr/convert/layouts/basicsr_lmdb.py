@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from satsr.convert.layouts.source import TARGETS, Frame, SceneSource, split_of
+from satsr.convert.layouts.source import TARGETS, Frame, SceneSource, folder_said, split_of
 from satsr.errors import SatsrError, listed
 from satsr.files import files_below, natural
 from satsr.imagery.images import decode_rgb
@@ -45,11 +45,15 @@ class PngLmdb:
         return decode_rgb(bytes(value), f"{self.path}:{key}")
 
 
-def scenes(root: Path) -> list[SceneSource]:
+def scenes(root: Path, test_folder: str = "test") -> list[SceneSource]:
     """Clips of one LMDB, or of pairs such as ``GT.lmdb`` and ``LR4xBicubic.lmdb`` (perhaps below train/ and val/).
 
     A key's folder is its clip. In a folder with several LMDBs, the one whose name begins with GT or HR holds the
     high-resolution frames and the one that begins with LR or LQ their partners under the same keys.
+
+    Args:
+        root: the folder.
+        test_folder: the folder whose clips test, as for :func:`satsr.convert.layouts.frames.gt_lr`.
 
     Raises:
         SatsrError: the LMDBs are damaged or cannot be told apart, or keys have no partner (all are listed).
@@ -72,14 +76,14 @@ def scenes(root: Path) -> list[SceneSource]:
         if source is not None:
             alone = set(target.keys) ^ set(source.keys)
             problems += [f"{key} is only in {(target if key in target.keys else source).path}" for key in sorted(alone)]
-        split = split_of(group.relative_to(root).parts if group.is_relative_to(root) else ())
-        found += _clips(target, source, split)
+        split = split_of(group.relative_to(root).parts if group.is_relative_to(root) else (), test_folder)
+        found += _clips(target, source, split, folder_said(split, test_folder))
     if problems:
         raise SatsrError(listed(f"the keys in {root} do not pair up", problems))
     return found
 
 
-def _clips(target: PngLmdb, source: PngLmdb | None, split: str | None) -> list[SceneSource]:
+def _clips(target: PngLmdb, source: PngLmdb | None, split: str | None, why: str) -> list[SceneSource]:
     clips: dict[str, list[str]] = {}
     for key in target.keys:
         clips.setdefault(key.rpartition("/")[0] or target.path.stem, []).append(key)
@@ -89,7 +93,7 @@ def _clips(target: PngLmdb, source: PngLmdb | None, split: str | None) -> list[S
         roles = {"hr": [_frame(target, key) for key in keys]}
         if source is not None:
             roles["lr"] = [_frame(source, key) for key in keys]
-        found.append(SceneSource(name, split, dict(roles)))
+        found.append(SceneSource(name, split, dict(roles), why=why))
     return found
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from satsr.convert.layouts.source import SPLITS, TARGETS, Frame, SceneSource, split_of
+from satsr.convert.layouts.source import SPLITS, TARGETS, Frame, SceneSource, folder_said, split_of
 from satsr.errors import SatsrError, listed
 from satsr.files import files_below, natural
 from satsr.imagery import video_file
@@ -15,7 +15,8 @@ from satsr.imagery.images import SUFFIXES, read_rgb
 def frames(root: Path) -> list[SceneSource]:
     """Every folder that holds images is a clip, and so is every video file; ``root`` may be the clip itself.
 
-    If the first level of folders are train and val (or eval, test...), they are the splits.
+    If the first level of folders are train, val and test (or eval...), they are the splits. Where none is called train,
+    those that hold clips are, and what lies beside them trains.
     """
     if root.is_file():
         return [SceneSource(root.stem, None, {"hr": _video(root)})]
@@ -25,10 +26,12 @@ def frames(root: Path) -> list[SceneSource]:
         file: file.relative_to(root).with_suffix("") for file in videos
     }
     splits = {SPLITS.get(place.parts[0].lower()) if place.parts else None for place in places.values()}
+    named = "train" in splits and None not in splits
+    beside = "train" not in splits and None in splits
     found = []
     for path, place in places.items():
         split, parts = None, place.parts
-        if "train" in splits and None not in splits:
+        if named or (beside and len(parts) > 1 and parts[0].lower() in SPLITS):
             split, parts = SPLITS[parts[0].lower()], parts[1:] or parts
         name = PurePosixPath(*parts).as_posix() if parts else root.resolve().name
         source = _video(path) if path in videos else [_frame(file) for file in clips[path]]
@@ -36,12 +39,17 @@ def frames(root: Path) -> list[SceneSource]:
     return found
 
 
-def gt_lr(root: Path) -> list[SceneSource]:
+def gt_lr(root: Path, test_folder: str = "test") -> list[SceneSource]:
     """``[split/]{GT,LR...}/clip/frame``: SAT-MTB-VSR (``LR4xBicubic``), Jilin-189 (``LR4x``, and an unused Bicubic4x).
 
     The folders called GT (or HR) are looked for at any depth, the low-resolution frames beside them in a folder whose
     name begins with LR (or LQ); without one they are made later. Frames are partners when their paths below these
     folders are equal, up to an ``x4`` at the end of the low-resolution name.
+
+    Args:
+        root: the folder.
+        test_folder: the folder whose clips test; ``val`` or ``eval`` for data whose published figures are measured on a
+            folder of that name.
 
     Raises:
         SatsrError: frames without a partner, or several low-resolution folders; the message lists all.
@@ -58,7 +66,7 @@ def gt_lr(root: Path) -> list[SceneSource]:
         if len(sources) > 1:
             problems.append(f"{target.parent} has several: {', '.join(folder.name for folder in sources)}")
             continue
-        split = split_of(target.relative_to(root).parts)
+        split = split_of(target.relative_to(root).parts, test_folder)
         low = _clips(sources[0]) if sources else {}
         for folder, files in _clips(target).items():
             place = folder.relative_to(target)
@@ -68,7 +76,7 @@ def gt_lr(root: Path) -> list[SceneSource]:
                 problems += alone
                 roles["lr"] = [_frame(file) for file in partners]
             name = target.parent.resolve().name if place == Path() else place.as_posix()
-            found.append(SceneSource(name, split, roles))
+            found.append(SceneSource(name, split, roles, why=folder_said(split, test_folder)))
         problems += [f"{file} has no high-resolution partner" for files in low.values() for file in files]
     if problems:
         raise SatsrError(listed(f"the frames in {root} do not pair up", problems))

@@ -4,28 +4,28 @@ The single-image experiments of Remote-Sensing-SRGAN begin on such images (its `
 section 1.8).
 """
 
+from collections.abc import Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
 import cv2
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
+from satsr.config.data import Held
+from satsr.convert.ground.places import STRIPS
+from satsr.convert.ground.shares import HELD, Shares, in_rows, share_out
 from satsr.convert.ground.sources import Window
-from satsr.convert.ground.tiles import parsed, split_blocks
+from satsr.convert.ground.tiles import parsed
 from satsr.convert.layouts.source import Frame, SceneSource, split_of
 from satsr.degrade import downscale_frame
 from satsr.errors import SatsrError, listed
 from satsr.files import files_below, natural
 from satsr.imagery.images import SUFFIXES, Header, read_bytes, read_header, read_rgb
-from satsr.seeds import generator
-
-MIN_PHOTOS = 5
-"""From so many photographs on, whole ones validate; of fewer, parts of each."""
 
 
-class Cutting(BaseModel):
+class Cutting(Held):
     """How pairs are made of photographs.
 
     Attributes:
@@ -34,22 +34,17 @@ class Cutting(BaseModel):
         crop: ``tiles``: as many disjoint tiles as fit. ``centre``: one, the central square resized to ``tile_px``, as
             the authors do.
         shrink: ``bilinear`` without antialiasing, as the authors', or the antialiased ``cubic``.
-        val_share: share of the photographs, or of the blocks of each, that validates.
-        val_count: that many photographs, the last by name, validate instead; the authors' 200.
+        val_count: that many photographs, the last by name, validate instead; the authors' 200. As many before them
+            test.
         skip_others: leave out files that are no 8-bit RGB images instead of refusing them.
-        seed: of the choice of blocks.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     scale: int = Field(4, ge=2, le=8)
     tile_px: int = Field(128, ge=16)
     crop: Literal["tiles", "centre"] = "tiles"
     shrink: Literal["bilinear", "cubic"] = "bilinear"
-    val_share: float = Field(0.2, gt=0, lt=1)
     val_count: int | None = Field(None, ge=1)
     skip_others: bool = False
-    seed: int = Field(0, ge=0)
 
     @field_validator("tile_px")
     @classmethod
@@ -62,8 +57,9 @@ class Cutting(BaseModel):
 def photos(root: Path, **options: Any) -> list[SceneSource]:
     """Tiles of the PNG, JPEG and TIFF files in ``root`` with their shrunk copies.
 
-    Folders called train and val (or test...) are the splits. Without them, the last photographs by name validate if
-    there are five or more, else blocks of 2 x 2 tiles of each; a place is in one split only.
+    Folders called train, val and test are the splits; what is missing is taken from the photographs that train: the
+    last by name test, and those before them validate if there are five or more; of fewer, strips of tiles of each that
+    trains validate, and strips of a single one test as well.
 
     Roles: ``hr`` (1) uint8 (tile_px, tile_px, 3), ``lr`` (1) of a ``scale``-th of the size. Meta: ``window`` (top,
     left, height, width in the photograph), ``degradation``, ``origin``.
@@ -73,7 +69,7 @@ def photos(root: Path, **options: Any) -> list[SceneSource]:
         options: of :class:`Cutting`, where they differ from the defaults.
 
     Raises:
-        SatsrError: unknown options, files that are not 8-bit RGB (all are listed), or too few tiles for both splits.
+        SatsrError: unknown options, files that are not 8-bit RGB (all are listed), or too few tiles for three splits.
     """
     settings = parsed(Cutting, options, "photographs")
     found = _headers(root, settings)
@@ -82,17 +78,53 @@ def photos(root: Path, **options: Any) -> list[SceneSource]:
         raise SatsrError(
             f"none of the {len(found)} photographs in {root} holds a tile of {settings.tile_px} pixels: lower tile_px."
         )
-    named = {file: split_of(file.relative_to(root).parts[:-1]) for file in files}
-    if "train" not in named.values() and len(files) >= MIN_PHOTOS:
-        held = min(settings.val_count or max(1, round(len(files) * settings.val_share)), len(files) - 1)
-        named = {file: "val" if file in files[-held:] else "train" for file in files}
-    scenes: list[SceneSource] = []
-    for number, file in enumerate(files):
-        split = named[file] or generator(settings.seed, "blocks", number)
-        scenes += _tiles(root, file, found[file], settings, split)
-    if {scene.split for scene in scenes} == {"val"} or "val" not in {scene.split for scene in scenes}:
-        raise SatsrError(f"{root} gives {len(scenes)} tiles, too few to train and to validate: set tile_px lower.")
+    splits = _splits(root, files, settings)
+    scenes = [scene for file in files for scene in _tiles(root, file, found[file], settings, *splits[file])]
+    missing = sorted({"train", *HELD} - {scene.split for scene in scenes})
+    if missing:
+        raise SatsrError(
+            f"{root} gives {len(scenes)} tiles of {len(files)} photographs, too few for {' and '.join(missing)}: add "
+            "photographs, or set tile_px lower."
+        )
     return scenes
+
+
+def _splits(root: Path, files: Sequence[Path], settings: Cutting) -> dict[Path, tuple[str, str, frozenset[str]]]:
+    """The split of each photograph, why, and what is cut out of it."""
+    nothing: frozenset[str] = frozenset()
+    named = {file: split_of(file.relative_to(root).parts[:-1]) or "train" for file in files}
+    found = {file: (split, "", nothing) for file, split in named.items()}
+    pool = [file for file in files if named[file] == "train"]
+    missing = [split for split in HELD if split not in named.values()]
+    if not pool or not missing:
+        return found
+    if settings.val_count and len(missing) == len(HELD):
+        return _last(pool, settings.val_count)
+    plan = share_out(len(pool), missing, Shares(settings.val_share, settings.test_share), "photograph")
+    for file, split in zip(pool, plan.whole, strict=True):
+        why = f"{plan.whole.count(split)} of {len(pool)} photographs, in the order of their names"
+        found[file] = (split, why, plan.within if split == "train" else nothing)
+    return found
+
+
+def _last(files: Sequence[Path], count: int) -> dict[Path, tuple[str, str, frozenset[str]]]:
+    """So many photographs by name validate, as many before them test.
+
+    Raises:
+        SatsrError: none would be left to train.
+    """
+    train = len(files) - 2 * count
+    if train < 1:
+        raise SatsrError(
+            f"{len(files)} photographs are too few to validate on {count} of them and to test on as many: add "
+            "photographs, or set val_count lower in the dataset card."
+        )
+    plan = (
+        *[("train", "the first photographs by name")] * train,
+        *[("test", f"{count} photographs, the last by name before those that validate")] * count,
+        *[("val", f"the last {count} photographs by name, as the authors'")] * count,
+    )
+    return {file: (split, why, frozenset()) for file, (split, why) in zip(files, plan, strict=True)}
 
 
 def _headers(root: Path, settings: Cutting) -> dict[Path, Header]:
@@ -122,25 +154,22 @@ def _smallest(settings: Cutting) -> int:
 
 
 def _tiles(
-    root: Path, file: Path, header: Header, settings: Cutting, split: str | np.random.Generator
+    root: Path, file: Path, header: Header, settings: Cutting, split: str, why: str, within: frozenset[str]
 ) -> list[SceneSource]:
-    """The scenes of one photograph: all of one split, or in blocks that are drawn."""
+    """The scenes of one photograph: all of one split, or strips of it where there are tiles enough."""
     if settings.crop == "centre":
         side = min(header.height, header.width)
         windows = {"": ((header.height - side) // 2, (header.width - side) // 2, side, side)}
-        grid = (1, 1)
     else:
         side = settings.tile_px
         grid = (header.height // side, header.width // side)
         windows = {
             f"/r{row:03d}-c{column:03d}": (row * side, column * side, side, side) for row, column in np.ndindex(*grid)
         }
-    if isinstance(split, str):
-        splits = [split] * len(windows)
-    elif len(windows) == 1:
-        splits = ["train"]
-    else:
-        splits = ["val" if held else "train" for held in split_blocks(grid, settings.val_share, split).ravel()]
+    strips = within and in_rows(
+        [window[:2] for window in windows.values()], Shares(settings.val_share, settings.test_share), within
+    )
+    splits = strips or [split] * len(windows)
     place = file.relative_to(root)
     name = Path(*(part for part in place.parts if not split_of([part]))).as_posix()
     scenes: list[SceneSource] = []
@@ -153,7 +182,9 @@ def _tiles(
             "degradation": settings.model_dump(exclude_none=True),
             "origin": {"hr": [place.as_posix()], "lr": [place.as_posix()]},
         }
-        scenes.append(SceneSource(f"{name}{suffix}", part, dict(roles), "series", meta))
+        if part is not None:
+            reason = STRIPS[part] if strips else why
+            scenes.append(SceneSource(f"{name}{suffix}", part, dict(roles), "series", meta, reason))
     return scenes
 
 

@@ -16,25 +16,35 @@ from typing import Any
 
 import numpy as np
 
-from satsr.convert.layouts.source import Frame, SceneSource
+from satsr.convert.ground.shares import HELD, Shares
+from satsr.convert.layouts.source import Frame, SceneSource, split_of
 from satsr.errors import SatsrError, listed
 from satsr.files import files_below
 from satsr.imagery.images import read_image
 from satsr.imagery.imageset import paired
+from satsr.seeds import generator
 
 IMGSET = re.compile(r"imgset\d+")
 BANDS = ("RED", "NIR")
 TRAIN_SHARE = 0.7
+PUBLISHED = "the image sets that the literature calls validation and measures its figures on"
+DRAWN = "image sets drawn with a seed from those that would train, in each band"
 
 
-def probav(root: Path) -> list[SceneSource]:
+def probav(root: Path, val_share: float = 0.1, test_share: float = 0.2) -> list[SceneSource]:
     """The image sets below ``root`` that have a reference (ESA's own test sets have none and are left out).
 
-    A folder ``val`` beside ``train`` validates; without one, the split of the literature is drawn from ``train``
-    (:func:`published_split`), band by band.
+    Folders ``val`` and ``test`` beside ``train`` are splits. Without them, the sets on which the literature measures
+    test (:func:`published_split`, where they are called validation), band by band. Whichever of the two is missing is
+    drawn from what trains, with a seed, band by band.
 
     Roles: ``lr`` (T) uint16 (h, w), ``qm`` (T) uint8, 255 where clear, ``hr`` (1) uint16, ``sm`` (1) uint8. Meta:
     ``band`` ("RED", "NIR" or None), ``norm`` (dB, if there is a norm.csv), ``origin``.
+
+    Args:
+        root: the folder.
+        val_share: share of the sets of a band that train that validates instead, where there is no folder ``val``.
+        test_share: share that tests, where there is a folder ``val`` but none ``test``.
 
     Raises:
         SatsrError: views without quality maps or the reverse, or sets that norm.csv lacks (all are listed).
@@ -50,22 +60,23 @@ def probav(root: Path) -> list[SceneSource]:
     problems = [problem for folder in sets for problem in _problems(folder, folders[folder], norms)]
     if problems:
         raise SatsrError(listed(f"the image sets in {root} are not complete", problems))
-    held_out = _held_out(sets)
-    return [_scene(root, folder, folders[folder], folder in held_out, norms) for folder in sets]
+    splits = _splits(root, sets, Shares(val_share, test_share))
+    return [_scene(root, folder, folders[folder], *splits[folder], norms) for folder in sets]
 
 
 def published_split(names: Sequence[str], train_share: float = TRAIN_SHARE) -> tuple[list[str], list[str]]:
     """The split that DeepSUM introduced and RAMS, PIUnet, TR-MISR and QA-Net use.
 
     The sorted names of one band are shuffled with seed 1, as ``sklearn.utils.shuffle(names, random_state=1)`` does; the
-    first ``int(0.7 n)`` train, the others validate: 415 and 179 of RED, 396 and 170 of NIR.
+    first ``int(0.7 n)`` train, on the others the published figures are measured: 415 and 179 of RED, 396 and 170 of
+    NIR.
 
     Args:
         names: of a band's image sets, in any order.
         train_share: share of the sets that train.
 
     Returns:
-        The names that train and those that validate, each sorted.
+        The names that train and the others, each sorted.
     """
     ordered = sorted(names)
     # The legacy generator, since the published lists were drawn with it.
@@ -75,18 +86,27 @@ def published_split(names: Sequence[str], train_share: float = TRAIN_SHARE) -> t
     return sorted(shuffled[:count]), sorted(shuffled[count:])
 
 
-def _held_out(sets: list[Path]) -> set[Path]:
-    """The folders that validate: those below ``val``, else those of the published split."""
-    below = {folder for folder in sets if folder.parent.parent.name == "val" or folder.parent.name == "val"}
-    if below:
-        return below
-    by_parent: dict[Path, list[str]] = defaultdict(list)
+def _splits(root: Path, sets: list[Path], shares: Shares) -> dict[Path, tuple[str, str]]:
+    """The split of each folder, and why: what the folders say, else the published split; the rest is drawn."""
+    found = {folder: (split_of(folder.relative_to(root).parts[:-1]) or "train", "") for folder in sets}
+    given = {split for split, _ in found.values()} - {"train"}
+    by_band: dict[Path, list[str]] = defaultdict(list)
     for folder in sets:
-        by_parent[folder.parent].append(folder.name)
-    return {parent / name for parent, names in by_parent.items() for name in published_split(names)[1]}
+        if found[folder][0] == "train":
+            by_band[folder.parent].append(folder.name)
+    for parent, names in by_band.items():
+        if not given:
+            for name in published_split(names)[1]:
+                found[parent / name] = ("test", PUBLISHED)
+        for split in sorted(set(HELD) - (given or {"test"})):
+            left = [name for name in names if found[parent / name][0] == "train"]
+            count = min(max(1, round(len(left) * getattr(shares, split))), len(left) - 1)
+            for place in generator(0, f"probav {split} {parent.name}").permutation(len(left))[:count]:
+                found[parent / sorted(left)[place]] = (split, DRAWN)
+    return found
 
 
-def _scene(root: Path, folder: Path, names: set[str], held_out: bool, norms: dict[str, float]) -> SceneSource:
+def _scene(root: Path, folder: Path, names: set[str], split: str, why: str, norms: dict[str, float]) -> SceneSource:
     numbers = paired(names)[0]
     files = {
         "lr": [folder / f"LR{number}.png" for number in numbers],
@@ -103,7 +123,7 @@ def _scene(root: Path, folder: Path, names: set[str], held_out: bool, norms: dic
     }
     if folder.name in norms:
         meta["norm"] = norms[folder.name]
-    return SceneSource(folder.name, "val" if held_out else "train", dict(roles), "series", meta)
+    return SceneSource(folder.name, split, dict(roles), "series", meta, why)
 
 
 def _problems(folder: Path, names: set[str], norms: dict[str, float]) -> list[str]:

@@ -58,7 +58,7 @@ def probav_surrogate(root: Path, **options: Any) -> list[SceneSource]:
     """Image sets of the red and near infrared bands of the scenes in ``root``.
 
     Roles: ``lr`` (T from 9 to ``views``) uint16 (h, w), ``qm`` (T) uint8, 255 where clear, ``hr`` (1) uint16
-    (3h, 3w), ``sm`` (1) uint8. Both bands of a place, on all dates, are in one split; places are divided by blocks.
+    (3h, 3w), ``sm`` (1) uint8. Both bands of a place, on all dates, are in one split.
     Meta: ``band`` ("RED" or "NIR"), ``window`` (of the tile), ``degradation``, ``origin``, ``add_offset``.
 
     Args:
@@ -66,8 +66,8 @@ def probav_surrogate(root: Path, **options: Any) -> list[SceneSource]:
         options: of :class:`ImageSets`; ``masks`` always.
 
     Raises:
-        SatsrError: no such files, unknown bands or options, masks that never hide a part of a view, or a scene too
-            small for tiles in both splits.
+        SatsrError: no such files, unknown bands or options, masks that never hide a part of a view, or scenes too
+            small for tiles in three splits.
     """
     settings = parsed(ImageSets, options)
     scenes, masks = files_of(root, settings)
@@ -90,7 +90,7 @@ def _image_set(root: Path, masks: Path, tile: Tile, band: str, settings: ImageSe
         "sm": [Frame(where, partial(part, reference, 1))],
     }
     meta = {"band": band, **tile_facts(root, tile, settings)}
-    return SceneSource(f"{tile.name}-{band}", tile.split, roles, "series", meta)
+    return SceneSource(f"{tile.name}-{band}", tile.split, roles, "series", meta, tile.why)
 
 
 @lru_cache(maxsize=64)

@@ -53,7 +53,7 @@ def sentinel2(root: Path, **options: Any) -> list[SceneSource]:
         options: of :class:`Surrogate`, where they differ from the defaults.
 
     Raises:
-        SatsrError: no such files, unknown bands or options, or a scene too small for tiles in both splits.
+        SatsrError: no such files, unknown bands or options, or scenes too small for tiles in three splits.
     """
     settings = parsed(Surrogate, options)
     files = [file for file in below(root) if file == root or is_scene(file)]
@@ -68,7 +68,7 @@ def _pair(root: Path, tile: Tile, settings: Surrogate) -> SceneSource:
         "hr": [Frame(where, load)],
         "lr": [Frame(where, partial(_surrogate, load, settings, tile.place))],
     }
-    return SceneSource(tile.name, tile.split, roles, "series", tile_facts(root, tile, settings))
+    return SceneSource(tile.name, tile.split, roles, "series", tile_facts(root, tile, settings), tile.why)
 
 
 def _surrogate(load: Callable[[], np.ndarray], settings: Surrogate, place: tuple[int, ...]) -> np.ndarray:

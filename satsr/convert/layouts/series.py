@@ -2,10 +2,10 @@
 
 ::
 
-    [train|val]/<scene>/lr/2018-05-03.tif      two or more dates, each a raster with red, green and blue, or a product
-                        hr/2018-05-14.tif      one finer image
-                        cloud/2018-05-03.png   optional: non-zero where clouds or their shadows hide the ground
-                        scene.json             optional: anything else that is known about the scene
+    [train|val|test]/<scene>/lr/2018-05-03.tif      two or more dates, each a raster with red, green, blue, or a product
+                             hr/2018-05-14.tif      one finer image
+                             cloud/2018-05-03.png   optional: non-zero where clouds or their shadows hide the ground
+                             scene.json             optional: anything else that is known about the scene
 
 A date stands somewhere in each name as ``2018-05-03`` or ``20180503`` (so the names of Sentinel-2 products do), and
 images of one scene share one grid: ``hr`` has a whole multiple of ``lr``'s pixels.

@@ -70,7 +70,7 @@ def series_surrogate(root: Path, **options: Any) -> list[SceneSource]:
     """Series of the red, green and blue of the scenes in ``root``.
 
     Roles: ``lr`` (T up to ``dates``) uint16 (h, w, 3), ``cloud`` (T) uint8 (h, w), 255 where hidden, ``hr`` (1) uint16
-    (scale h, scale w, 3), all reflectance times 10000. A place is in one split; places are divided by blocks. Meta:
+    (scale h, scale w, 3), all reflectance times 10000. A place is in one split. Meta:
     ``dates``, ``target_date``, ``days``, ``window`` (of the tile), ``degradation``, ``origin``, ``add_offset``.
 
     Args:
@@ -78,8 +78,8 @@ def series_surrogate(root: Path, **options: Any) -> list[SceneSource]:
         options: of :class:`Calendar`; ``masks`` always.
 
     Raises:
-        SatsrError: no such files, unknown bands or options, masks without dates or without a clear one, or a scene too
-            small for tiles in both splits.
+        SatsrError: no such files, unknown bands or options, masks without dates or without a clear one, or scenes
+            too small for tiles in three splits.
     """
     settings = parsed(Calendar, options)
     scenes, masks = files_of(root, settings)
@@ -107,7 +107,8 @@ def _series(root: Path, masks: Path, tile: Tile, settings: Calendar) -> SceneSou
         "target_date": str(target),
         "days": [(one.day - target).days for one in passes],
     }
-    return SceneSource(tile.name, tile.split, roles, "series", {**dates, **tile_facts(root, tile, settings)})
+    meta = {**dates, **tile_facts(root, tile, settings)}
+    return SceneSource(tile.name, tile.split, roles, "series", meta, tile.why)
 
 
 def _passes(masks: Path, side: int, count: int, rng: np.random.Generator) -> tuple[date, list[Pass]]:

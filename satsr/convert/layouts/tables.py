@@ -5,8 +5,8 @@ that :func:`satsr.convert.ground.pickled_table.save_table` made is taken instead
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
@@ -46,9 +46,8 @@ def breizhsr(root: Path) -> list[SceneSource]:
     """BreizhSR as published: ``dataset_train.pkl``, ``dataset_test.pkl`` and GeoTIFFs (specification, section 2).
 
     Of each row the first eight acquisitions in the stored order, put in the order of their dates; images smaller than
-    the target's quarter are left out together with their dates. The rows of ``dataset_test`` validate, as the published
-    figures are measured on them, and the ``val`` rows of ``dataset_train`` are left out; without ``dataset_test`` they
-    validate.
+    the target's quarter are left out together with their dates. The rows of ``dataset_test`` test, as the published
+    figures are measured on them, and the ``val`` rows of ``dataset_train`` validate.
 
     Roles: ``lr`` (T up to 8) uint16 (h, w, 3), ``hr`` (1) uint8 (4h, 4w, 3). Meta: ``dates`` (ascending),
     ``target_date`` and ``days`` (signed), ``sisr`` (which of ``lr`` the single-image models take: the smallest key),
@@ -60,9 +59,10 @@ def breizhsr(root: Path) -> list[SceneSource]:
     """
     root, train = _table(root, "dataset_train")
     test = _table(root, "dataset_test", required=False)[1]
-    held_out = test or [row for row in train if _split(row, "split") == "val"]
-    learnt = [row for row in train if _split(row, "split") == "train"]
-    return _scenes(root, [("train", learnt), ("val", held_out)], partial(_breizhsr_row, root))
+    by_split = {name: [row for row in train if _split(row, "split") == name] for name in ("train", "val")}
+    why = {name: f"the rows of dataset_train whose column split says {name}" for name in by_split}
+    why["test"] = "the rows of dataset_test, on which the published figures are measured"
+    return _scenes(root, {**by_split, "test": test}, partial(_breizhsr_row, root), why)
 
 
 def pairs(
@@ -96,8 +96,9 @@ def pairs(
         for row in chosen
         if len(row.get("sen2_acquisitions") or []) >= max(1, min_images) and _nearest(row) <= max_days
     ]
-    by_split = [(name, [row for row in near if _split(row, "type") == name]) for name in ("train", "val")]
-    return _scenes(root, by_split, partial(_pairs_row, root))
+    by_split = {name: [row for row in near if _split(row, "type") == name] for name in ("train", "val", "test")}
+    why = {name: f"the rows whose column type says {name}" for name in by_split}
+    return _scenes(root, by_split, partial(_pairs_row, root), why)
 
 
 def by_land_cover(rows: Sequence[Row], seed: int = 42) -> list[Row]:
@@ -144,11 +145,14 @@ def _table(root: Path, name: str, *, required: bool = True) -> tuple[Path, list[
 
 
 def _scenes(
-    root: Path, by_split: list[tuple[str, list[Row]]], read: Callable[[str, Row], SceneSource | None]
+    root: Path,
+    by_split: Mapping[str, list[Row]],
+    read: Callable[[str, Row], SceneSource | None],
+    why: Mapping[str, str],
 ) -> list[SceneSource]:
     found: list[SceneSource] = []
     problems: list[str] = []
-    for split, rows in by_split:
+    for split, rows in by_split.items():
         for row in rows:
             try:
                 scene = read(split, row)
@@ -156,7 +160,7 @@ def _scenes(
                 problems.append(f"{row['spot6_image']}: {error}")
                 continue
             if scene is not None:
-                found.append(scene)
+                found.append(replace(scene, why=why[split]))
     if problems:
         raise SatsrError(listed(f"the table in {root} and its files do not fit together", problems))
     return found

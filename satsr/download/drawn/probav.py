@@ -24,6 +24,9 @@ BANDS = ("RED", "NIR")
 FINE = 2
 MARGIN_PX = 4
 STYLE = Style(parcel_px=11, shares=(3, 3, 1, 3, 2, 3, 1, 1), rows=(4, 9), contrast=0.045, road_px=1.1)
+AWAY = Style(parcel_px=8, shares=(2, 1, 0.2, 4, 2, 4, 1.5, 2), rows=(3, 7), contrast=0.06, road_px=0.8)
+AWAY_LEVELS = {"RED": 1.08, "NIR": 0.94}
+"""Test sets: other country, of smaller parcels and more woods, drier: brighter in RED and darker in NIR."""
 LR_BLUR_PX, HR_BLUR_PX = 0.33, 0.4
 LR_NOISE, HR_NOISE = 35.0, 30.0
 MAX_OFFSET_PX = 1.0
@@ -70,6 +73,7 @@ def render_imageset(
     lr_px: Shape = (32, 32),
     scale: int = 3,
     band: str = "RED",
+    away: bool = False,
 ) -> ImageSet:
     """Draws image set number ``index``; the same arguments give the same arrays.
 
@@ -80,12 +84,13 @@ def render_imageset(
         lr_px: height and width of the views.
         scale: how many times finer the reference is.
         band: "RED" or "NIR".
+        away: draws the country of the test sets.
     """
-    rng = generator(seed, "embedded probav", index)
+    rng = generator(seed, "embedded probav of test" if away else "embedded probav", index)
     count = int(rng.integers(views[0], views[1] + 1))
     pitch = FINE * scale
-    land = draw_land(rng, (lr_px[0] + 2 * MARGIN_PX, lr_px[1] + 2 * MARGIN_PX), pitch, STYLE, FINE)
-    truth = _digital_numbers(rng, land, band)
+    land = draw_land(rng, (lr_px[0] + 2 * MARGIN_PX, lr_px[1] + 2 * MARGIN_PX), pitch, AWAY if away else STYLE, FINE)
+    truth = _digital_numbers(rng, land, band) * np.float32(AWAY_LEVELS[band] if away else 1)
     offsets = rng.uniform(-MAX_OFFSET_PX, MAX_OFFSET_PX, (count, 2))
     images, masks = zip(*(_view(rng, truth, lr_px, pitch, tuple(offset)) for offset in offsets), strict=True)
     shape = (lr_px[0] * scale, lr_px[1] * scale)
@@ -96,23 +101,23 @@ def render_imageset(
 
 
 def write_scenes(folder: Path, source: "Embedded") -> None:
-    """Writes image sets into ``folder`` as ESA did, with a folder ``val`` beside ``train``; every other one is RED.
+    """Writes image sets into ``folder`` as ESA did, with ``val`` and ``test`` beside ``train``; every other one is RED.
 
     Raises:
         SatsrError: the card's size is not a multiple of 3, or it asks for fewer than 9 views.
     """
     scale = 3
-    if any(side % scale for side in source.size) or source.frames < 9:
-        raise SatsrError(
-            f"embedded Proba-V sets have references of a multiple of {scale} pixels a side and up to 9 or more views, "
-            f"found size {source.size} and frames {source.frames}."
-        )
-    lr_px = (source.size[0] // scale, source.size[1] // scale)
-    for index in range(source.train + source.val):
-        band = BANDS[index % 2]
-        scene = render_imageset(source.seed, index, views=(9, source.frames), lr_px=lr_px, scale=scale, band=band)
-        name = f"imgset{index:04d}"
-        place = folder / ("train" if index < source.train else "val") / band / name
+    for split, index in source.scenes():
+        views, size = source.shape(split)
+        if any(side % scale for side in size) or views < 9:
+            raise SatsrError(
+                f"embedded Proba-V sets have references of a multiple of {scale} pixels a side and up to 9 or more "
+                f"views, found size {size} and frames {views}."
+            )
+        lr_px, band, away = (size[0] // scale, size[1] // scale), BANDS[index % 2], split == "test"
+        scene = render_imageset(source.seed, index, views=(9, views), lr_px=lr_px, scale=scale, band=band, away=away)
+        number = index + (source.train + source.val) * away
+        place = folder / split / band / f"imgset{number:04d}"
         for view, (image, mask) in enumerate(zip(scene.lr, scene.qm, strict=True)):
             write_png(place / f"LR{view:03d}.png", image)
             write_png(place / f"QM{view:03d}.png", mask)

@@ -29,9 +29,14 @@ FINE = 2
 MARGIN_PX = 3
 """Low-resolution pixels drawn beyond the edge, for the offsets and the blur."""
 STYLE = Style(parcel_px=30, shares=(2, 2, 0.7, 4, 1, 2.5, 0.5, 2.5), rows=(4, 11), contrast=0.2, road_px=2.4)
+AWAY = Style(parcel_px=19, shares=(1, 3, 0.2, 5, 0.6, 3, 1.2, 1.5), rows=(3, 8), contrast=0.26, road_px=1.7)
+AWAY_SOIL, AWAY_DAYS = np.array([1.2, 1.0, 0.85]), (245, 305)
+"""Test scenes: other farmland, of small meadows, hedged and wooded, on redder ground, in autumn."""
 LR_BLUR_PX, HR_BLUR_PX = 0.3, 0.35
 LR_NOISE, HR_NOISE = 12.0, 1.2
 MAX_OFFSET_PX = 0.45
+DAYS = (120, 240)
+"""Between which days of the year a target is taken."""
 CLOUDY = 0.3
 """Share of the dates that have clouds; the date nearest to the target has none, as in a curated series."""
 
@@ -81,7 +86,9 @@ class Series:
         return tuple((day - self.target_date).days for day in self.dates)
 
 
-def render_series(seed: int, index: int, *, dates: int = 8, lr_px: Shape = (32, 32), scale: int = 4) -> Series:
+def render_series(
+    seed: int, index: int, *, dates: int = 8, lr_px: Shape = (32, 32), scale: int = 4, away: bool = False
+) -> Series:
     """Draws scene number ``index``; the same arguments give the same arrays.
 
     Args:
@@ -90,12 +97,14 @@ def render_series(seed: int, index: int, *, dates: int = 8, lr_px: Shape = (32, 
         dates: T, the number of low-resolution images.
         lr_px: height and width of the low-resolution images.
         scale: how many times finer the target is.
+        away: draws the country of the test scenes.
     """
-    rng = generator(seed, "embedded series", index)
+    rng = generator(seed, "embedded series of test" if away else "embedded series", index)
     pitch = FINE * scale
-    land = draw_land(rng, (lr_px[0] + 2 * MARGIN_PX, lr_px[1] + 2 * MARGIN_PX), pitch, STYLE, FINE)
+    land = draw_land(rng, (lr_px[0] + 2 * MARGIN_PX, lr_px[1] + 2 * MARGIN_PX), pitch, AWAY if away else STYLE, FINE)
     season = _Season(rng, land)
-    days, target_date = _calendar(rng, dates)
+    season.soil *= AWAY_SOIL if away else 1.0
+    days, target_date = _calendar(rng, dates, AWAY_DAYS if away else DAYS)
     offsets = rng.uniform(-MAX_OFFSET_PX, MAX_OFFSET_PX, (dates, 2))
     nearest = int(np.argmin(np.abs(days)))
     images, masks = [], []
@@ -120,12 +129,13 @@ def write_scenes(folder: Path, source: "Embedded") -> None:
         SatsrError: the card's size is not a multiple of 4.
     """
     scale = 4
-    if any(side % scale for side in source.size):
-        raise SatsrError(f"embedded series have targets of a multiple of {scale} pixels a side, found {source.size}.")
-    lr_px = (source.size[0] // scale, source.size[1] // scale)
-    for index in range(source.train + source.val):
-        scene = render_series(source.seed, index, dates=source.frames, lr_px=lr_px, scale=scale)
-        place = folder / ("train" if index < source.train else "val") / f"scene{index:03d}"
+    for split, index in source.scenes():
+        dates, size = source.shape(split)
+        if any(side % scale for side in size):
+            raise SatsrError(f"embedded series have targets of a multiple of {scale} pixels a side, found {size}.")
+        lr_px = (size[0] // scale, size[1] // scale)
+        scene = render_series(source.seed, index, dates=dates, lr_px=lr_px, scale=scale, away=split == "test")
+        place = folder / split / f"scene{index:03d}"
         write_png(place / "hr" / f"{scene.target_date}.png", scene.hr)
         for day, image, mask in zip(scene.dates, scene.lr, scene.cloud, strict=True):
             write_png(place / "lr" / f"{day}.png", image)
@@ -163,9 +173,9 @@ def _step(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.asarray(1 / (1 + np.exp(-x)))
 
 
-def _calendar(rng: np.random.Generator, count: int) -> tuple[npt.NDArray[np.int64], date]:
+def _calendar(rng: np.random.Generator, count: int, days: tuple[int, int]) -> tuple[npt.NDArray[np.int64], date]:
     """Ascending signed days on a five-day orbit with gaps, the pass nearest to the target among them; and its date."""
-    target = date(2018, 1, 1) + timedelta(days=int(rng.integers(120, 240)))
+    target = date(2018, 1, 1) + timedelta(days=int(rng.integers(*days)))
     passes = np.arange(-3 * count, 3 * count) * 5 + int(rng.integers(0, 5))
     likely = np.exp(-np.abs(passes) / 40)
     likely[np.argmin(np.abs(passes))] = 0

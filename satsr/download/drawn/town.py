@@ -31,6 +31,21 @@ MARKING: Colour = (214, 214, 210)
 
 
 @dataclass(frozen=True)
+class Town:
+    """What kind of town is drawn; lengths in pixels.
+
+    Attributes:
+        block_px: blocks shorter than the first are not divided any more, those longer than the second always are.
+        paved: share of the blocks whose ground is paved.
+        kinds: how often each of :data:`FILLS` occurs beside what is drawn; empty for all alike.
+    """
+
+    block_px: tuple[float, float] = (70, 130)
+    paved: float = 0.6
+    kinds: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
 class Road:
     """A straight street; ``along`` is 0 if it runs along u, 1 along v; ``centre`` lies across; pixels."""
 
@@ -55,17 +70,19 @@ class Block:
     depth: float
 
 
-def draw_town(canvas: Canvas, random: Random) -> list[Road]:
+def draw_town(canvas: Canvas, random: Random, town: Town = Town()) -> list[Road]:
     """Fills the canvas; returns its streets."""
     canvas.image[:] = ASPHALT
     reach = float(np.hypot(canvas.height, canvas.width))
     roads: list[Road] = []
     blocks: list[Block] = []
-    _divide(Block(0, 0, reach, reach), 0, random, roads, blocks)
+    _divide(Block(0, 0, reach, reach), 0, random, roads, blocks, town.block_px)
     fills = list(FILLS)
     weights = random.dirichlet(np.full(len(fills), 1.2)) * 0.7 + 0.3 / len(fills)
+    if town.kinds:
+        weights = weights * town.kinds / np.sum(weights * town.kinds)
     for block in blocks:
-        ground = _vary(PAVED if random.random() < 0.6 else CROPS[random.integers(len(CROPS))], random, 8)
+        ground = _vary(PAVED if random.random() < town.paved else CROPS[random.integers(len(CROPS))], random, 8)
         canvas.box((block.u, block.v), (block.length, block.depth), (168, 166, 160))
         inner = Block(block.u, block.v, block.length - 2, block.depth - 2)
         canvas.box((inner.u, inner.v), (inner.length, inner.depth), ground)
@@ -85,10 +102,12 @@ def texture(height: int, width: int, random: Random) -> np.ndarray:
     return total
 
 
-def _divide(block: Block, depth: int, random: Random, roads: list[Road], blocks: list[Block]) -> None:
+def _divide(
+    block: Block, depth: int, random: Random, roads: list[Road], blocks: list[Block], block_px: tuple[float, float]
+) -> None:
     """Cuts a block by a street, again and again."""
     longer = max(block.length, block.depth)
-    if longer < 70 or (longer < 130 and random.random() < 0.35):
+    if longer < block_px[0] or (longer < block_px[1] and random.random() < 0.35):
         blocks.append(block)
         return
     width = (15.0, 9.0, 7.0, 5.5)[min(depth // 2, 3)]
@@ -102,7 +121,7 @@ def _divide(block: Block, depth: int, random: Random, roads: list[Road], blocks:
         sides = [(block.v - longer / 2, block.v + cut - width / 2), (block.v + cut + width / 2, block.v + longer / 2)]
         parts = [Block(block.u, (low + high) / 2, block.length, high - low) for low, high in sides]
     for part in parts:
-        _divide(part, depth + 1, random, roads, blocks)
+        _divide(part, depth + 1, random, roads, blocks, block_px)
 
 
 def _markings(canvas: Canvas, road: Road) -> None:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from satsr.download.drawn.canvas import FINE, Canvas, Colour, draw_box
-from satsr.download.drawn.town import CARS, Road, draw_town, texture
+from satsr.download.drawn.town import CARS, Road, Town, draw_town, texture
 from satsr.imagery.images import write_png
 from satsr.progress import Bar
 from satsr.seeds import generator
@@ -25,6 +25,32 @@ NOISE_SIGMA = 1.1
 
 
 @dataclass(frozen=True)
+class Region:
+    """Where and when clips are taken.
+
+    Attributes:
+        name: what everything is drawn for; another name gives other towns.
+        town: what kind of town.
+        shadow: shortest and longest shadow of a thing one pixel high.
+        haze: least and most haze in grey levels.
+        colour: (3,) factors of red, green and blue: the ground's own tint.
+    """
+
+    name: str
+    town: Town
+    shadow: tuple[float, float]
+    haze: tuple[float, float]
+    colour: tuple[float, float, float]
+
+
+HOME = Region("video", Town(), (0.5, 1.1), (6, 22), (1, 1, 1))
+AWAY = Region(
+    "video of test", Town((46, 96), 0.3, (0.6, 2.5, 1, 0.6, 0.6, 0.6, 0.6, 1.5)), (1.2, 2.0), (12, 30), (1.06, 1, 0.9)
+)
+"""Test clips: smaller blocks, more houses and less pavement, a lower sun, warmer ground."""
+
+
+@dataclass(frozen=True)
 class _Vehicle:
     """Where a vehicle is at frame 0, in pixels of the canvas, and how it moves."""
 
@@ -35,7 +61,7 @@ class _Vehicle:
     angle: float
 
 
-def render_clip(seed: int, index: int, frames: int, height: int, width: int) -> np.ndarray:
+def render_clip(seed: int, index: int, frames: int, height: int, width: int, region: Region = HOME) -> np.ndarray:
     """One clip; the same arguments give the same clip.
 
     Args:
@@ -44,25 +70,27 @@ def render_clip(seed: int, index: int, frames: int, height: int, width: int) -> 
         frames: T.
         height: in pixels.
         width: in pixels.
+        region: where it is taken.
 
     Returns:
         uint8 (T, H, W, 3) RGB.
     """
-    random = generator(seed, "video", index)
+    random = generator(seed, region.name, index)
     sun = random.uniform(0, 2 * np.pi)
-    length = random.uniform(0.5, 1.1)
+    length = random.uniform(*region.shadow)
     canvas = Canvas(
         height + 2 * MARGIN,
         width + 2 * MARGIN,
         random.uniform(-np.pi / 2, np.pi / 2),
         (length * np.cos(sun), length * np.sin(sun)),
     )
-    roads = draw_town(canvas, random)
+    roads = draw_town(canvas, random, region.town)
     town = canvas.finish(texture(canvas.height, canvas.width, random))
     traffic = [vehicle for road in roads for vehicle in _vehicles(road, canvas, frames, random)]
     offsets = _camera(frames, random)
-    haze = random.uniform(6, 22)
+    haze = random.uniform(*region.haze)
     tint = random.uniform(0.96, 1.04, 3).astype(np.float32) * np.float32(random.uniform(0.86, 1.0))
+    tint *= np.array(region.colour, np.float32)
     clip = np.empty((frames, height, width, 3), np.uint8)
     for time in range(frames):
         scene = town.copy()
@@ -73,11 +101,13 @@ def render_clip(seed: int, index: int, frames: int, height: int, width: int) -> 
 
 
 def write_scenes(folder: Path, source: "Embedded") -> None:
-    """Writes the clips of a card as ``{train,val}/GT/<clip>/<frame>.png``, the layout ``gt_lr``."""
-    plan = [("train", index) for index in range(source.train)] + [("val", index) for index in range(source.val)]
-    with Bar("drawing clips", len(plan)) as bar:
-        for number, (split, index) in enumerate(plan):
-            clip = render_clip(source.seed, number, source.frames, *source.size)
+    """Writes the clips of a card as ``{train,val,test}/GT/<clip>/<frame>.png``, the layout ``gt_lr``."""
+    scenes = source.scenes()
+    with Bar("drawing clips", len(scenes)) as bar:
+        for split, number in scenes:
+            frames, size = source.shape(split)
+            clip = render_clip(source.seed, number, frames, *size, AWAY if split == "test" else HOME)
+            index = number - source.train if split == "val" else number
             for time, frame in enumerate(clip):
                 write_png(folder / split / "GT" / f"{index:03d}" / f"{time:08d}.png", frame)
             bar.advance()

@@ -51,14 +51,19 @@ def test_folders_of_frames_are_clips_at_any_depth(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("inside", ["/c", ""])
-def test_train_and_val_folders_are_splits(tmp_path: Path, inside: str) -> None:
+def test_train_and_test_folders_are_splits(tmp_path: Path, inside: str) -> None:
     touch(tmp_path, f"train{inside}/0.png", f"Test{inside}/0.png")
-    assert {split for split, _ in found(tmp_path)} == {"train", "val"}
+    assert {split for split, _ in found(tmp_path)} == {"train", "test"}
 
 
 def test_a_lone_clip_called_test_is_no_split(tmp_path: Path) -> None:
     touch(tmp_path, "test/0.png", "b/0.png")
     assert list(found(tmp_path)) == [(None, "b"), (None, "test")]
+
+
+def test_a_folder_of_clips_called_test_tests_and_what_lies_beside_it_trains(tmp_path: Path) -> None:
+    touch(tmp_path, "test/c/0.png", "a/0.png", "b/x/0.png")
+    assert list(found(tmp_path)) == [(None, "a"), (None, "b/x"), ("test", "c")]
 
 
 def test_video_files_are_clips_and_give_their_frames_in_any_order(tmp_path: Path) -> None:
@@ -96,6 +101,11 @@ def test_the_layout_of_sat_mtb_vsr_is_read_also_inside_another_folder(tmp_path: 
     scenes = found(tmp_path)
     assert list(scenes) == [("train", "000"), ("train", "001"), ("val", "000"), ("val", "001")]
     assert scenes["val", "001"] == {role: ["00000000.png", "00000001.png"] for role in ("hr", "lr")}
+    # The card says that the published figures are measured on the folder val.
+    found_as_the_card_says = read_scenes("gt_lr", tmp_path, {"test_folder": "val"})
+    assert [(scene.split, scene.id) for scene in found_as_the_card_says][:2] == [("test", "000"), ("test", "001")]
+    assert found_as_the_card_says[0].why == "the published folder val, on which the published figures are measured"
+    assert {scene.split for scene in found_as_the_card_says} == {"train", "test"}
 
 
 def test_the_layout_of_jilin_is_read_without_its_bicubic_frames(tmp_path: Path) -> None:

@@ -29,8 +29,9 @@ def test_photographs_of_any_size_are_cut_into_disjoint_tiles(tmp_path: Path) -> 
     photo(tmp_path / "small.png", 40, 300)
     found = read_scenes("photos", tmp_path, {"tile_px": 64})
     assert len(found) == 3 * 5 + 2 * 2
-    assert len(places(found, "train") | places(found, "val")) == len(found)
-    assert not places(found, "train") & places(found, "val")
+    each = [places(found, split) for split in ("train", "val", "test")]
+    assert all(each) and len(set.union(*each)) == sum(map(len, each)) == len(found)
+    assert {place[0] for place in each[2]} == {"deep/b.png"}  # another place than a.png, which trains and validates
     scene = next(scene for scene in found if scene.id == "a.png/r001-c002")
     high, low = scene.roles["hr"][0].load(), scene.roles["lr"][0].load()
     np.testing.assert_array_equal(high, image[64:128, 128:192])
@@ -44,18 +45,33 @@ def test_many_photographs_are_divided_as_wholes(tmp_path: Path) -> None:
     for number in range(10):
         photo(tmp_path / f"{number}.png", 64, 128)
     found = photos(tmp_path, tile_px=64)
-    held = {scene.meta["origin"]["hr"][0] for scene in found if scene.split == "val"}
-    assert held == {"8.png", "9.png"}
-    assert len({scene.meta["origin"]["hr"][0] for scene in photos(tmp_path, tile_px=64, val_count=5)}) == 10
-    assert len(places(photos(tmp_path, tile_px=64, val_count=5), "val")) == 10
+    held = {split: {place[0] for place in places(found, split)} for split in ("val", "test")}
+    assert held == {"val": {"7.png"}, "test": {"8.png", "9.png"}}
+    found = photos(tmp_path, tile_px=64, val_count=4)
+    held = {split: {place[0] for place in places(found, split)} for split in ("train", "val", "test")}
+    assert held["val"] == {"6.png", "7.png", "8.png", "9.png"}  # the authors' last ones
+    assert held["test"] == {"2.png", "3.png", "4.png", "5.png"} and held["train"] == {"0.png", "1.png"}
+    with pytest.raises(SatsrError, match="10 photographs are too few to validate on 5 of them and to test on as many"):
+        photos(tmp_path, tile_px=64, val_count=5)
+
+
+def test_a_single_photograph_is_divided_in_strips(tmp_path: Path) -> None:
+    photo(tmp_path / "a.png", 64, 640)
+    found = photos(tmp_path, tile_px=64)
+    columns = {split: sorted(place[2] // 64 for place in places(found, split)) for split in ("train", "val", "test")}
+    assert columns == {"train": [*range(7)], "val": [7], "test": [8, 9]}
 
 
 def test_folders_that_say_so_are_the_splits(tmp_path: Path) -> None:
     photo(tmp_path / "train" / "a.png", 64, 64)
     photo(tmp_path / "test" / "b.png", 64, 64)
+    with pytest.raises(SatsrError, match="too few for val: add photographs, or set tile_px lower"):
+        photos(tmp_path, tile_px=64)
+    photo(tmp_path / "val" / "c.png", 64, 64)
     assert [(scene.split, scene.id) for scene in read_scenes("photos", tmp_path, {"tile_px": 64})] == [
+        ("test", "b.png/r000-c000"),
         ("train", "a.png/r000-c000"),
-        ("val", "b.png/r000-c000"),
+        ("val", "c.png/r000-c000"),
     ]
 
 

@@ -53,10 +53,27 @@ def test_esas_layout_is_read_with_masks_dates_and_norms(tmp_path: Path) -> None:
     assert (scene.roles["hr"][0].load()[0, 0], scene.roles["sm"][0].load()[0, 0]) == (7012, 255)
     assert scene.meta["origin"]["lr"][0] == "probav_data/train/NIR/imgset0012/LR000.png"
     for band, numbers in (("RED", range(10)), ("NIR", range(10, 16))):
-        _, val = published_split([f"imgset{number:04d}" for number in numbers])
-        assert [
-            name for name in sorted(found) if found[name].split == "val" and found[name].meta["band"] == band
-        ] == val
+        train, published = published_split([f"imgset{number:04d}" for number in numbers])
+        held = {
+            split: [name for name in sorted(found) if (found[name].split, found[name].meta["band"]) == (split, band)]
+            for split in ("val", "test")
+        }
+        assert held["test"] == published  # on which the literature measures
+        assert len(held["val"]) == 1 and set(held["val"]) < set(train)
+
+
+def test_what_the_folders_say_stays_and_the_rest_is_drawn(tmp_path: Path) -> None:
+    publish(tmp_path, range(20))
+    publish(tmp_path, range(20, 40), "NIR")
+    for name in ("imgset0003", "imgset0023"):
+        band = "RED" if name == "imgset0003" else "NIR"
+        (tmp_path / "val" / band).mkdir(parents=True)
+        (tmp_path / "train" / band / name).rename(tmp_path / "val" / band / name)
+    found = probav(tmp_path)
+    assert {scene.id for scene in found if scene.split == "val"} == {"imgset0003", "imgset0023"}
+    test = [scene for scene in found if scene.split == "test"]
+    assert sorted(scene.meta["band"] for scene in test) == ["NIR"] * 4 + ["RED"] * 4
+    assert {scene.why for scene in test} == {"image sets drawn with a seed from those that would train, in each band"}
 
 
 def test_what_is_incomplete_is_listed_at_once(tmp_path: Path) -> None:
@@ -85,7 +102,7 @@ def test_a_view_of_8_bits_is_refused(tmp_path: Path) -> None:
 
 
 def test_embedded_sets_pass_download_and_convert_unchanged(tmp_path: Path) -> None:
-    embedded = {"kind": "probav", "train": 2, "val": 1, "frames": 10, "size": [48, 48]}
+    embedded = {"kind": "probav", "train": 2, "val": 1, "test": 1, "frames": 10, "size": [48, 48]}
     card = Card(name="tiny", layout="probav", scale=3, source=Source.model_validate({"embedded": embedded}))
     download(card, tmp_path / "raw")
     store = convert(tmp_path / "raw", tmp_path / "store")

@@ -73,10 +73,11 @@ def test_image_sets_have_the_form_of_proba_v(tmp_path: Path) -> None:
 def test_both_bands_of_a_place_are_in_one_split_and_places_do_not_overlap(tmp_path: Path) -> None:
     own_files(tmp_path)
     places = {
-        split: {tuple(s.meta["window"]) for s in read(tmp_path) if s.split == split} for split in ("train", "val")
+        split: {tuple(s.meta["window"]) for s in read(tmp_path) if s.split == split}
+        for split in ("train", "val", "test")
     }
-    assert places["train"] and places["val"] and places["train"].isdisjoint(places["val"])
-    assert len(places["train"] | places["val"]) == 9
+    assert all(places.values())
+    assert len(set.union(*places.values())) == sum(map(len, places.values())) == 9
 
 
 def test_views_are_the_shifted_coarser_reference(tmp_path: Path) -> None:
@@ -173,7 +174,7 @@ def test_a_real_scene_under_real_masks_becomes_image_sets(samples: Callable[[str
     root = samples("s2/dsen2_S2A_MSIL1C_20170527_T33UUB.npz").parent
     options = {"masks": "eolearn_timeseries_x0-50.npz", "scenes": "dsen2*.npz"}
     found = read_scenes("probav_surrogate", root, options)
-    assert [sum(scene.split == split for scene in found) for split in ("train", "val")] == [38, 12]
+    assert [sum(scene.split == split for scene in found) for split in ("train", "val", "test")] == [30, 10, 10]
     arrays = loaded(found[0])
     assert arrays["hr"].shape == (1, 108, 108) and arrays["lr"].shape[1:] == (36, 36)
     assert 0 < (arrays["qm"] == 0).mean() < 0.4

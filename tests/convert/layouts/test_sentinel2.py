@@ -6,7 +6,6 @@ import pytest
 import rasterio
 
 from satsr.convert.convert import convert
-from satsr.convert.ground.tiles import split_blocks
 from satsr.convert.guess import guess
 from satsr.convert.layouts.sentinel2 import sentinel2
 from satsr.convert.layouts.source import SceneSource
@@ -14,7 +13,6 @@ from satsr.degrade import downscale_frame
 from satsr.download.card import load_card
 from satsr.download.download import download
 from satsr.errors import SatsrError
-from satsr.seeds import generator
 from satsr.store.store import Store
 from tests.convert.layouts.test_series import write_tiff
 from tests.products import band, make, stacked, zipped
@@ -43,23 +41,19 @@ def test_a_geotiff_is_cut_into_tiles_and_their_surrogates(tmp_path: Path) -> Non
     assert scene.meta["origin"] == {"hr": ["scene.tif"]}
 
 
-def test_training_and_validation_tiles_lie_in_different_blocks(tmp_path: Path) -> None:
+def test_tiles_are_divided_in_strips_with_validation_between_training_and_test(tmp_path: Path) -> None:
     write_tiff(tmp_path / "scene.tif", np.full((512, 512, 3), 900, np.uint16))
     found = sentinel2(tmp_path, tile_px=64)
-    train, val = windows(found, "train"), windows(found, "val")
-    assert len(train) + len(val) == 64 and len(val) == 4 * round(0.2 * 16)
-    everything = train + val
+    columns = {split: {left for _, left, *_ in windows(found, split)} for split in ("train", "val", "test")}
+    assert [len(windows(found, split)) for split in ("train", "val", "test")] == [5 * 8, 8, 2 * 8]
+    everything = [window for split in columns for window in windows(found, split)]
     assert not any(overlap(a, b) for n, a in enumerate(everything) for b in everything[:n])
-    # A block is 2 x 2 tiles, so validation tiles come in fours.
-    assert len({(top // 128, left // 128) for top, left, *_ in val}) * 4 == len(val)
-    assert windows(sentinel2(tmp_path, tile_px=64, seed=1), "val") != val
-
-
-@pytest.mark.parametrize("grid", [(1, 2), (3, 3), (4, 5), (9, 4)])
-def test_every_grid_is_divided_with_something_on_both_sides(grid: tuple[int, int]) -> None:
-    held_out = split_blocks(grid, 0.2, generator(0, "test"))
-    assert held_out.shape == grid
-    assert 0 < held_out.sum() < held_out.size
+    middle = next(iter(columns["val"]))
+    assert max(columns["train"]) < middle < min(columns["test"]) or max(columns["test"]) < middle < min(
+        columns["train"]
+    )
+    ends = {min(left for _, left, *_ in windows(sentinel2(tmp_path, tile_px=64, seed=n), "test")) for n in range(5)}
+    assert ends == {0, 384}
 
 
 def test_the_noise_of_a_tile_is_always_the_same(tmp_path: Path) -> None:
@@ -99,12 +93,16 @@ def test_dsen2s_archive_gives_pairs(samples: Callable[[str], Path]) -> None:
 
 
 def test_eolearns_series_gives_pairs_per_date_with_a_place_in_one_split(samples: Callable[[str], Path]) -> None:
-    found = sentinel2(samples("s2/eolearn_timeseries_x0-50.npz"))
-    assert len(found) == 2 * 5
-    assert set(windows(found, "train")).isdisjoint(windows(found, "val"))
+    path = samples("s2/eolearn_timeseries_x0-50.npz")
+    with pytest.raises(SatsrError, match=r"2 tiles with data: too few .* set the option tile_px lower"):
+        sentinel2(path)
+    found = sentinel2(path, tile_px=32)
+    assert len(found) == 3 * 5
+    places = [set(windows(found, split)) for split in ("train", "val", "test")]
+    assert all(len(place) == 1 for place in places) and len(set.union(*places)) == 3
     assert {scene.id[-4:] for scene in found} == {f"t{moment:03d}" for moment in range(5)}
     high = found[0].roles["hr"][0].load()
-    assert (high.dtype, high.shape) == (np.uint16, (48, 48, 3))
+    assert (high.dtype, high.shape) == (np.uint16, (32, 32, 3))
     assert 200 < np.median(high) < 10000
 
 
@@ -119,7 +117,7 @@ def test_what_cannot_be_cut_is_told(tmp_path: Path) -> None:
     (tmp_path / "two.npz").write_bytes(b"PK\3\4 not an archive")
     with pytest.raises(SatsrError, match="NumPy archive"):
         sentinel2(tmp_path)
-    with pytest.raises(SatsrError, match=r"options of a surrogate are tile_px.*unknown key blur"):
+    with pytest.raises(SatsrError, match=r"options of a surrogate are .*tile_px.*unknown key blur"):
         sentinel2(tmp_path, blur=3)
 
 
@@ -141,7 +139,7 @@ def test_the_offset_of_baseline_4_is_taken_off_before_anything_is_made(tmp_path:
 
 def test_options_of_the_wrong_type_are_named(tmp_path: Path) -> None:
     write_tiff(tmp_path / "scene.tif", np.full((160, 160, 3), 900, np.uint16))
-    with pytest.raises(SatsrError, match=r"tile_px: input should be a valid integer.*val_share: input should be less"):
+    with pytest.raises(SatsrError, match=r"val_share: input should be less.*tile_px: input should be a valid integer"):
         sentinel2(tmp_path, tile_px="large", val_share=1.5)
 
 
@@ -159,7 +157,8 @@ def test_a_product_is_cut_into_tiles_without_its_offset(tmp_path: Path, level: s
     data = zipped(root, tmp_path / "S2_product.zip") if packed else root
     assert guess(data) == "sentinel2"
     store = converted(data, tmp_path / "made")
-    scenes = [*store.scenes("train"), *store.scenes("val")]
+    scenes = [scene for split in store.splits for scene in store.scenes(split)]
+    assert set(store.manifest["division"]) == set(store.splits) == {"train", "val", "test"}
     assert len(scenes) == 9
     for scene in scenes:
         top, left, height, width = scene.meta["window"]

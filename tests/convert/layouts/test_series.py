@@ -60,7 +60,7 @@ def test_scenes_of_ones_own_are_read_with_their_dates(tmp_path: Path) -> None:
 
 
 def test_embedded_series_pass_download_and_convert_unchanged(tmp_path: Path) -> None:
-    embedded = {"kind": "series", "train": 2, "val": 1, "frames": 3, "size": [48, 64]}
+    embedded = {"kind": "series", "train": 2, "val": 1, "test": 1, "frames": 3, "size": [48, 64]}
     card = Card(name="tiny", layout="series", source=Source.model_validate({"embedded": embedded}))
     download(card, tmp_path / "raw")
     store = convert(tmp_path / "raw", tmp_path / "store")
@@ -114,10 +114,10 @@ def test_reflectance_in_floats_becomes_digital_numbers_and_nonsense_is_refused(t
             frames[number].load()
 
 
-def test_folders_called_train_and_val_are_the_splits(tmp_path: Path) -> None:
-    write_scenes(tmp_path / "deep", Embedded(kind="series", train=1, val=1, frames=2, size=(32, 32)))
+def test_folders_called_train_val_and_test_are_the_splits(tmp_path: Path) -> None:
+    write_scenes(tmp_path / "deep", Embedded(kind="series", train=1, val=1, test=1, frames=2, size=(32, 32)))
     found = {(scene.split, scene.id) for scene in series(tmp_path)}
-    assert found == {("train", "deep/scene000"), ("val", "deep/scene001")}
+    assert found == {("train", "deep/scene000"), ("val", "deep/scene001"), ("test", "deep/scene000")}
 
 
 AFTER = "S2A_MSIL2A_20220603T105631_N0400_R094_T30UVU.tif"

@@ -45,7 +45,7 @@ def read(root: Path, **options: Any) -> list[SceneSource]:
 def test_series_have_the_dates_of_the_masks_and_the_target_a_clear_one(tmp_path: Path) -> None:
     image = own_files(tmp_path)
     found = read(tmp_path)
-    assert len(found) == 9 and {scene.split for scene in found} == {"train", "val"}
+    assert len(found) == 9 and {scene.split for scene in found} == {"train", "val", "test"}
     for scene in found:
         dates = scene.meta["dates"]
         assert dates == sorted(dates) and scene.meta["target_date"] in dates
@@ -137,7 +137,7 @@ def test_a_real_scene_with_real_dates_becomes_series(samples: Callable[[str], Pa
     root = samples("s2/dsen2_S2A_MSIL1C_20170527_T33UUB.npz").parent
     options = {"masks": "eolearn_timeseries_x0-50.npz", "scenes": "dsen2*.npz"}
     found = read_scenes("series_surrogate", root, options)
-    assert [sum(scene.split == split for scene in found) for split in ("train", "val")] == [28, 8]
+    assert [sum(scene.split == split for scene in found) for split in ("train", "val", "test")] == [24, 6, 6]
     assert all(len(scene.meta["dates"]) == 8 for scene in found)
 
 

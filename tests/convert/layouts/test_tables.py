@@ -9,9 +9,11 @@ import pandas as pd
 import pytest
 
 from satsr.convert.ground.pickled_table import read_table, save_table
+from satsr.convert.ground.shares import Shares
 from satsr.convert.guess import guess
 from satsr.convert.layouts import read_scenes
 from satsr.convert.layouts.tables import breizhsr, by_land_cover, pairs
+from satsr.convert.splits import divide
 from satsr.errors import SatsrError
 from tests.convert.layouts.test_series import write_tiff
 
@@ -174,8 +176,9 @@ def test_breizhsr_is_read_as_published(tmp_path: Path) -> None:
     assert guess(tmp_path) == "breizhsr"
     found = breizhsr(tmp_path)
     assert [(scene.split, scene.id) for scene in found] == [
-        ("train", "spot6/000"), ("train", "spot6/001"), ("val", "spot6/003"),
+        ("train", "spot6/000"), ("train", "spot6/001"), ("val", "spot6/002"), ("test", "spot6/003"),
     ]  # fmt: skip
+    assert found[3].why == "the rows of dataset_test, on which the published figures are measured"
     whole, short = found[:2]
     assert whole.meta["days"] == [-40, -2, 11]
     assert (whole.meta["sisr"], whole.meta["target_date"]) == (1, "2018-05-03")
@@ -226,9 +229,12 @@ def test_images_of_which_only_some_have_dates_are_refused(tmp_path: Path) -> Non
         breizhsr(tmp_path)
 
 
-def test_breizhsr_without_test_tables_validates_on_its_own_split(tmp_path: Path) -> None:
+def test_breizhsr_without_its_test_table_leaves_the_test_to_be_taken_from_train(tmp_path: Path) -> None:
     publish_breizhsr(tmp_path, test=False)
-    assert [(scene.split, scene.id) for scene in breizhsr(tmp_path)][2] == ("val", "spot6/002")
+    found = breizhsr(tmp_path)
+    assert [(scene.split, scene.id) for scene in found][2:] == [("val", "spot6/002")]
+    pieces, _ = divide(found, "auto", Shares(0.1, 0.2), 100)
+    assert (pieces[0].split, pieces[0].id) == ("test", "spot6/001")
 
 
 def test_breizhsr_unpacked_into_folders_beside_its_tables_is_found(tmp_path: Path) -> None:
@@ -237,7 +243,7 @@ def test_breizhsr_unpacked_into_folders_beside_its_tables_is_found(tmp_path: Pat
     for name in ("spot6", "sen2"):
         (tmp_path / "record" / name).rename(tmp_path / "record" / "images" / name)
     found = breizhsr(tmp_path)
-    assert len(found) == 3 and found[0].roles["hr"][0].load().shape == (32, 32, 3)
+    assert len(found) == 4 and found[0].roles["hr"][0].load().shape == (32, 32, 3)
 
 
 def test_rows_that_do_not_fit_their_files_are_all_listed(tmp_path: Path) -> None:
@@ -268,7 +274,7 @@ def test_pairs_keep_near_rows_in_one_split_each(tmp_path: Path) -> None:
     dump(tmp_path / "dataset_stratified.pkl", pd.DataFrame(rows))
     assert guess(tmp_path) == "pairs"
     found = pairs(tmp_path)
-    assert [(scene.split, scene.id) for scene in found] == [("train", "spot/0"), ("val", "spot/2"), ("val", "spot/3")]
+    assert [(scene.split, scene.id) for scene in found] == [("train", "spot/0"), ("val", "spot/2"), ("test", "spot/3")]
     assert found[0].meta["day_distances"] == [4, 9] and found[0].meta["days"] == [4, -9]
     assert found[0].roles["hr"][0].load().shape == (32, 32, 3)
     # 9 x 9 is resized to the quarter of the target.

@@ -81,9 +81,15 @@ def test_views_are_clear_enough_to_be_in_the_challenge_and_some_are_cloudy(sets:
 
 
 def test_scenes_are_written_in_esas_layout(tmp_path: Path) -> None:
-    write_scenes(tmp_path, Embedded(kind="probav", train=2, val=2, frames=10, size=(48, 48)))
+    write_scenes(tmp_path, Embedded(kind="probav", train=2, val=2, test=1, frames=10, size=(48, 48)))
     folders = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("imgset*"))
-    assert folders == ["train/NIR/imgset0001", "train/RED/imgset0000", "val/NIR/imgset0003", "val/RED/imgset0002"]
+    assert folders == [
+        "test/RED/imgset0004",
+        "train/NIR/imgset0001",
+        "train/RED/imgset0000",
+        "val/NIR/imgset0003",
+        "val/RED/imgset0002",
+    ]
     scene = render_imageset(0, 3, views=(9, 10), lr_px=(16, 16), band="NIR")
     folder = tmp_path / "val" / "NIR" / "imgset0003"
     names = sorted(path.name for path in folder.iterdir())
@@ -92,5 +98,8 @@ def test_scenes_are_written_in_esas_layout(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_image(folder / "LR008.png"), scene.lr[8])
     np.testing.assert_array_equal(read_image(folder / "QM008.png"), scene.qm[8])
     np.testing.assert_array_equal(read_image(folder / "HR.png"), scene.hr)
+    away = render_imageset(0, 0, views=(9, 10), lr_px=(16, 16), away=True)
+    np.testing.assert_array_equal(read_image(tmp_path / "test" / "RED" / "imgset0004" / "HR.png"), away.hr)
+    assert (away.hr != render_imageset(0, 0, views=(9, 10), lr_px=(16, 16)).hr).any()
     with pytest.raises(SatsrError, match="multiple of 3"):
         write_scenes(tmp_path, Embedded(kind="probav", train=2, val=2, frames=10, size=(48, 50)))

@@ -97,8 +97,16 @@ def test_fields_change_with_the_season_and_villages_do_not(scenes: list[Series])
     assert np.percentile(spread, 20) < 0.12 and np.percentile(spread, 95) > 0.5
 
 
+def test_test_scenes_show_other_country_at_another_season_with_values_of_the_same_sensor() -> None:
+    home, away = ([render_series(0, i, dates=2, lr_px=(16, 16), away=test) for i in range(6)] for test in (False, True))
+    assert max(scene.target_date for scene in home) < min(scene.target_date for scene in away)
+    redness = [np.mean([scene.hr[..., 0].mean() / scene.hr[..., 2].mean() for scene in some]) for some in (home, away)]
+    assert redness[1] > 1.1 * redness[0]
+    assert 200 < np.mean([scene.lr[scene.cloud == 0].mean() for scene in away]) < 2500
+
+
 def test_scenes_are_written_as_folders_of_dated_images(tmp_path: Path) -> None:
-    write_scenes(tmp_path, Embedded(kind="series", train=1, val=1, frames=3, size=(48, 64)))
+    write_scenes(tmp_path, Embedded(kind="series", train=1, val=1, test=1, frames=3, size=(48, 64), test_frames=2))
     scene = render_series(0, 1, dates=3, lr_px=(12, 16))
     folder = tmp_path / "val" / "scene001"
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.*"))
@@ -112,5 +120,9 @@ def test_scenes_are_written_as_folders_of_dated_images(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_image(folder / "lr" / f"{days[2]}.png"), scene.lr[2])
     np.testing.assert_array_equal(read_image(folder / "hr" / f"{scene.target_date}.png"), scene.hr)
     assert (tmp_path / "train" / "scene000").is_dir()
+    away = render_series(0, 0, dates=2, lr_px=(12, 16), away=True)
+    test = tmp_path / "test" / "scene000"
+    np.testing.assert_array_equal(read_image(test / "hr" / f"{away.target_date}.png"), away.hr)
+    assert len(list((test / "lr").iterdir())) == 2
     with pytest.raises(SatsrError, match="multiple of 4"):
         write_scenes(tmp_path, Embedded(kind="series", train=1, val=1, frames=3, size=(50, 64)))

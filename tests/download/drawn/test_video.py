@@ -4,7 +4,7 @@ import numpy as np
 
 from satsr.degrade import downscale_frame, imresize, to_native
 from satsr.download.card import Embedded
-from satsr.download.drawn.video import render_clip, write_scenes
+from satsr.download.drawn.video import AWAY, render_clip, write_scenes
 from satsr.imagery.images import read_rgb
 from satsr.metrics import psnr
 
@@ -52,7 +52,19 @@ def test_colours_fill_the_range_without_burning_out() -> None:
 
 
 def test_scenes_are_written_in_the_papers_layout(tmp_path: Path) -> None:
-    write_scenes(tmp_path, Embedded(kind="video", train=1, val=1, frames=2, size=(48, 64)))
+    write_scenes(tmp_path, Embedded(kind="video", train=1, val=1, test=1, frames=2, size=(48, 64)))
     found = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.png"))
-    assert found == [f"{split}/GT/000/0000000{frame}.png" for split in ("train", "val") for frame in (0, 1)]
-    np.testing.assert_array_equal(read_rgb(tmp_path / found[3]), render_clip(0, 1, 2, 48, 64)[1])
+    assert found == [f"{split}/GT/000/0000000{frame}.png" for split in ("test", "train", "val") for frame in (0, 1)]
+    np.testing.assert_array_equal(read_rgb(tmp_path / found[5]), render_clip(0, 1, 2, 48, 64)[1])
+
+
+def test_test_clips_show_other_towns_and_may_be_short_and_small(tmp_path: Path) -> None:
+    card = {"kind": "video", "train": 1, "val": 0, "test": 2, "frames": 3, "size": (64, 64)}
+    write_scenes(tmp_path, Embedded(**card, test_frames=1, test_size=(48, 32)))
+    found = sorted(path.relative_to(tmp_path).as_posix() for path in (tmp_path / "test").rglob("*.png"))
+    assert found == ["test/GT/000/00000000.png", "test/GT/001/00000000.png"]
+    np.testing.assert_array_equal(read_rgb(tmp_path / found[1]), render_clip(0, 1, 1, 48, 32, AWAY)[0])
+    home, away = (np.concatenate([render_clip(0, i, 1, 96, 96, *region) for i in range(8)]) for region in ((), (AWAY,)))
+    warmth = [float((clips[..., 0].astype(int) - clips[..., 2]).mean()) for clips in (home, away)]
+    assert warmth[1] > warmth[0] + 10
+    assert 60 < away.mean() < 180 and away.std() > 15
