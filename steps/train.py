@@ -45,7 +45,7 @@ def run(paper: str, root: Path) -> None:
         log.params({"profile": config.profile, **identity})
         fitted = train(log.metrics)
         values = statistics(store, recipe.seen)
-        lineage = save(fitted, places, identity, values, {**recipe.describe(), **getattr(network, "recipe", {})})
+        lineage = save(fitted, places, identity, values, {**recipe.describe(), **getattr(network, "made_from", {})})
         log.tags({tracking.LINEAGE: lineage, "profile": config.profile, "dvc.lmdb": identity["data"], **started})
         for path in sorted(places.training.glob("*.safetensors")):
             log.artifact(path, WEIGHTS)

@@ -40,6 +40,8 @@ class BreizhsrNetwork(Section):
     num_blocks: int | None = Field(None, ge=1)
     nf: int | None = Field(None, ge=4)
     gc: int | None = Field(None, ge=1)
+    bicubic_residual: bool = False
+    normalisation: str = Field("breizh_s2", pattern="^breizh_s2(_open)?$")
     timesteps: int = Field(500, ge=2)
     sampling_steps: int = Field(50, ge=1)
     unet_channels: int = Field(64, ge=4)
@@ -98,6 +100,11 @@ class BreizhsrConfig(Config):
         network, train = self.network, self.train
         if not network.diffuses:
             return self
+        if network.bicubic_residual:
+            raise SatsrError(
+                f"{network.variant} adds what it draws to an enlarged image anyway, and its backbone gives features: "
+                "set network.bicubic_residual=false."
+            )
         if bool(network.backbone_weights) == bool(train.backbone_iterations):
             raise SatsrError(
                 f"{network.variant} needs a trained backbone: give either network.backbone_weights (a file) or "

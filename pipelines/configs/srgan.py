@@ -50,7 +50,7 @@ EXPERIMENTS = {
 """Specification of SRGAN, section 2; the rest is cross-sensor, histograms matched, reflectance of 0..0.3 as -1..1."""
 
 
-RANGES = ("signed_u8", "s2_norm", "breizh_s2", "normalise_10k", "normalise_10k_signed")
+RANGES = ("signed_u8", "s2_norm", "s2_norm_open", "breizh_s2", "normalise_10k", "normalise_10k_signed")
 """Names of :mod:`satsr.radiometry` for images of three bands."""
 
 

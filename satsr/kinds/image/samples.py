@@ -48,7 +48,8 @@ class Pairing:
         match: how the other sensor's target gets the radiometry of ``lr``: ``histogram``, ``moments``, or ``none``: its
             8 bits are taken as the whole native range.
         views: images of a sample; where a scene has fewer, the last is repeated.
-        noise_sigma: standard deviation of the noise on each view, in the network's range; clamped to it.
+        noise_sigma: standard deviation of the noise on each view, in the network's range; clamped to it
+            where it saturates.
         scale: target side / image side.
     """
 
@@ -80,8 +81,7 @@ class Pairing:
         if not self.noise_sigma:
             return views
         noise = random.standard_normal(views.shape, dtype=np.float32) * np.float32(self.noise_sigma)
-        noisy: np.ndarray = np.clip(views + noise, *self.normalisation.range)
-        return noisy
+        return self.normalisation.clipped(views + noise)
 
     def scene_views(self, scene: Scene, seed: int) -> np.ndarray:
         """What a network sees of a whole scene: noise depends on seed and scene alone."""
