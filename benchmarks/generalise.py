@@ -6,15 +6,15 @@
     python benchmarks/generalise.py results/breizhsr/train/ema.safetensors scenes --dates 8
     python benchmarks/generalise.py model.onnx scenes --gains 1 --degradation cubic --scaled 'landsat8*' 0.2 -1000
 
-Every raster, product and NumPy archive of the folder is cut into crops, which a degradation makes smaller; the model and
-bicubic (a = -0.5) enlarge them again. Red, green and blue are taken, or the first three bands where these have no names.
-Bright and dark ground is rare in a few scenes, so each crop is also taken darker and brighter (``--gains``). Crops are
-counted as dark, middle or bright by their mean reflectance (below 0.05, between, above 0.25).
+Every raster, product and NumPy archive of the folder is cut into crops, which a degradation makes smaller; the model
+and bicubic (a = -0.5) enlarge them again. Red, green and blue are taken, or the first three bands where these have no
+names. Bright and dark ground is rare in a few scenes, so each crop is also taken darker and brighter (``--gains``).
+Crops are counted as dark, middle or bright by their mean reflectance (below 0.05, between, above 0.25).
 
-Columns: PSNR with reflectance 1 as peak; what the model gains on bicubic, mean and standard deviation over the crops, in
-PSNR and SSIM (kornia's, window 5, the crop's own range); consistency, the root mean square, in reflectance times 10000,
-of the result made small again minus what it was made from; ``bias``, the mean of that difference for the model; and
-``grid``, how much of the detail repeats in every coarse pixel, in reflectance times 10000.
+Columns: PSNR with reflectance 1 as peak; what the model gains on bicubic, mean and standard deviation over the crops,
+in PSNR and SSIM (kornia's, window 5, the crop's own range); consistency, the root mean square, in reflectance times
+10000, of the result made small again minus what it was made from; ``bias``, the mean of that difference for the model;
+and ``grid``, how much of the detail repeats in every coarse pixel, in reflectance times 10000.
 """
 
 import argparse
@@ -150,10 +150,8 @@ def measured(model: Model, crop: np.ndarray, shrink: Shrink, noise: float, dates
     rng = generator(0, "generalise", crop.shape[0])
     offsets = [(0.0, 0.0), *(tuple(rng.uniform(-OFFSET_PX, OFFSET_PX, 2)) for _ in range(dates - 1))]
     views = np.stack([to_native(add_noise(shrink(crop, at), noise, rng), np.uint16) for at in offsets])
-    if model.kind == "series":
-        ours = model(views, days=[5 * number for number in range(dates)])
-    else:
-        ours = model(views[0])
+    series = model.kind == "series"
+    ours = model(views, days=[5 * number for number in range(dates)]) if series else model(views[0])
     theirs = to_native(imresize(views[0], model.scale), np.uint16)
     found, bicubic, truth = (image.astype(np.float64) for image in (ours, theirs, crop))
     left = [shrink(image.astype(np.float32), (0.0, 0.0)) - views[0] for image in (bicubic, found)]

@@ -64,11 +64,12 @@ class Normalisation:
 
     def clipped(self, values: np.ndarray) -> np.ndarray:
         """Values that a network gives, any shape, clamped to ``range``, or to ``native`` where nothing saturates."""
-        if self.saturates:
-            return np.clip(values, *self.range)
         first, last = self.range
-        lowest, highest = (first + value / min(self.high) * (last - first) for value in self.native)
-        return np.clip(values, np.float32(lowest), np.float32(highest))
+        ends = self.range
+        if not self.saturates:
+            lowest, highest = (first + value / min(self.high) * (last - first) for value in self.native)
+            ends = lowest, highest
+        return np.asarray(np.clip(values, np.float32(ends[0]), np.float32(ends[1])))
 
     def _high(self, image: np.ndarray) -> Float32:
         if len(self.high) > 1 and (image.ndim != 3 or image.shape[2] != len(self.high)):

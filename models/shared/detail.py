@@ -37,11 +37,8 @@ def with_detail(image: torch.Tensor, x: torch.Tensor, network: Network, scale: i
         (B, C, scale h, scale w), not bounded.
     """
     level, spread = local_contrast(image)
-    if x.ndim == 5:
-        seen = (x - level.unsqueeze(1)) / spread.unsqueeze(1)
-    else:
-        seen = (x - level) / spread
-    detail = network(seen.clamp(-REACH, REACH))
+    near = (level, spread) if x.ndim == 4 else (level.unsqueeze(1), spread.unsqueeze(1))
+    detail = network(((x - near[0]) / near[1]).clamp(-REACH, REACH))
     size = AMPLITUDE * functional.interpolate(spread, scale_factor=scale, mode="bilinear", align_corners=False)
     return functional.interpolate(image, scale_factor=scale, mode="bicubic", align_corners=False) + size * detail
 
@@ -52,14 +49,14 @@ def local_contrast(image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return level, (_nearby((image - level).square().mean(1, keepdim=True)) + FLOOR**2).sqrt()
 
 
-def start_flat(last: nn.Conv2d, value: float = 0.0) -> None:
+def start_flat(last: nn.Module, value: float = 0.0) -> None:
     """Makes a last convolution give ``value`` everywhere."""
+    assert isinstance(last, nn.Conv2d) and last.bias is not None
     nn.init.zeros_(last.weight)
-    assert last.bias is not None
     nn.init.constant_(last.bias, value)
 
 
-def without_grid(layer: nn.Conv2d | nn.ConvTranspose2d, factor: int = 2) -> None:
+def without_grid(layer: nn.Module, factor: int = 2) -> None:
     """Starts an upsampling layer as its convolution of the nearest neighbour: a flat image stays flat.
 
     Source: Aitken et al., "Checkerboard artifact free sub-pixel convolution", 2017, section 3 (ICNR).
@@ -72,6 +69,7 @@ def without_grid(layer: nn.Conv2d | nn.ConvTranspose2d, factor: int = 2) -> None
         if isinstance(layer, nn.ConvTranspose2d):
             layer.weight.copy_(layer.weight[..., :1, :1].expand_as(layer.weight).clone())
             return
+        assert isinstance(layer, nn.Conv2d)
         layer.weight.copy_(layer.weight[:: factor**2].repeat_interleave(factor**2, 0))
         if layer.bias is not None:
             layer.bias.copy_(layer.bias[:: factor**2].repeat_interleave(factor**2, 0))

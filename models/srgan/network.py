@@ -41,9 +41,10 @@ class SuperResolver(nn.Module):
         self.generator = SRResNet(scale, in_channels, n_blocks, n_channels)
         self.fusion = nn.ModuleDict({"model": RecursiveFusion(in_channels)} if n_views > 1 else {})
         if bicubic_residual:
-            start_flat(self.generator.net.conv_block3.conv_block[0])
-            for block in self.generator.net.subpixel_convolutional_blocks:
-                without_grid(block.conv)
+            net = self.generator.net
+            start_flat(net.conv_block3.conv_block[0])
+            for block in net.subpixel_convolutional_blocks:
+                without_grid(block.get_submodule("conv"))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, C, H, W), or (B, K, C, H, W) for several views, in -1..1 -> (B, C, scale H, scale W)."""

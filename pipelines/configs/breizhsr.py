@@ -28,7 +28,10 @@ RECIPES = {**BACKBONES, **{f"srdiff_{name}": _diffusion(name) for name in ("rrdb
 
 
 class BreizhsrNetwork(Section):
-    """Which network, and its sizes; what is null has the paper's value for that variant."""
+    """Which network, and its sizes; what is null has the paper's value for that variant.
+
+    ``bicubic_residual`` does not concern SRDiff, which draws what it adds to an enlarged image anyway.
+    """
 
     variant: str = Field("highresnet_ltae", pattern=f"^({'|'.join(RECIPES)})$")
     dates: int = Field(8, ge=1)
@@ -100,11 +103,6 @@ class BreizhsrConfig(Config):
         network, train = self.network, self.train
         if not network.diffuses:
             return self
-        if network.bicubic_residual:
-            raise SatsrError(
-                f"{network.variant} adds what it draws to an enlarged image anyway, and its backbone gives features: "
-                "set network.bicubic_residual=false."
-            )
         if bool(network.backbone_weights) == bool(train.backbone_iterations):
             raise SatsrError(
                 f"{network.variant} needs a trained backbone: give either network.backbone_weights (a file) or "
