@@ -5,6 +5,7 @@ import pytest
 from scipy.ndimage import shift
 
 from satsr.download.card import Embedded
+from satsr.download.drawn.climates import CLIMATES, ORDER, climate_of
 from satsr.download.drawn.series import CLOUDY, LR_BLUR_PX, Series, render_series, write_scenes
 from satsr.errors import SatsrError
 from satsr.imagery.images import read_image
@@ -15,7 +16,7 @@ from tests.download.drawn.multi_image import reconstruct
 
 @pytest.fixture(scope="module")
 def scenes() -> list[Series]:
-    return [render_series(0, index) for index in range(8)]
+    return [render_series(0, index) for index in range(22) if climate_of(index) == "farmland"]
 
 
 def estimate(scene: Series, count: int) -> np.ndarray:
@@ -58,8 +59,9 @@ def test_dates_are_irregular_and_on_both_sides_of_the_target(scenes: list[Series
     for scene in scenes:
         assert list(scene.days) == sorted(set(scene.days))
         assert min(np.abs(scene.days)) <= 2
-        assert min(scene.days) < -5 and max(scene.days) > 5
+        assert max(scene.days) - min(scene.days) > 20
         assert scene.target_date.year == 2018
+    assert np.mean([min(scene.days) < -5 and max(scene.days) > 5 for scene in scenes]) > 0.7
     gaps = {int(gap) for scene in scenes for gap in np.diff(scene.days)}
     assert len(gaps) > 3 and all(gap % 5 == 0 for gap in gaps)
 
@@ -72,6 +74,20 @@ def test_values_are_those_of_sentinel_2(scenes: list[Series]) -> None:
     # The sensor of the target uses its 8 bits and does not clip.
     targets = np.concatenate([scene.hr.reshape(-1, 3) for scene in scenes])
     assert (targets.std(axis=0) > 25).all() and np.isin(targets, (0, 255)).mean() < 0.01
+
+
+def test_every_climate_occurs_and_together_they_reach_from_dark_water_to_snow() -> None:
+    assert set(ORDER) == set(CLIMATES)
+    clear: dict[str, np.ndarray] = {}
+    for index, name in enumerate(ORDER):
+        scene = render_series(0, index)
+        clear[name] = scene.lr[scene.cloud == 0] / 10000
+        # The finer sensor's gain follows the scene: its 8 bits are used and not clipped.
+        assert scene.hr.std() > 20 and (scene.hr == 255).mean() < 0.01
+    median = {name: float(np.median(values)) for name, values in clear.items()}
+    assert median["desert"] > 0.15 and median["snow"] > 0.2 > median["forest"] * 3
+    assert np.percentile(clear["forest"], 1) < 0.015 and np.percentile(clear["coast"], 10) < 0.05
+    assert np.percentile(clear["snow"], 95) > 0.5 and np.percentile(clear["desert"], 95) > 0.3
 
 
 def test_clouds_are_bright_their_shadows_dark_and_the_nearest_date_is_clear(scenes: list[Series]) -> None:
