@@ -1,8 +1,8 @@
 """Networks that add detail to an enlarged image, whatever its brightness and contrast.
 
-What a network adds is then linear in the image's contrast and does not depend on its level, as blur is: a network that
-learnt from fields of reflectance 0.1 treats sand of 0.5 and water of 0.01 alike. Reduced trainings start there; the
-papers' networks give the image itself.
+Detail has no level of its own, so the brightness of the ground is the image's. What a network adds is linear in the
+image's contrast and does not depend on its level, as blur is: a network that learnt from fields of reflectance 0.1
+treats sand of 0.5 and water of 0.01 alike. Reduced trainings start there; the papers' networks give the image itself.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ Network = Callable[[torch.Tensor], torch.Tensor]
 
 
 def with_detail(image: torch.Tensor, x: torch.Tensor, network: Network, scale: int) -> torch.Tensor:
-    """The bicubic enlargement (a = -0.75) of an image and the detail that a network finds.
+    """The bicubic enlargement (a = -0.75) of an image and the detail that a network finds, without its local mean.
 
     Args:
         image: (B, C, h, w) in about -1..1, what is enlarged; local mean and standard deviation are its own.
@@ -38,9 +38,10 @@ def with_detail(image: torch.Tensor, x: torch.Tensor, network: Network, scale: i
     """
     level, spread = local_contrast(image)
     near = (level, spread) if x.ndim == 4 else (level.unsqueeze(1), spread.unsqueeze(1))
-    detail = network(((x - near[0]) / near[1]).clamp(-REACH, REACH))
-    size = AMPLITUDE * functional.interpolate(spread, scale_factor=scale, mode="bilinear", align_corners=False)
-    return functional.interpolate(image, scale_factor=scale, mode="bicubic", align_corners=False) + size * detail
+    detail = network(((x - near[0]) / near[1]).clamp(-REACH, REACH)) * (AMPLITUDE * _enlarged(spread, scale))
+    level = _nearby(functional.avg_pool2d(detail, scale))
+    bicubic = functional.interpolate(image, scale_factor=scale, mode="bicubic", align_corners=False)
+    return bicubic + detail - _enlarged(level, scale)
 
 
 def local_contrast(image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -77,3 +78,7 @@ def without_grid(layer: nn.Module, factor: int = 2) -> None:
 
 def _nearby(values: torch.Tensor) -> torch.Tensor:
     return functional.avg_pool2d(values, WINDOW, 1, WINDOW // 2, count_include_pad=False)
+
+
+def _enlarged(values: torch.Tensor, scale: int) -> torch.Tensor:
+    return functional.interpolate(values, scale_factor=scale, mode="bilinear", align_corners=False)

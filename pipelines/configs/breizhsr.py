@@ -113,7 +113,7 @@ class BreizhsrConfig(Config):
                 f"{network.variant} trains train.backbone_iterations = {train.backbone_iterations} of train.iterations "
                 f"= {train.iterations} steps on its backbone and is sampled in network.sampling_steps = "
                 f"{network.sampling_steps} of network.timesteps = {network.timesteps}: make the parts less than the "
-                f"whole, or choose a profile made for it, such as quick_{network.variant}."
+                f"whole, or choose a profile made for it, such as small_{network.variant}."
             )
         return self
 

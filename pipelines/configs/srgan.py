@@ -78,7 +78,7 @@ class SrganTrain(AdversarialTrain):
     iterations: int = Field(UPDATES, ge=1)
     batch: int = Field(12, ge=1)
     ema: float = Field(0.0, ge=0, lt=1)
-    pairs: str = Field("stored", pattern="^(stored|interpolated|interpolated_matched)$")
+    pairs: str = Field("stored", pattern="^(stored|interpolated|interpolated_matched|matched_interpolated)$")
     match: str = Field("histogram", pattern="^(histogram|moments|none)$")
     noise_sigma: float = Field(0.0, ge=0)
     crop_px: int = Field(75, ge=8)

@@ -143,7 +143,7 @@ def test_the_authors_configuration_fills_up_what_is_not_said() -> None:
         )
         assert config.train.model_dump().items() >= recipe.items()
         assert config.train.iterations == (800_000 if variant.startswith("srdiff") else 400_000)
-    reduced = resolved(CONFIG, "breizhsr", merged("breizhsr", ROOT, {"profile": "quick_srdiff_rrdb"}))
+    reduced = resolved(CONFIG, "breizhsr", merged("breizhsr", ROOT, {"profile": "small_srdiff_rrdb"}))
     assert (reduced.network.variant, reduced.train.batch) == ("srdiff_rrdb", 4)
 
 

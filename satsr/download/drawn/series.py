@@ -31,7 +31,8 @@ MARGIN_PX = 3
 """Low-resolution pixels drawn beyond the edge, for the offsets and the blur."""
 LR_BLUR_PX, HR_BLUR_PX = 0.3, 0.35
 LR_NOISE, HR_NOISE = 12.0, 1.2
-MAX_OFFSET_PX = 0.45
+MAX_OFFSET_PX, REGISTERED = 0.45, 0.2
+"""Largest offset of a date; and what the date nearest to the target keeps of its own: these two were registered."""
 CLOUDY = 0.3
 """Share of the dates that have clouds; the date nearest to the target has none, as in a curated series."""
 
@@ -49,7 +50,7 @@ SEASONS = {
     "wood": (105, 310, 0.70),
     "hedge": (105, 310, 0.75),
 }
-LIGHT, BRIGHTEST = (0.6, 1.1), 0.98
+LIGHT, BRIGHTEST = (0.35, 1.1), 0.98
 """Smallest and largest brightness of a scene, the sun's height where nobody took it out; and what snow reaches."""
 # The finer sensor sees other wavelengths, has other gains and stores a curve of 8 bits.
 SPOT_BANDS = np.array([[0.92, 0.08, 0.0], [0.05, 0.90, 0.05], [0.0, 0.10, 0.90]])
@@ -101,6 +102,7 @@ def render_series(seed: int, index: int, *, dates: int = 8, lr_px: Shape = (32, 
     days, target_date = _calendar(rng, dates)
     offsets = rng.uniform(-MAX_OFFSET_PX, MAX_OFFSET_PX, (dates, 2))
     nearest = int(np.argmin(np.abs(days)))
+    offsets[nearest] *= REGISTERED
     images, masks = [], []
     for number, day in enumerate(days):
         when = target_date + timedelta(days=int(day))
