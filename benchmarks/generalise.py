@@ -2,7 +2,7 @@
 
 ::
 
-    python benchmarks/generalise.py srgan-sisr6@champion ../shared/data/s2
+    python benchmarks/generalise.py srgan-sisr6@champion scenes
     python benchmarks/generalise.py results/breizhsr/train/ema.safetensors scenes --dates 8
     python benchmarks/generalise.py model.onnx scenes --gains 1 --degradation cubic --scaled 'landsat8*' 0.2 -1000
 
