@@ -30,6 +30,7 @@ from satsr.errors import SatsrError
 from satsr.kinds.sampling import Sampling
 from satsr.kinds.series.paper import SeriesPaper
 from satsr.kinds.series.samples import Inputs, SeriesCrops
+from satsr.radiometry import Normalisation, normalisation
 from satsr.seeds import generator
 from satsr.store.store import Scene, Store
 from satsr.train.objectives import Batch, Objective, Supervised, cosine, every, set_rate
@@ -97,12 +98,19 @@ class Breizhsr(SeriesPaper[BreizhsrConfig]):
         """One name for each variant."""
         return f"{self.name}-{self.config.network.variant}"
 
+    @property
+    def radiometry(self) -> Normalisation:
+        """BreizhSR's stretch: the 98 % quantiles of its training set as 1, 0 as -1; ``open``: and what is beyond."""
+        return normalisation(self.config.network.normalisation)
+
     def network(self) -> nn.Module:
         """The variant; SRDiff as the module that samples in few steps."""
         settings = self.config.network
         options = {name: getattr(settings, name) for name in SIZES[settings.backbone]}
         options = {name: value for name, value in options.items() if value is not None}
         if not settings.diffuses:
+            if settings.bicubic_residual:
+                return models.build(settings.variant, **options, bicubic_residual=True)
             return _started(models.build(settings.variant, **options))
         anchor = {"anchor": options.pop("anchor")} if "anchor" in options else {}
         diffusion: Any = models.build(

@@ -62,6 +62,15 @@ class Normalisation:
         values *= self._high(image) / np.float32(last - first)
         return np.clip(values, *self.native, out=values)
 
+    def clipped(self, values: np.ndarray) -> np.ndarray:
+        """Values that a network gives, any shape, clamped to ``range``, or to ``native`` where nothing saturates."""
+        first, last = self.range
+        ends = self.range
+        if not self.saturates:
+            lowest, highest = (first + value / min(self.high) * (last - first) for value in self.native)
+            ends = lowest, highest
+        return np.asarray(np.clip(values, np.float32(ends[0]), np.float32(ends[1])))
+
     def _high(self, image: np.ndarray) -> Float32:
         if len(self.high) > 1 and (image.ndim != 3 or image.shape[2] != len(self.high)):
             raise SatsrError(
@@ -84,8 +93,11 @@ _ALL = (
     Normalisation("signed_u8", (255.0,), SIGNED, BYTE),
     # Remote-Sensing-SRGAN (normalise_s2): reflectance above 0.3 saturates.
     Normalisation("s2_norm", (3000.0,), SIGNED, REFLECTANCE, saturates=True),
+    # The same scale without an end: sand, snow and clouds are beyond 1 and come back as they were.
+    Normalisation("s2_norm_open", (3000.0,), SIGNED, REFLECTANCE),
     # BreizhSR: 98 % quantiles of the training set for red, green and blue.
     Normalisation("breizh_s2", (2058.0, 1583.0, 1118.0), SIGNED, REFLECTANCE, saturates=True),
+    Normalisation("breizh_s2_open", (2058.0, 1583.0, 1118.0), SIGNED, REFLECTANCE),
     # Proba-V: 14 bits in files of 16, scaled by the file's range.
     Normalisation("probav", (65535.0,), UNIT, (0.0, 65535.0)),
     # SRGAN's successor: the whole reflectance range.

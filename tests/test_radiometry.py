@@ -140,3 +140,16 @@ def test_matching_refuses_nan_and_other_bands():
         moment_match(image, np.zeros((4, 4)))
     with pytest.raises(SatsrError, match="finite"):
         histogram_match(image, np.full((4, 4, 3), np.nan))
+
+
+def test_an_open_stretch_is_that_of_the_paper_and_goes_on_beyond_it():
+    inside = np.array([[[0, 500, 1118]]], np.uint16)
+    bright = np.array([[[9900, 6000, 4200]]], np.uint16)
+    for name in ("s2_norm", "breizh_s2"):
+        paper, opened = normalisation(name), normalisation(f"{name}_open")
+        np.testing.assert_array_equal(paper.forward(inside), opened.forward(inside))
+        np.testing.assert_allclose(opened.inverse(opened.forward(bright)), bright, rtol=1e-6)
+        assert (paper.inverse(paper.forward(bright)) < bright).all()
+        assert (paper.clipped(opened.forward(bright)) == 1).all()
+        np.testing.assert_array_equal(opened.clipped(opened.forward(bright)), opened.forward(bright))
+        assert opened.inverse(opened.clipped(np.full((1, 1, 3), 1e6, np.float32))).max() == 10000

@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.shared.detail import start_flat, with_detail
+
 SLOPE = 0.2
 RESIDUAL_SCALE = 0.2
 
@@ -100,6 +102,10 @@ class RRDBDecoder(nn.Module):
         """(B, nf, H, W) to (B, 3, 4H, 4W) in 0..1."""
         return decode(features, (self.upconv1, self.upconv2), (self.HRconv, self.conv_last))
 
+    def start_flat(self) -> None:
+        """Makes the image mid grey at first; the nearest neighbour upsamples without a grid anyway."""
+        start_flat(self.conv_last, 0.5)
+
 
 class RRDB(RRDBEncoder):
     """The single-image network of BreizhSR; SRDiff builds on its 8-block form.
@@ -108,18 +114,27 @@ class RRDB(RRDBEncoder):
         num_blocks: RRDB blocks in the trunk.
         nf: channels of the features.
         gc: channels that each dense layer adds.
+        bicubic_residual: True adds detail to the bicubic enlargement, where it starts (:mod:`models.shared.detail`),
+            instead of giving the image. The paper does not do that.
     """
 
-    def __init__(self, num_blocks: int = 15, nf: int = 32, gc: int = 16) -> None:
+    def __init__(self, num_blocks: int = 15, nf: int = 32, gc: int = 16, bicubic_residual: bool = False) -> None:
         super().__init__(num_blocks, nf, gc)
         self.upconv1 = conv3x3(nf, nf)
         self.upconv2 = conv3x3(nf, nf)
         self.HRconv = conv3x3(nf, nf)
         self.conv_last = conv3x3(nf, 3)
         self.condition_channels = (num_blocks + 1) // 3 * nf
+        self.bicubic_residual = bicubic_residual
+        if bicubic_residual:
+            start_flat(self.conv_last, 0.5)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) in -1..1 to (B, 3, 4H, 4W) in -1..1."""
+        return with_detail(x, x, self.decoded, 4) if self.bicubic_residual else self.decoded(x)
+
+    def decoded(self, x: Tensor) -> Tensor:
+        """The last layer's image, clamped to -1..1."""
         features = self.features((x + 1) / 2)[-1]
         return decode(features, (self.upconv1, self.upconv2), (self.HRconv, self.conv_last)) * 2 - 1
 

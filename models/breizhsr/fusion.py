@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from models.breizhsr.dense import conv3x3
+from models.shared.detail import start_flat, without_grid
 
 
 class ResidualBlock(nn.Module):
@@ -90,3 +91,9 @@ class Decoder(nn.Module):
         """(B, C, H, W) to (B, 3, 4H, 4W)."""
         image: Tensor = self.final(self.deconv2(self.deconv(fused)))
         return image
+
+    def start_flat(self) -> None:
+        """Zeros the image at first, and upsamples without a grid."""
+        start_flat(self.final)
+        for layer in (self.deconv[0], self.deconv2[0]):
+            without_grid(layer)

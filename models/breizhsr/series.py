@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from models.breizhsr.attention import LTAE
 from models.breizhsr.dense import RRDBDecoder, RRDBEncoder
 from models.breizhsr.fusion import Decoder, Encoder, RecursiveFusion
+from models.shared.detail import with_detail
 
 ANCHORS = ("closest", "median")
 
@@ -53,17 +54,34 @@ class HighResNet(nn.Module):
         channels: channels of the encodings.
         res_layers: residual blocks of the encoder.
         reference_compat: True drops the last view of every odd level of the fusion, as the reference does.
+        bicubic_residual: True adds detail to the bicubic enlargement of the views' median, where it starts
+            (:mod:`models.shared.detail`), instead of giving the image. The paper does not do that.
     """
 
-    def __init__(self, channels: int = 64, res_layers: int = 2, reference_compat: bool = False) -> None:
+    def __init__(
+        self,
+        channels: int = 64,
+        res_layers: int = 2,
+        reference_compat: bool = False,
+        *,
+        bicubic_residual: bool = False,
+    ) -> None:
         super().__init__()
         self.encode = Encoder(channels, res_layers)
         self.fuse = RecursiveFusion(channels, reference_compat)
         self.decode = Decoder(channels)
         self.condition_channels = channels
+        self.bicubic_residual = bicubic_residual
+        if bicubic_residual:
+            self.decode.start_flat()
 
     def forward(self, x: Tensor, alphas: Tensor | None = None) -> Tensor:
         """Views (B, T, 3, H, W) in -1..1 with weights (B, T), 0 for padding, to (B, 3, 4H, 4W), about -1..1."""
+        if self.bicubic_residual:
+            return with_detail(median_anchor(x, alphas), x, lambda seen: self._image(seen, alphas), 4)
+        return self._image(x, alphas)
+
+    def _image(self, x: Tensor, alphas: Tensor | None) -> Tensor:
         image: Tensor = self.decode(self.condition(x, alphas=alphas))
         return image
 
@@ -85,6 +103,8 @@ class HighResNetLTAE(nn.Module):
         d_model: width of the attention, a multiple of ``heads``.
         heads: attention heads.
         reference_compat: True takes the closest anchor from the wrong sample of a batch, as the reference does.
+        bicubic_residual: True adds detail to the bicubic enlargement of the view nearest in date, where it starts
+            (:mod:`models.shared.detail`), instead of giving the image. The paper does not do that.
 
     Raises:
         ValueError: ``anchor`` is neither of the two, or a width is no multiple of ``heads``.
@@ -99,6 +119,7 @@ class HighResNetLTAE(nn.Module):
         d_model: int = 128,
         heads: int = 16,
         reference_compat: bool = False,
+        bicubic_residual: bool = False,
     ) -> None:
         super().__init__()
         self.anchor = _known_anchor(anchor)
@@ -107,6 +128,9 @@ class HighResNetLTAE(nn.Module):
         self.decoder = Decoder(channels)
         self.condition_channels = channels
         self.reference_compat = reference_compat
+        self.bicubic_residual = bicubic_residual
+        if bicubic_residual:
+            self.decoder.start_flat()
 
     def forward(self, x: Tensor, days: Tensor, alphas: Tensor | None = None) -> Tensor:
         """The image of the date that ``days`` counts from.
@@ -119,6 +143,12 @@ class HighResNetLTAE(nn.Module):
         Returns:
             (B, 3, 4H, 4W), about -1..1.
         """
+        if self.bicubic_residual:
+            nearest = closest_anchor(x, days, alphas)
+            return with_detail(nearest, x, lambda seen: self._image(seen, days, alphas), 4)
+        return self._image(x, days, alphas)
+
+    def _image(self, x: Tensor, days: Tensor, alphas: Tensor | None) -> Tensor:
         image: Tensor = self.decoder(self.condition(x, days, alphas))
         return image
 
@@ -147,6 +177,8 @@ class RRDBLTAE(nn.Module):
         gc: channels that each dense layer adds.
         d_model: width of the attention, a multiple of ``heads``.
         heads: attention heads.
+        bicubic_residual: True adds detail to the bicubic enlargement of the view nearest in date, where it starts
+            (:mod:`models.shared.detail`), instead of giving the image. The paper does not do that.
 
     Raises:
         ValueError: ``anchor`` is unknown, or a width is no multiple of ``heads``.
@@ -161,6 +193,7 @@ class RRDBLTAE(nn.Module):
         *,
         d_model: int = 128,
         heads: int = 16,
+        bicubic_residual: bool = False,
     ) -> None:
         super().__init__()
         _known_anchor(anchor)
@@ -168,9 +201,18 @@ class RRDBLTAE(nn.Module):
         self.temporal_encoder = LTAE(nf, d_model, heads)
         self.decoder = RRDBDecoder(nf)
         self.condition_channels = nf
+        self.bicubic_residual = bicubic_residual
+        if bicubic_residual:
+            self.decoder.start_flat()
 
     def forward(self, x: Tensor, days: Tensor, alphas: Tensor | None = None) -> Tensor:
         """As :meth:`HighResNetLTAE.forward`; the output is clamped to -1..1."""
+        if self.bicubic_residual:
+            nearest = closest_anchor(x, days, alphas)
+            return with_detail(nearest, x, lambda seen: self._image(seen, days, alphas), 4)
+        return self._image(x, days, alphas)
+
+    def _image(self, x: Tensor, days: Tensor, alphas: Tensor | None) -> Tensor:
         image: Tensor = self.decoder(self.condition(x, days, alphas))
         return image * 2 - 1
 
@@ -195,18 +237,36 @@ class RRDBHighResNet(nn.Module):
         gc: channels that each dense layer adds.
         reference_compat: True returns the decoder's 0..1 although the targets are in -1..1, and drops the last view
             of every odd level of the fusion, as the reference does.
+        bicubic_residual: True adds detail to the bicubic enlargement of the views' median, where it starts
+            (:mod:`models.shared.detail`), instead of giving the image. The paper does not do that.
     """
 
-    def __init__(self, num_blocks: int = 15, nf: int = 32, gc: int = 32, reference_compat: bool = False) -> None:
+    def __init__(
+        self,
+        num_blocks: int = 15,
+        nf: int = 32,
+        gc: int = 32,
+        reference_compat: bool = False,
+        *,
+        bicubic_residual: bool = False,
+    ) -> None:
         super().__init__()
         self.encoder = RRDBEncoder(num_blocks, nf, gc)
         self.fuse = RecursiveFusion(nf, reference_compat)
         self.decoder = RRDBDecoder(nf)
         self.condition_channels = nf
         self.reference_compat = reference_compat
+        self.bicubic_residual = bicubic_residual
+        if bicubic_residual:
+            self.decoder.start_flat()
 
     def forward(self, x: Tensor, alphas: Tensor | None = None) -> Tensor:
         """Views (B, T, 3, H, W) in -1..1 with weights (B, T), 0 for padding, to (B, 3, 4H, 4W) in -1..1."""
+        if self.bicubic_residual:
+            return with_detail(median_anchor(x, alphas), x, lambda seen: self._image(seen, alphas), 4)
+        return self._image(x, alphas)
+
+    def _image(self, x: Tensor, alphas: Tensor | None) -> Tensor:
         image: Tensor = self.decoder(self.condition(x, alphas=alphas))
         return image if self.reference_compat else image * 2 - 1
 

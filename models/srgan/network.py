@@ -6,8 +6,8 @@ Source: Remote-Sensing-SRGAN (Donike). Parameter names equal the authors' whole 
 
 import torch
 from torch import nn
-from torch.nn import functional
 
+from models.shared.detail import start_flat, with_detail, without_grid
 from models.srgan.fusion import RecursiveFusion
 from models.srgan.srresnet import SRResNet
 
@@ -21,8 +21,9 @@ class SuperResolver(nn.Module):
         n_blocks: residual blocks of the generator.
         n_channels: width of the generator.
         n_views: images of a sample; 1 for single-image super-resolution.
-        bicubic_residual: adds the bicubic enlargement (a = -0.75) of the image, or of the mean of the views, to the
-            output, which starts at it: the last convolution is zero at first. The paper does not do that.
+        bicubic_residual: the output is the bicubic enlargement (a = -0.75) of the image, or of the mean of the views,
+            and the generator adds detail in units of the local contrast (:mod:`models.shared.detail`). It starts at the
+            enlargement, without a grid. The paper does not do that.
     """
 
     def __init__(
@@ -40,15 +41,16 @@ class SuperResolver(nn.Module):
         self.generator = SRResNet(scale, in_channels, n_blocks, n_channels)
         self.fusion = nn.ModuleDict({"model": RecursiveFusion(in_channels)} if n_views > 1 else {})
         if bicubic_residual:
-            last: nn.Module = self.generator.net.conv_block3.conv_block[0]
-            for parameter in last.parameters():
-                nn.init.zeros_(parameter)
+            net = self.generator.net
+            start_flat(net.conv_block3.conv_block[0])
+            for block in net.subpixel_convolutional_blocks:
+                without_grid(block.get_submodule("conv"))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, C, H, W), or (B, K, C, H, W) for several views, in -1..1 -> (B, C, scale H, scale W)."""
         image = self.fusion["model"](x) if self.fusion else x
-        y: torch.Tensor = self.generator(image)
         if self.bicubic_residual:
-            mean = x.mean(1) if self.fusion else x
-            y = y + functional.interpolate(mean, scale_factor=self.scale, mode="bicubic", align_corners=False)
+            enlarged = x.mean(1) if self.fusion else x
+            return with_detail(enlarged, image, self.generator, self.scale)
+        y: torch.Tensor = self.generator(image)
         return y

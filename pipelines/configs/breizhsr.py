@@ -28,7 +28,10 @@ RECIPES = {**BACKBONES, **{f"srdiff_{name}": _diffusion(name) for name in ("rrdb
 
 
 class BreizhsrNetwork(Section):
-    """Which network, and its sizes; what is null has the paper's value for that variant."""
+    """Which network, and its sizes; what is null has the paper's value for that variant.
+
+    ``bicubic_residual`` does not concern SRDiff, which draws what it adds to an enlarged image anyway.
+    """
 
     variant: str = Field("highresnet_ltae", pattern=f"^({'|'.join(RECIPES)})$")
     dates: int = Field(8, ge=1)
@@ -40,6 +43,8 @@ class BreizhsrNetwork(Section):
     num_blocks: int | None = Field(None, ge=1)
     nf: int | None = Field(None, ge=4)
     gc: int | None = Field(None, ge=1)
+    bicubic_residual: bool = False
+    normalisation: str = Field("breizh_s2", pattern="^breizh_s2(_open)?$")
     timesteps: int = Field(500, ge=2)
     sampling_steps: int = Field(50, ge=1)
     unet_channels: int = Field(64, ge=4)
@@ -108,7 +113,7 @@ class BreizhsrConfig(Config):
                 f"{network.variant} trains train.backbone_iterations = {train.backbone_iterations} of train.iterations "
                 f"= {train.iterations} steps on its backbone and is sampled in network.sampling_steps = "
                 f"{network.sampling_steps} of network.timesteps = {network.timesteps}: make the parts less than the "
-                f"whole, or choose a profile made for it, such as quick_{network.variant}."
+                f"whole, or choose a profile made for it, such as small_{network.variant}."
             )
         return self
 

@@ -50,7 +50,7 @@ EXPERIMENTS = {
 """Specification of SRGAN, section 2; the rest is cross-sensor, histograms matched, reflectance of 0..0.3 as -1..1."""
 
 
-RANGES = ("signed_u8", "s2_norm", "breizh_s2", "normalise_10k", "normalise_10k_signed")
+RANGES = ("signed_u8", "s2_norm", "s2_norm_open", "breizh_s2", "normalise_10k", "normalise_10k_signed")
 """Names of :mod:`satsr.radiometry` for images of three bands."""
 
 
@@ -78,7 +78,7 @@ class SrganTrain(AdversarialTrain):
     iterations: int = Field(UPDATES, ge=1)
     batch: int = Field(12, ge=1)
     ema: float = Field(0.0, ge=0, lt=1)
-    pairs: str = Field("stored", pattern="^(stored|interpolated|interpolated_matched)$")
+    pairs: str = Field("stored", pattern="^(stored|interpolated|interpolated_matched|matched_interpolated)$")
     match: str = Field("histogram", pattern="^(histogram|moments|none)$")
     noise_sigma: float = Field(0.0, ge=0)
     crop_px: int = Field(75, ge=8)

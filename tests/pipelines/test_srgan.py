@@ -366,6 +366,16 @@ def test_pairs_are_those_made_by_hand(store: Store) -> None:
     np.testing.assert_array_equal(seen, noisy.scene_views(scene, seed=0))
 
 
+def test_where_the_matched_target_is_shrunk_the_views_are_the_target_made_small(store: Store) -> None:
+    scene, paper = store.scenes("train")[0], PAPER(tiny(variant="sisr6", pairs="matched_interpolated"))
+    found = {}
+    for pairs in ("interpolated_matched", "matched_interpolated"):
+        (low,), target = Pairing(pairs, normalisation("s2_norm_open")).whole(scene)
+        small = paper.shrink(target.transpose(1, 2, 0)[None])[0].transpose(2, 0, 1)
+        found[pairs] = np.abs(low - small).max()
+    assert found["matched_interpolated"] < 1e-5 < 0.01 < found["interpolated_matched"]
+
+
 def test_where_dates_are_few_the_last_is_repeated(store: Store) -> None:
     views, _ = Pairing("stored", REFLECTANCE, views=7).whole(store.scenes("val")[0])
     assert views.shape[0] == 7

@@ -14,7 +14,21 @@ import numpy.typing as npt
 Array = np.ndarray
 Shape = tuple[int, int]
 
-COVERS = ("cereal", "maize", "rapeseed", "grass", "bare", "wood", "water", "village", "hedge", "road", "roof")
+COVERS = (
+    "cereal",
+    "maize",
+    "rapeseed",
+    "grass",
+    "bare",
+    "wood",
+    "water",
+    "village",
+    "hedge",
+    "road",
+    "roof",
+    "sand",
+    "snow",
+)
 PARCEL_COVERS = 8
 """The first so many of :data:`COVERS` fill parcels; the others are drawn on top of them."""
 ROOFS = 12

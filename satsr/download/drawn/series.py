@@ -1,9 +1,9 @@
 """Embedded Sentinel-2 time series with a target from another sensor, drawn without a download.
 
-Each scene is a landscape through a season, seen by a Sentinel-2-like sensor on irregular dates and once by a
-SPOT-6-like sensor with pixels ``scale`` times finer. Every date has its own sub-pixel offset, atmosphere and noise,
-some have clouds with their shadows; crops grow and are harvested field by field. The layout of the files is that of
-:func:`satsr.convert.layouts.series.series`.
+Each scene is a landscape of one of several climates (:mod:`satsr.download.drawn.climates`) through a season, seen by a
+Sentinel-2-like sensor on irregular dates and once by a SPOT-6-like sensor with pixels ``scale`` times finer. Every date
+has its own sub-pixel offset, atmosphere and noise, some have clouds with their shadows; crops grow and are harvested
+field by field. The layout of the files is that of :func:`satsr.convert.layouts.series.series`.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from satsr.degrade import add_noise, expose, to_native
-from satsr.download.drawn.land import COVERS, Land, Shape, Style, clouds, draw_land
+from satsr.download.drawn.climates import CLIMATES, STILL, Climate, climate_of, elsewhere, patched
+from satsr.download.drawn.land import COVERS, Land, Shape, clouds, draw_land
 from satsr.errors import SatsrError
 from satsr.files import write_json
 from satsr.imagery.images import write_png
@@ -28,22 +29,20 @@ FINE = 2
 """Fine pixels per pixel of the target."""
 MARGIN_PX = 3
 """Low-resolution pixels drawn beyond the edge, for the offsets and the blur."""
-STYLE = Style(parcel_px=30, shares=(2, 2, 0.7, 4, 1, 2.5, 0.5, 2.5), rows=(4, 11), contrast=0.2, road_px=2.4)
-AWAY = Style(parcel_px=19, shares=(1, 3, 0.2, 5, 0.6, 3, 1.2, 1.5), rows=(3, 8), contrast=0.26, road_px=1.7)
-AWAY_SOIL, AWAY_DAYS = np.array([1.2, 1.0, 0.85]), (245, 305)
-"""Test scenes: other farmland, of small meadows, hedged and wooded, on redder ground, in autumn."""
 LR_BLUR_PX, HR_BLUR_PX = 0.3, 0.35
 LR_NOISE, HR_NOISE = 12.0, 1.2
-MAX_OFFSET_PX = 0.45
-DAYS = (120, 240)
-"""Between which days of the year a target is taken."""
+MAX_OFFSET_PX, REGISTERED = 0.45, 0.2
+"""Largest offset of a date; and what the date nearest to the target keeps of its own: these two were registered."""
+DAYS, AWAY_DAYS = (120, 240), (245, 305)
+"""Between which days of the year a target is taken; test scenes in autumn."""
+AWAY_SOIL = np.array([1.2, 1.0, 0.85])
+"""Redder ground, of test scenes."""
 CLOUDY = 0.3
 """Share of the dates that have clouds; the date nearest to the target has none, as in a curated series."""
 
 # Surface reflectance in red, green, blue: bare soil, full canopy, and what does not grow.
 SOIL, CANOPY = np.array([0.165, 0.130, 0.095]), np.array([0.026, 0.056, 0.024])
 FLOWERS = np.array([0.13, 0.12, 0.0])
-STILL = {"water": (0.018, 0.034, 0.044), "village": (0.105, 0.102, 0.088), "road": (0.135, 0.130, 0.122)}
 ROOF = np.array([0.21, 0.15, 0.12])
 # Days of the year at which a canopy closes and at which it is gone, and the green that is always there.
 SEASONS = {
@@ -55,6 +54,8 @@ SEASONS = {
     "wood": (105, 310, 0.70),
     "hedge": (105, 310, 0.75),
 }
+LIGHT, BRIGHTEST = (0.35, 1.1), 0.98
+"""Smallest and largest brightness of a scene, the sun's height where nobody took it out; and what snow reaches."""
 # The finer sensor sees other wavelengths, has other gains and stores a curve of 8 bits.
 SPOT_BANDS = np.array([[0.92, 0.08, 0.0], [0.05, 0.90, 0.05], [0.0, 0.10, 0.90]])
 SPOT_FULL_SCALE, SPOT_OFFSET, SPOT_GAMMA = np.array([0.30, 0.26, 0.21]), np.array([0.01, 0.015, 0.02]), 0.75
@@ -101,23 +102,28 @@ def render_series(
     """
     rng = generator(seed, "embedded series of test" if away else "embedded series", index)
     pitch = FINE * scale
-    land = draw_land(rng, (lr_px[0] + 2 * MARGIN_PX, lr_px[1] + 2 * MARGIN_PX), pitch, AWAY if away else STYLE, FINE)
-    season = _Season(rng, land)
+    climate = elsewhere(CLIMATES[climate_of(index)]) if away else CLIMATES[climate_of(index)]
+    weather = generator(seed, "embedded climate of test" if away else "embedded climate", index)
+    land = draw_land(rng, (lr_px[0] + 2 * MARGIN_PX, lr_px[1] + 2 * MARGIN_PX), pitch, climate.style, FINE)
+    land = patched(weather, land, climate, FINE)
+    season = _Season(rng, land, climate, weather)
     season.soil *= AWAY_SOIL if away else 1.0
     days, target_date = _calendar(rng, dates, AWAY_DAYS if away else DAYS)
     offsets = rng.uniform(-MAX_OFFSET_PX, MAX_OFFSET_PX, (dates, 2))
     nearest = int(np.argmin(np.abs(days)))
+    offsets[nearest] *= REGISTERED
     images, masks = [], []
     for number, day in enumerate(days):
         when = target_date + timedelta(days=int(day))
-        truth = land.paint(season.reflectance(when))
+        truth = np.minimum(land.paint(season.reflectance(when)), np.float32(BRIGHTEST))
         image = expose(truth, lr_px, pitch, tuple(offsets[number]), LR_BLUR_PX).astype(np.float64)
         image = image * rng.normal(1, 0.02, 3) + rng.uniform(0, 0.006) * np.array([0.6, 0.9, 1.4])
         cloudy = number != nearest and rng.random() < CLOUDY
         image, mask = _under_clouds(rng, image) if cloudy else (image, np.zeros(lr_px, np.uint8))
         images.append(to_native(add_noise(image * 10000, LR_NOISE, rng), np.uint16))
         masks.append(mask)
-    hr = _target(rng, land.paint(season.reflectance(target_date)), (lr_px[0] * scale, lr_px[1] * scale))
+    truth = np.minimum(land.paint(season.reflectance(target_date)), np.float32(BRIGHTEST))
+    hr = _target(rng, truth, (lr_px[0] * scale, lr_px[1] * scale))
     taken = tuple(target_date + timedelta(days=int(day)) for day in days)
     return Series(np.stack(images), np.stack(masks), hr, taken, target_date, offsets)
 
@@ -146,8 +152,10 @@ def write_scenes(folder: Path, source: "Embedded") -> None:
 class _Season:
     """The colours of a landscape's regions through the year."""
 
-    def __init__(self, rng: np.random.Generator, land: Land) -> None:
+    def __init__(self, rng: np.random.Generator, land: Land, climate: Climate, weather: np.random.Generator) -> None:
         names = [COVERS[cover] for cover in land.covers]
+        self.light = weather.uniform(*LIGHT)
+        self.grows = np.isin(names, [name for name in SEASONS if name not in climate.still])
         self.names, count = np.array(names), len(names)
         closes, opens, base = np.array([SEASONS.get(name, (0, 0, 0)) for name in names], dtype=np.float64).T
         jitter = rng.normal(0, 9, (2, count))
@@ -155,8 +163,9 @@ class _Season:
         self.base = base * rng.uniform(0.7, 1.3, count)
         self.soil = SOIL * rng.uniform(0.7, 1.25, (count, 1)) * rng.normal(1, 0.04, (count, 3))
         self.canopy = CANOPY * rng.uniform(0.75, 1.4, (count, 1)) * rng.normal(1, 0.06, (count, 3))
-        for name, colour in STILL.items():
-            self.soil[self.names == name] = np.array(colour) * rng.uniform(0.85, 1.15)
+        for name, colour in {**STILL, **climate.still}.items():
+            here = self.names == name
+            self.soil[here] = np.array(colour) * weather.uniform(0.85, 1.1, (int(here.sum()), 1))
         roofs = self.names == "roof"
         self.soil[roofs] = (ROOF * rng.uniform(0.4, 1.5, (count, 1)) * rng.normal(1, 0.1, (count, 3)))[roofs]
 
@@ -164,9 +173,10 @@ class _Season:
         """(R, 3) on a day."""
         day = when.timetuple().tm_yday
         grown = _step((day - self.closes) / 11) * _step((self.opens - day) / 7)
-        green = np.clip(self.base + (0.95 - self.base) * grown, 0, 1) * np.isin(self.names, list(SEASONS))
-        bloom = np.exp(-(((day - self.closes - 48) / 9) ** 2)) * (self.names == "rapeseed")
-        return np.asarray(self.soil * (1 - green[:, None]) + self.canopy * green[:, None] + FLOWERS * bloom[:, None])
+        green = np.clip(self.base + (0.95 - self.base) * grown, 0, 1) * self.grows
+        bloom = np.exp(-(((day - self.closes - 48) / 9) ** 2)) * (self.names == "rapeseed") * self.grows
+        colours = self.soil * (1 - green[:, None]) + self.canopy * green[:, None] + FLOWERS * bloom[:, None]
+        return np.asarray(colours * self.light)
 
 
 def _step(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -199,5 +209,7 @@ def _under_clouds(
 def _target(rng: np.random.Generator, truth: npt.NDArray[np.float32], shape: Shape) -> npt.NDArray[np.uint8]:
     """The finer sensor's 8-bit image."""
     seen = expose(truth, shape, FINE, (0.0, 0.0), HR_BLUR_PX) @ SPOT_BANDS.T
-    level = seen / (SPOT_FULL_SCALE * rng.normal(1, 0.04, 3)) + SPOT_OFFSET
+    # A bright scene is taken with less gain, so that little of it is lost.
+    scale = np.maximum(SPOT_FULL_SCALE * rng.normal(1, 0.04, 3), 1.05 * np.quantile(seen, 0.999, axis=(0, 1)))
+    level = seen / scale + SPOT_OFFSET
     return to_native(add_noise(255 * level.clip(0) ** SPOT_GAMMA, HR_NOISE, rng), np.uint8)

@@ -133,12 +133,12 @@ def denormalised(output: np.ndarray, pairing: Pairing) -> np.ndarray:
 
 
 def _native(output: np.ndarray, pairing: Pairing) -> np.ndarray:
-    """(3, H, W) in the network's range, to which it is clipped, to native values (H, W, 3)."""
+    """(3, H, W) in the network's range, clipped to it where it saturates, to native values (H, W, 3)."""
     normalisation = pairing.normalisation
-    return normalisation.inverse(np.clip(output.transpose(1, 2, 0), *normalisation.range))
+    return normalisation.inverse(normalisation.clipped(output.transpose(1, 2, 0)))
 
 
 def _enlarged(image: np.ndarray, pairing: Pairing) -> np.ndarray:
-    """(3, h, w) to (3, sH, sW), clamped to the network's range."""
+    """(3, h, w) to (3, sH, sW), clamped to the network's range where it saturates."""
     large = imresize(image.transpose(1, 2, 0), pairing.scale).transpose(2, 0, 1)
-    return np.ascontiguousarray(np.clip(large, *pairing.normalisation.range), dtype=np.float32)
+    return np.ascontiguousarray(pairing.normalisation.clipped(large), dtype=np.float32)

@@ -29,7 +29,7 @@ from satsr.radiometry import Normalisation, histogram_match, moment_match
 from satsr.seeds import generator
 from satsr.store.store import Scene, Store
 
-PAIRS = ("stored", "interpolated", "interpolated_matched")
+PAIRS = ("stored", "interpolated", "interpolated_matched", "matched_interpolated")
 MATCHES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "histogram": histogram_match,
     "moments": moment_match,
@@ -43,12 +43,14 @@ class Pairing:
     Attributes:
         pairs: ``stored``: the views are the scene's own ``lr``, nearest in date (the authors' ``cross_sensor``).
             ``interpolated``: all views are the target, shrunk (bilinear, antialiased). ``interpolated_matched``: so,
-            and matched to the image nearest in date as the target is.
+            and matched to the image nearest in date as the target is. ``matched_interpolated``: the matched target,
+            shrunk; what both matchings change is not to be learnt then, and the views are the target made small.
         normalisation: between native values and the network's range.
         match: how the other sensor's target gets the radiometry of ``lr``: ``histogram``, ``moments``, or ``none``: its
             8 bits are taken as the whole native range.
         views: images of a sample; where a scene has fewer, the last is repeated.
-        noise_sigma: standard deviation of the noise on each view, in the network's range; clamped to it.
+        noise_sigma: standard deviation of the noise on each view, in the network's range; clamped to it
+            where it saturates.
         scale: target side / image side.
     """
 
@@ -70,18 +72,23 @@ class Pairing:
         if self.pairs == "stored":
             low = [scene.read("lr", index) for index in nearest_images(scene, self.views)]
         else:
-            low = [self._native(scene, shrunk(hr, self.scale))]
+            low = [self._small(scene, hr)]
         low += [low[-1]] * (self.views - len(low))
         forward = self.normalisation.forward
         return np.stack([planes(forward(image)) for image in low]), planes(forward(self._native(scene, hr)))
+
+    def _small(self, scene: Scene, hr: np.ndarray) -> np.ndarray:
+        """The shrunk target in native values."""
+        if self.pairs == "matched_interpolated":
+            return shrunk(self._native(scene, hr), self.scale)
+        return self._native(scene, shrunk(hr, self.scale))
 
     def noisy(self, views: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """The views with noise, each with its own."""
         if not self.noise_sigma:
             return views
         noise = random.standard_normal(views.shape, dtype=np.float32) * np.float32(self.noise_sigma)
-        noisy: np.ndarray = np.clip(views + noise, *self.normalisation.range)
-        return noisy
+        return self.normalisation.clipped(views + noise)
 
     def scene_views(self, scene: Scene, seed: int) -> np.ndarray:
         """What a network sees of a whole scene: noise depends on seed and scene alone."""

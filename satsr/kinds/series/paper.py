@@ -98,9 +98,9 @@ class SeriesPaper(Paper[ConfigOf], Generic[ConfigOf]):
         return to_u8(output)[None]
 
     def to_reflectance(self, output: np.ndarray) -> np.ndarray:
-        """(3, H, W) in -1..1 to reflectance (H, W, 3), 0 to what the stretch saturates at."""
-        high = np.array(self.radiometry.high, np.float32)
-        return np.clip(self.radiometry.inverse(output.transpose(1, 2, 0)), 0, high) / np.float32(REFLECTANCE)
+        """(3, H, W) in -1..1 to reflectance (H, W, 3), 0 to 1, or to what the stretch saturates at."""
+        stretch = self.radiometry
+        return stretch.inverse(stretch.clipped(output.transpose(1, 2, 0))) / np.float32(REFLECTANCE)
 
 
 def nearest_image(scene: Scene) -> np.ndarray:

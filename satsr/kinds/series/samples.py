@@ -100,7 +100,7 @@ def target_values(scene: Scene, match: str, stretch: Normalisation) -> Callable[
         return stretch.forward
     hr = scene.read("hr", 0)
     reference = stretch.forward(scene.read("lr", nearest_images(scene, 1)[0]))
-    matched = np.clip(MATCHES[match](hr, reference), -1, 1)
+    matched = stretch.clipped(MATCHES[match](hr, reference))
     table = np.zeros((256, hr.shape[2]), np.float32)
     for band in range(hr.shape[2]):
         table[hr[..., band], band] = matched[..., band]
