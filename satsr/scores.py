@@ -1,6 +1,7 @@
-"""What measurements are called, wherever they are made, written and shown; and their mean."""
+"""What measurements are called, wherever they are made, written and shown; their mean, and a mean with its interval."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,9 +11,65 @@ BASELINE = "bicubic"
 """The method without a network."""
 EXPORTED = "ema"
 """Role of the weights that are exported, and so the one that is judged."""
+HIGHER = ("psnr", "cpsnr", "ssim", "cssim")
+"""First words of the names of metrics of which more is better."""
+LOWER = ("niqe", "sam", "lpips", "shift_mae", "mae", "mse", "rmse", "probav_score", "l1", "l2", "loss")
+"""First words of the names of metrics of which less is better."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean and its 95 % interval (:mod:`satsr.evaluate.intervals`); the keys of ``gains`` in ``metrics.json``.
+
+    Attributes:
+        mean: of a metric, or of its differences, in the metric's unit; None where there is nothing finite.
+        low: the lower end; None without an interval.
+        high: the upper end; likewise.
+        count: units that the mean is over.
+        unit: what was drawn: ``scenes``, or such as ``frames in blocks of 5``.
+        method: how the interval came about; ``none`` without one.
+        note: sentences on what was left out, on too few units, or why there is no interval.
+        p_holm: of Wilcoxon's signed-rank test that there is no difference, corrected for the number of metrics.
+    """
+
+    mean: float | None
+    low: float | None
+    high: float | None
+    count: int
+    unit: str
+    method: str
+    note: str = ""
+    p_holm: float | None = None
+
+    @property
+    def sign(self) -> int:
+        """+1 if all of the interval is above zero, -1 if all is below, 0 if it holds zero or there is none."""
+        if self.low is None or self.high is None:
+            return 0
+        return (self.low > 0) - (self.high < 0)
 
 
 def mean(rows: Sequence[Scores]) -> Scores:
     """Mean of each metric over the rows that have it."""
     names = dict.fromkeys(name for row in rows for name in row)
     return {name: float(np.mean([row[name] for row in rows if name in row])) for name in names}
+
+
+def bare(name: str) -> str:
+    """A metric's name without the curve that it belongs to: ``ema/val_psnr`` is ``psnr``."""
+    return name.rsplit("/", 1)[-1].removeprefix("val_").removeprefix("train_")
+
+
+def direction(name: str) -> int:
+    """+1 if more of a metric is better, -1 if less is, 0 if neither is known; by the first words of its name."""
+    found = {word: side for side, words in ((1, HIGHER), (-1, LOWER)) for word in words if _begins(bare(name), word)}
+    return found[max(found, key=len)] if found else 0
+
+
+def lower_is_better(name: str) -> bool:
+    """Whether less of a metric is better; False where that is not known (:func:`direction` tells the two apart)."""
+    return direction(name) < 0
+
+
+def _begins(name: str, words: str) -> bool:
+    return f"{name}_".startswith(f"{words}_")

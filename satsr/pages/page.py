@@ -18,6 +18,7 @@ import numpy.typing as npt
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from satsr.errors import SatsrError
+from satsr.scores import bare, direction
 
 Image = npt.NDArray[np.uint8]
 PICTURE_BYTES = 4_000_000
@@ -85,32 +86,31 @@ class Metric:
 
 
 FAMILIES = {
-    "psnr": ("PSNR", "dB", 3, 1),
-    "cpsnr": ("cPSNR", "dB", 3, 1),
-    "ssim": ("SSIM", "", 4, 1),
-    "cssim": ("cSSIM", "", 4, 1),
-    "niqe": ("NIQE", "", 3, -1),
-    "sam": ("SAM", "°", 3, -1),
-    "lpips": ("LPIPS", "", 4, -1),
-    "shift_mae": ("Shift MAE", "", 3, -1),
-    "mae": ("MAE", "", 4, -1),
-    "mse": ("MSE", "", 5, -1),
-    "rmse": ("RMSE", "", 4, -1),
-    "shift_mae_u8": ("Shift MAE", "", 2, -1),
-    "mae_u8": ("MAE", "", 2, -1),
-    "mse_u8": ("MSE", "", 1, -1),
-    "probav_score": ("Proba-V score", "", 4, -1),
-    "l1": ("L1", "", 4, -1),
-    "l2": ("L2", "", 5, -1),
-    "loss": ("loss", "", 4, -1),
+    "psnr": ("PSNR", "dB", 3),
+    "cpsnr": ("cPSNR", "dB", 3),
+    "ssim": ("SSIM", "", 4),
+    "cssim": ("cSSIM", "", 4),
+    "niqe": ("NIQE", "", 3),
+    "sam": ("SAM", "°", 3),
+    "lpips": ("LPIPS", "", 4),
+    "shift_mae": ("Shift MAE", "", 3),
+    "mae": ("MAE", "", 4),
+    "mse": ("MSE", "", 5),
+    "rmse": ("RMSE", "", 4),
+    "shift_mae_u8": ("Shift MAE", "", 2),
+    "mae_u8": ("MAE", "", 2),
+    "mse_u8": ("MSE", "", 1),
+    "probav_score": ("Proba-V score", "", 4),
+    "l1": ("L1", "", 4),
+    "l2": ("L2", "", 5),
+    "loss": ("loss", "", 4),
 }
 
 
 def metric(name: str) -> Metric:
     """How the metric ``name`` is shown; known by the first words of its name, ``val_`` and ``train_`` aside."""
-    bare = name.rsplit("/", 1)[-1].removeprefix("val_").removeprefix("train_")
-    known = [family for family in FAMILIES if bare == family or bare.startswith(f"{family}_")]
-    return Metric(name, *FAMILIES[max(known, key=len)]) if known else Metric(name, name, "", 4, 0)
+    known = [family for family in FAMILIES if f"{bare(name)}_".startswith(f"{family}_")]
+    return Metric(name, *FAMILIES[max(known, key=len)] if known else (name, "", 4), direction(name))
 
 
 @dataclass(frozen=True)
