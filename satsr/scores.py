@@ -11,6 +11,8 @@ BASELINE = "bicubic"
 """The method without a network."""
 EXPORTED = "ema"
 """Role of the weights that are exported, and so the one that is judged."""
+FEW = 10
+"""Fewer scenes than these make an interval a rough one, and pages say so."""
 HIGHER = ("psnr", "cpsnr", "ssim", "cssim")
 """First words of the names of metrics of which more is better."""
 LOWER = ("niqe", "sam", "lpips", "shift_mae", "mae", "mse", "rmse", "probav_score", "l1", "l2", "loss")

@@ -1,4 +1,4 @@
-"""Measuring: every validation scene, every method, per frame, then per scene, then over the scenes."""
+"""Measuring: every scene of the split, every method, per frame, then per scene, then over the scenes."""
 
 import csv
 from collections.abc import Mapping
@@ -10,10 +10,14 @@ import numpy as np
 from torch import nn
 
 from satsr.errors import SatsrError
+from satsr.evaluate import intervals
 from satsr.paper import Paper
 from satsr.progress import Bar
-from satsr.scores import BASELINE, Scores, mean
+from satsr.scores import BASELINE, EXPORTED, Interval, Scores, mean
 from satsr.store.store import Scene, Store
+
+SPLIT = "val"
+"""The split that is measured."""
 
 
 @dataclass
@@ -50,6 +54,11 @@ class Evaluation:
                 collected.setdefault(method, []).append(scores)
         return {method: mean(rows) for method, rows in collected.items()}
 
+    def gains(self) -> dict[str, Interval]:
+        """What the exported network gains over the baseline, with its interval: metric -> interval."""
+        before, after = (intervals.frames_of(self.frames, method) for method in (BASELINE, EXPORTED))
+        return intervals.gains(before, after)
+
 
 def measure(paper: Paper[Any], store: Store, networks: Mapping[str, nn.Module]) -> Evaluation:
     """Runs baseline and networks over the whole validation split.
@@ -57,7 +66,7 @@ def measure(paper: Paper[Any], store: Store, networks: Mapping[str, nn.Module]) 
     Raises:
         SatsrError: the store has no validation scenes, or a network gives values that are not finite.
     """
-    scenes = store.scenes("val")
+    scenes = store.scenes(SPLIT)
     if not scenes:
         raise SatsrError("the store has no validation scenes: set convert.val_share, or add a val folder to the data.")
     result = Evaluation()
