@@ -99,9 +99,9 @@ def interval_of_mean(values: Mapping[str, float] | Sequence[float], seed: int = 
 def interval_in_blocks(values: Mapping[str, float] | Sequence[float], seed: int = 0) -> Interval:
     """The mean over the frames of one clip and its 95 % interval: consecutive frames are alike, so blocks are drawn.
 
-    Blocks have as many frames as the clip has blocks (the square root of its length), and wrap around its end. Student's t
-    has as many degrees of freedom as there are such blocks, less one. Where frames 5 apart are still alike the interval
-    is too narrow: of 95 %, 72 to 84 % of the intervals held the mean of an autoregression of 0.8 over 20 to 100 frames.
+    Blocks have as many frames as the clip has blocks (the square root of its length), and wrap around its end.
+    Student's t has as many degrees of freedom as there are such blocks, less one. Where frames far apart are alike the
+    interval is too narrow: of an autoregression of 0.8, 72 to 84 % of the intervals held the mean, instead of 95 %.
 
     Args:
         values: one per frame, in their order; those that are not finite are left out, and the note says so.

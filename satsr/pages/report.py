@@ -12,7 +12,7 @@ from satsr.errors import SatsrError
 from satsr.files import replacing, write_text
 from satsr.pages import gains as words
 from satsr.pages import page
-from satsr.pages.chart import Points, dot_plot, line_chart, trend
+from satsr.pages.chart import Points, line_chart, trend
 from satsr.pages.page import Image, metric
 from satsr.scores import Interval
 
@@ -233,19 +233,15 @@ def _headline(report: Report) -> str:
     name = _leading(report)
     if name is None:
         return report.title
-    shown, interval = metric(name), report.gains.get(name)
+    if name in report.gains:
+        return words.claim(name, report.gains[name], report.baseline)
+    shown = metric(name)
     ours, baseline = report.pairs[name]
-    if interval is not None and interval.low is not None and not interval.sign:
-        return f"{shown.label} cannot be told apart from that of {report.baseline}: {words.text(name, interval)}"
     better = shown.gain(ours, baseline)
     if not better:
         return f"{shown.label} is that of {report.baseline}"
-    size = shown.text(abs(ours - baseline), brief=True) + (f" {shown.unit}" if shown.unit else "")
-    claim = f"{'better' if better > 0 else 'worse'} than {report.baseline}"
-    if interval is None:
-        return f"{shown.label} is {size} {claim}"
-    found = words.ends(name, interval, 1 if ours > baseline else -1)
-    return f"{shown.label} is {' '.join(filter(None, (size, found)))} {claim} ({words.over(interval)})"
+    text = shown.text(abs(ours - baseline), brief=True) + (f" {shown.unit}" if shown.unit else "")
+    return f"{shown.label} is {text} {'better' if better > 0 else 'worse'} than {report.baseline}"
 
 
 def _summary(report: Report) -> list[dict[str, Any]]:
@@ -256,22 +252,13 @@ def _summary(report: Report) -> list[dict[str, Any]]:
 
 
 def _picture_of_gains(report: Report) -> dict[str, Any] | None:
-    """Title and SVG of the differences scene by scene, in the metric of the headline."""
+    """The differences scene by scene, in the metric of the headline."""
     name = _leading(report)
-    interval = report.gains.get(name or "")
-    if name is None or interval is None or interval.mean is None or len(report.scenes) < 2:
+    if name is None or name not in report.gains:
         return None
-    shown = metric(name)
-    ends = None if interval.low is None or interval.high is None else (interval.low, interval.high)
     found = {scene: _gain_of(methods, report, name) for scene, methods in report.scenes.items()}
     values = {scene: value for scene, value in found.items() if value is not None}
-    label = (
-        f"gain in {shown.label}{f', {shown.unit}' if shown.unit else ''}: each scene, and the mean with its interval"
-    )
-    return {
-        "title": f"{shown.label}: {words.text(name, interval)}",
-        "svg": dot_plot(values, interval.mean, ends, label),
-    }
+    return words.picture(name, report.gains[name], values)
 
 
 def _gain_of(methods: Mapping[str, Mapping[str, float]], report: Report, name: str) -> float | None:

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from satsr.files import read_json
+from satsr.pages.gains import text
 from satsr.project import Places
-from satsr.scores import BASELINE
+from satsr.scores import BASELINE, Interval
 
 
 def summary(root: Path, paper: str) -> str:
@@ -18,9 +19,10 @@ def summary(root: Path, paper: str) -> str:
     registered = read_json(places.registration / "registration.json")
     psnr, ssim = metrics["decides"]
     baseline, ours = metrics["methods"][BASELINE], metrics["methods"][metrics["exported"]]
+    known = {name: Interval(**values) for name, values in metrics["gains"].items()}
     gains = [
         f"  {label:<9} {ours[name]:.{digits}f}{unit}, bicubic {baseline[name]:.{digits}f}{unit}: "
-        f"{ours[name] - baseline[name]:+.{digits}f}{unit}  ({name})"
+        f"{text(name, known[name])}  ({name})"
         for label, name, digits, unit in (("PSNR", psnr, 2, " dB"), ("SSIM", ssim, 4, ""))
     ]
     failed = [gate for gate in registered["gates"] if not gate["passed"]]
