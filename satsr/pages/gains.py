@@ -48,6 +48,8 @@ def text(name: str, interval: Interval) -> str:
 def brief(name: str, interval: Interval) -> str:
     """``+1.08 dB [0.71, 1.40]``."""
     shown = metric(name)
+    if interval.mean is None:
+        return shown.text(None)
     words = (shown.text(interval.mean, sign=True, brief=True), shown.unit, ends(name, interval))
     return " ".join(filter(None, words))
 
