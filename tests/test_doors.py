@@ -16,8 +16,8 @@ TINY = {
     "train.validate_every": 3,
     "train.checkpoint_every": 3,
     "train.validate_frames": 2,
-    "gates.min_gain_psnr_db": None,  # one scene has no interval
-    "gates.min_gain_ssim": None,
+    "gates.min_gain_psnr_db": -50.0,
+    "gates.min_gain_ssim": -1.0,
     "evaluate.panels": 1,
 }
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """In a folder with a space and a letter that is not ASCII."""
     root = tmp_path_factory.mktemp("clone") / "satellit bücher"
-    made = Project(root, "rasvsr", "embedded-video.yaml", {"train": 1, "val": 1, "frames": 4, "size": [128, 160]})
+    made = Project(root, "rasvsr", "embedded-video.yaml", {"train": 1, "val": 2, "frames": 4, "size": [128, 160]})
     made.params(**TINY)
     return made
 
@@ -72,7 +72,7 @@ def test_a_change_reruns_exactly_the_stages_concerned(project: Project) -> None:
     output = project.run("dvc", "repro")
     ran = [stage for stage in STAGES if f"Running stage '{stage}@rasvsr'" in output]
     assert ran == ["register"]
-    project.params(**{"gates.min_gain_ssim": None})
+    project.params(**{"gates.min_gain_ssim": -1.0})
     output = project.run("zenml", "pipeline", "run", "pipelines.train_rasvsr")
     reused = [stage for stage in STAGES if f"{stage} of rasvsr is up to date" in output]
     assert reused == ["download", "convert", "validate", "train", "evaluate", "export", "register"]

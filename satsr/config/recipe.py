@@ -94,7 +94,7 @@ class Gates(Section):
     """The gates that a model version passes before it may become champion.
 
     Gains are over the baseline and, where a limit is given, over the champion, if that was measured on the same data. A
-    limit holds for the lower end of the gain's 95 % interval; null takes the gate away.
+    limit holds for the lower end of the gain's 95 % interval; null in a profile takes the gate away.
     """
 
     min_gain_psnr_db: float | None = 0.0

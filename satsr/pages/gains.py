@@ -11,10 +11,12 @@ from satsr.scores import FEW, Interval
 NOTE = (
     "95 % intervals by paired bootstrap of the differences per scene: BCa (Efron and Tibshirani 1993, ch. 14); below "
     "30 scenes the outer ends of that and of Student's t (Hesterberg 2015); a single clip in blocks of consecutive "
-    "frames (Künsch 1989). p is of Wilcoxon's signed-rank test over the scenes, corrected for the number of metrics "
-    "(Holm 1979). An interval tells what other scenes of the same kind would give, not what another training would."
+    "frames (Künsch 1989). An interval tells what other scenes of the same kind would give, not what another training "
+    "would."
 )
 """How the intervals came about, for the foot of a page."""
+NOTE_ON_P = "p is of Wilcoxon's signed-rank test over the scenes, corrected for the number of metrics (Holm 1979)."
+"""What the column ``p`` of :func:`table` is."""
 
 
 def ends(name: str, interval: Interval, factor: int = 1) -> str:

@@ -1,7 +1,7 @@
 """The report of a run: one HTML file with everything in it, and the picture for the README."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -108,10 +108,10 @@ def write_report(path: Path, report: Report) -> None:
             heat_top=heat_top,
             picture_format=kept,
             timelines=[_timeline(timeline, report) for timeline in report.timelines],
-            summary=page.table(_summary(report), mark_best=True),
+            summary=_summary(report),
             gains=words.table(report.gains),
             gains_picture=_picture_of_gains(report),
-            gains_notes=[*words.notes(report.gains), words.NOTE],
+            gains_notes=[*words.notes(report.gains), words.NOTE, words.NOTE_ON_P],
             published=_published(report),
             scenes=_scenes(report),
             scenes_title=_scenes_title(report),
@@ -244,11 +244,18 @@ def _headline(report: Report) -> str:
     return f"{shown.label} is {text} {'better' if better > 0 else 'worse'} than {report.baseline}"
 
 
-def _summary(report: Report) -> list[dict[str, Any]]:
+def _summary(report: Report) -> page.Table:
     """A row per method, and one of the gains of ours."""
     rows: list[dict[str, Any]] = [{"method": name, **values} for name, values in report.summary.items()]
-    gains = {name: words.brief(name, interval) for name, interval in report.gains.items()}
-    return [*rows, {"method": f"gain of {report.ours}, 95 %", **gains}] if gains else rows
+    found = page.table(rows, mark_best=True)
+    if not report.gains:
+        return found
+    title = f"gain of {report.ours}, 95 %"
+    names = list(dict.fromkeys(name for values in report.summary.values() for name in values))
+    known = [report.gains.get(name) for name in names]
+    texts = [words.brief(name, gain) if gain else "–" for name, gain in zip(names, known, strict=True)]
+    cells = [page.number_cell(text, gain.mean if gain else None) for text, gain in zip(texts, known, strict=True)]
+    return replace(found, rows=[*found.rows, [page.Cell(title, title), *cells]])
 
 
 def _picture_of_gains(report: Report) -> dict[str, Any] | None:
