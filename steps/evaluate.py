@@ -4,7 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from satsr import tracking
-from satsr.evaluate.measure import SPLIT, measure
+from satsr.evaluate.measure import measure
 from satsr.evaluate.page import write_pages
 from satsr.evaluate.verdict import load_claim, verdict
 from satsr.files import read_json, replacing, write_json
@@ -40,7 +40,6 @@ def run(paper: str, root: Path) -> None:
             "dataset": data,
             "decides": list(recipe.decides),
             "exported": EXPORTED,
-            "split": SPLIT,
             "methods": methods,
             "gains": {name: asdict(gain) for name, gain in evaluation.gains().items()},
             "verdict": vars(outcome),

@@ -26,7 +26,7 @@ from satsr.seeds import generator
 
 LEVEL, RESAMPLES = 0.95, 9999
 SMALL = 30
-LEAST_FRAMES = 9
+LEAST_FRAMES, SHOWN = 9, 20
 NOT_SCORES = ("scene", "frame", "method")
 BCA, OUTER = "BCa bootstrap", "outer ends of BCa bootstrap and Student's t"
 BLOCKS = "outer ends of circular block bootstrap and Student's t"
@@ -117,7 +117,8 @@ def interval_in_blocks(values: Mapping[str, float] | Sequence[float], seed: int 
     blocks, unit = count // length, f"frames in blocks of {length}"
     alone = "They are of one scene, so the interval tells nothing of other scenes: add some to the split."
     if _equal(found):
-        return Interval(found[0], found[0], found[0], count, unit, EQUAL, _joined(note, alone))
+        same = float(found[0])
+        return Interval(same, same, same, count, unit, EQUAL, _joined(note, alone))
     means = np.convolve(np.append(found, found[: length - 1]), np.full(length, 1 / length), "valid")
     drawn = generator(seed, "blocks").choice(means, (RESAMPLES, blocks)).mean(axis=1)
     ends = tuple(np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
@@ -166,14 +167,26 @@ def _differences(before: Frames, after: Frames, name: str) -> dict[str, dict[int
 
 
 def _gain(scenes: Mapping[str, Mapping[int, float]], seed: int) -> Interval:
-    if len(scenes) != 1:
-        return interval_of_mean(_means(scenes), seed)
-    ((scene, frames),) = scenes.items()
-    return interval_in_blocks({f"{scene}, frame {frame}": value for frame, value in frames.items()}, seed)
+    if len(scenes) == 1:
+        ((scene, frames),) = scenes.items()
+        return interval_in_blocks({f"{scene}, frame {frame}": value for frame, value in frames.items()}, seed)
+    found = interval_of_mean(_means(scenes), seed)
+    return replace(found, note=_joined(_partly(scenes), found.note))
 
 
 def _means(scenes: Mapping[str, Mapping[int, float]]) -> dict[str, float]:
-    return {scene: float(np.mean(list(frames.values()))) for scene, frames in scenes.items()}
+    """Means over the frames of each scene whose difference is finite; NaN where none is."""
+    kept = {scene: [value for value in frames.values() if np.isfinite(value)] for scene, frames in scenes.items()}
+    return {scene: float(np.mean(values)) if values else np.nan for scene, values in kept.items()}
+
+
+def _partly(scenes: Mapping[str, Mapping[int, float]]) -> str:
+    """A sentence on scenes of which some frames are left out."""
+    lost = {scene: sum(not np.isfinite(value) for value in frames.values()) for scene, frames in scenes.items()}
+    some = [
+        f"{scene} ({count} of {len(scenes[scene])})" for scene, count in lost.items() if 0 < count < len(scenes[scene])
+    ]
+    return f"Frames whose value is not finite are left out: {_listed(some)}." if some else ""
 
 
 def _chance(differences: Mapping[str, float]) -> float | None:
@@ -189,7 +202,12 @@ def _finite(values: Mapping[str, float] | Sequence[float]) -> tuple[dict[str, fl
     named = dict(values) if isinstance(values, Mapping) else {f"number {i}": value for i, value in enumerate(values)}
     kept = {name: value for name, value in named.items() if np.isfinite(value)}
     lost = [name for name in named if name not in kept]
-    return kept, f"Left out, because the value is not finite: {', '.join(lost)}." if lost else ""
+    return kept, f"Left out, because the value is not finite: {_listed(lost)}." if lost else ""
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _equal(values: Values) -> bool:

@@ -1,4 +1,4 @@
-"""Measuring: every scene of the split, every method, per frame, then per scene, then over the scenes."""
+"""Measuring: every validation scene, every method, per frame, then per scene, then over the scenes."""
 
 import csv
 from collections.abc import Mapping
@@ -15,9 +15,6 @@ from satsr.paper import Paper
 from satsr.progress import Bar
 from satsr.scores import BASELINE, EXPORTED, Interval, Scores, mean
 from satsr.store.store import Scene, Store
-
-SPLIT = "val"
-"""The split that is measured."""
 
 
 @dataclass
@@ -66,7 +63,7 @@ def measure(paper: Paper[Any], store: Store, networks: Mapping[str, nn.Module]) 
     Raises:
         SatsrError: the store has no validation scenes, or a network gives values that are not finite.
     """
-    scenes = store.scenes(SPLIT)
+    scenes = store.scenes("val")
     if not scenes:
         raise SatsrError("the store has no validation scenes: set convert.val_share, or add a val folder to the data.")
     result = Evaluation()

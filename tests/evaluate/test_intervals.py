@@ -129,6 +129,19 @@ def test_a_scene_that_is_not_finite_is_left_out_by_name(wrong: float) -> None:
     assert found.note == "Left out, because the value is not finite: 010." and found.p_holm == without.p_holm
 
 
+def test_a_frame_that_is_not_finite_is_left_out_of_its_scene_and_said() -> None:
+    before, after = paired(SLEEP)
+    with_frame = {**after, "000": {"psnr": {**after["000"]["psnr"], 1: math.inf}}}
+    found = gains({**before, "000": {"psnr": {**before["000"]["psnr"], 1: 20.0}}}, with_frame)["psnr"]
+    assert (found.mean, found.low, found.count) == (pytest.approx(1.58), gains(before, after)["psnr"].low, 10)
+    assert found.note == "Frames whose value is not finite are left out: 000 (1 of 2)."
+
+
+def test_of_many_scenes_that_are_left_out_some_are_named() -> None:
+    note = interval_of_mean([*SLEEP, *[math.nan] * 25]).note
+    assert "number 29 and 5 more." in note and "number 30" not in note
+
+
 def test_where_both_methods_are_perfect_nothing_is_known_of_the_scene() -> None:
     infinite = {"a": {"psnr": {0: math.inf}}, "b": {"psnr": {0: math.inf}}}
     found = gains(infinite, infinite)["psnr"]
