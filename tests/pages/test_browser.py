@@ -157,7 +157,8 @@ def _shown(address: str, words: tuple[str, ...]) -> str:
 
 def test_the_page_of_a_version_shows_card_aliases_tags_and_metric(page: Callable[..., str]) -> None:
     words = (
-        "+1.08 dB [0.71, 1.40] PSNR over bicubic (95 %, 20 scenes) on embedded-video (quick profile). All gates passed.",
+        "+1.08 dB [0.71, 1.40] PSNR over bicubic (95 %, 20 scenes) on embedded-video (quick profile). "
+        "All gates passed.",
         "challenger",
         "psnr_rgb_u8",
         "28.067",
