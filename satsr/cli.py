@@ -163,13 +163,16 @@ def _compare(arguments: argparse.Namespace) -> None:
     from satsr import tracking
     from satsr.project import root
     from satsr.review.compare import common, cost_note, differences, named, table, write_comparison
-    from satsr.review.listing import comparison
+    from satsr.review.listing import answers, comparison
+    from satsr.review.paired import pairs
 
     client = tracking.client(root())
     versions = named(client, arguments.versions)
-    rows = table(versions, common(versions))
-    print("\n".join([comparison(rows), "", cost_note(versions), *differences(versions)]))
-    write_comparison(client, Path(arguments.output), versions)
+    metrics = common(versions)
+    found = pairs(client, versions, metrics)
+    lines = [comparison(table(versions, metrics)), "", *answers(found), "", cost_note(versions), *differences(versions)]
+    print("\n".join(lines))
+    write_comparison(client, Path(arguments.output), versions, found)
     print(f"wrote {arguments.output}")
 
 

@@ -1,6 +1,7 @@
-"""What measurements are called, wherever they are made, written and shown; and their mean."""
+"""What measurements are called, wherever they are made, written and shown; their mean, and a mean with its interval."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,6 +11,8 @@ BASELINE = "bicubic"
 """The method without a network."""
 EXPORTED = "ema"
 """Role of the weights that are exported, and so the one that is judged."""
+FEW = 10
+"""Fewer scenes than these make an interval a rough one, and pages say so."""
 
 HIGHER = ("psnr", "cpsnr", "ssim", "cssim", "uiqi", "q2n", "opensr_synthesis", "opensr_improvement")
 """First words of the names of metrics of which more is better."""
@@ -19,6 +22,38 @@ LOWER = (
     *("opensr_omission", "opensr_hallucination"),
 )
 """First words of the names of metrics of which less is better."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean and its 95 % interval (:mod:`satsr.evaluate.intervals`); the keys of ``gains`` in ``metrics.json``.
+
+    Attributes:
+        mean: of a metric, or of its differences, in the metric's unit; None where there is nothing finite.
+        low: the lower end; None without an interval.
+        high: the upper end; likewise.
+        count: units that the mean is over.
+        unit: what was drawn: ``scenes``, or such as ``frames in blocks of 5``.
+        method: how the interval came about; ``none`` without one.
+        note: sentences on what was left out, on too few units, or why there is no interval.
+        p_holm: of Wilcoxon's signed-rank test that there is no difference, corrected for the number of metrics.
+    """
+
+    mean: float | None
+    low: float | None
+    high: float | None
+    count: int
+    unit: str
+    method: str
+    note: str = ""
+    p_holm: float | None = None
+
+    @property
+    def sign(self) -> int:
+        """+1 if all of the interval is above zero, -1 if all is below, 0 if it holds zero or there is none."""
+        if self.low is None or self.high is None:
+            return 0
+        return (self.low > 0) - (self.high < 0)
 
 
 def mean(rows: Sequence[Scores]) -> Scores:

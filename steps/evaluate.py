@@ -1,5 +1,6 @@
 """Stage 5, evaluate: the weights are measured, compared with what was published, and shown."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 from satsr import tracking
@@ -41,6 +42,7 @@ def run(paper: str, root: Path) -> None:
             "decides": list(recipe.decides),
             "exported": EXPORTED,
             "methods": methods,
+            "gains": {name: asdict(gain) for name, gain in evaluation.gains().items()},
             "verdict": vars(outcome),
         },
     )

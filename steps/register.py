@@ -10,7 +10,8 @@ from satsr.project import Places
 from satsr.register import decisions, gates, registry
 from satsr.register.facts import Facts, collect, details, measured, tags
 from satsr.register.model_card import about, model_card
-from satsr.scores import Scores
+from satsr.register.paired import gains_over
+from satsr.scores import Interval
 from steps.job import job
 
 
@@ -22,9 +23,8 @@ def run(paper: str, root: Path) -> None:
     work = job(paper, root)
     recipe, places, name = work.paper, work.places, work.paper.registered_name
     facts = collect(recipe, places)
-    present = champion(recipe, places, facts)
     outcome = gates.check(
-        work.config.gates, recipe.decides, facts.baseline, facts.ours, facts.for_gates, champion=present
+        work.config.gates, recipe.decides, facts.gains, facts.for_gates, champion=over_champion(recipe, places, facts)
     )
     card = model_card(recipe, facts, outcome)
     with tracking.run(root, paper, facts.lineage, name) as run:
@@ -56,8 +56,8 @@ def run(paper: str, root: Path) -> None:
                 run.artifact(path, "report")
 
 
-def champion(recipe: Paper[Any], places: Places, facts: Facts) -> Scores | None:
-    """The metrics of the present champion, if there is one that was measured on the same data."""
+def over_champion(recipe: Paper[Any], places: Places, facts: Facts) -> dict[str, Interval] | None:
+    """The gains over the present champion, if there is one that was measured on the same data."""
     client = tracking.client(places.root)
     number = registry.alias(client, recipe.registered_name, registry.CHAMPION)
     if number is None:
@@ -65,5 +65,5 @@ def champion(recipe: Paper[Any], places: Places, facts: Facts) -> Scores | None:
     found = decisions.version(client, recipe.registered_name, number)
     if found.tags.get("data.sha256") != facts.manifest["store_sha256"]:
         return None
-    values = {metric: found.metric(metric) for metric in recipe.decides}
-    return {metric: value for metric, value in values.items() if value is not None}
+    means = {name: value for name, value in facts.ours.items() if value is not None}
+    return gains_over(client, found, places.evaluation / "frames.csv", means)

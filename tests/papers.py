@@ -14,9 +14,9 @@ SHORT = {
     "gates.min_gain_ssim": -2.0,
     "evaluate.panels": 1,
 }
-VIDEO = ("embedded-video.yaml", {"train": 1, "val": 1, "test": 1, "frames": 4, "size": [128, 128], "test_frames": 3})
-SERIES = ("embedded-series.yaml", {"train": 2, "val": 1, "test": 1, "frames": 8, "size": [128, 128]})
-PROBAV = ("embedded-probav.yaml", {"train": 2, "val": 1, "test": 1, "frames": 9, "size": [96, 96]})
+VIDEO = ("embedded-video.yaml", {"train": 1, "val": 1, "test": 2, "frames": 4, "size": [128, 128], "test_frames": 3})
+SERIES = ("embedded-series.yaml", {"train": 2, "val": 1, "test": 2, "frames": 8, "size": [128, 128]})
+PROBAV = ("embedded-probav.yaml", {"train": 2, "val": 1, "test": 2, "frames": 9, "size": [96, 96]})
 TINY: dict[str, tuple[tuple[str, dict[str, Any]], dict[str, Any]]] = {
     "rasvsr": (VIDEO, {"network.mid_channels": 16, "network.num_blocks": 1, "train.frames": 3}),
     "msdtgp": (VIDEO, {"network.base_filter": 16, "network.n_resblock": 1, "network.n_extract": 1}),

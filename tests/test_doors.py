@@ -29,7 +29,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """In a folder with a space and a letter that is not ASCII."""
     root = tmp_path_factory.mktemp("clone") / "satellit bücher"
     made = Project(
-        root, "rasvsr", "embedded-video.yaml", {"train": 1, "val": 1, "test": 1, "frames": 4, "size": [128, 160]}
+        root, "rasvsr", "embedded-video.yaml", {"train": 1, "val": 1, "test": 2, "frames": 4, "size": [128, 160]}
     )
     made.params(**TINY)
     return made

@@ -114,11 +114,12 @@ class Export(Section):
 class Gates(Section):
     """The gates that a model version passes before it may become champion.
 
-    Gains are over the baseline and, where a limit is given, over the champion, if that was measured on the same data.
+    Gains are over the baseline and, where a limit is given, over the champion, if that was measured on the same data. A
+    limit holds for the lower end of the gain's 95 % interval; null in a profile takes the gate away.
     """
 
-    min_gain_psnr_db: float = 0.0
-    min_gain_ssim: float = 0.0
+    min_gain_psnr_db: float | None = 0.0
+    min_gain_ssim: float | None = 0.0
     min_champion_gain_psnr_db: float | None = None
     min_champion_gain_ssim: float | None = None
     max_abs_parity: float = Field(1e-4, gt=0)

@@ -10,10 +10,11 @@ import numpy as np
 from torch import nn
 
 from satsr.errors import SatsrError
+from satsr.evaluate import intervals
 from satsr.evaluate.further import Further, chosen, shared
 from satsr.paper import Paper
 from satsr.progress import Bar
-from satsr.scores import BASELINE, Scores, mean
+from satsr.scores import BASELINE, EXPORTED, Interval, Scores, mean
 from satsr.store.store import Scene, Store
 
 
@@ -76,6 +77,11 @@ class Evaluation:
             for method, scores in methods.items():
                 collected.setdefault(method, []).append(scores)
         return {method: mean(rows) for method, rows in collected.items()}
+
+    def gains(self) -> dict[str, Interval]:
+        """What the exported network gains over the baseline, with its interval: metric -> interval."""
+        before, after = (intervals.frames_of(self.frames, method) for method in (BASELINE, EXPORTED))
+        return intervals.gains(before, after)
 
 
 def _by_reason(absent: Mapping[str, str]) -> dict[str, list[str]]:

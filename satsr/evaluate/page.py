@@ -54,6 +54,7 @@ def report(
         title=paper.title,
         paper=paper.citation,
         summary={LABELS[method]: scores for method, scores in evaluation.methods().items()},
+        gains=evaluation.gains(),
         published=[{"method": method, **values} for method, values in claim.rows.items()],
         verdict=f"{outcome.word.capitalize()}. {outcome.sentence} Published: {claim.source}.",
         scenes={

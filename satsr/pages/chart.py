@@ -1,4 +1,4 @@
-"""Line charts as inline SVG: colours and text follow the page's light or dark scheme."""
+"""Line charts and dots as inline SVG: colours and text follow the page's light or dark scheme."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,6 +8,7 @@ from markupsafe import Markup, escape
 Points = Sequence[tuple[float, float]]
 WIDTH, HEIGHT = 560, 260
 LEFT, RIGHT, TOP, BOTTOM, LEGEND = 62, 14, 12, 44, 22
+STRIP = 140
 MAX_POINTS = 400
 DASHES = ("", "7 4", "2 3", "9 3 2 3")
 
@@ -37,6 +38,33 @@ def line_chart(series: Mapping[str, Points], x_label: str, y_label: str) -> Mark
         parts.append(_line(number, name, [(x_axis.place(x), y_axis.place(y)) for x, y in line], len(lines) > 1))
     title = escape(f"{y_label} against {x_label}: {', '.join(series)}")
     head = f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}">'
+    return Markup(head + "".join(parts) + "</svg>")  # noqa: S704  # every text in it was escaped
+
+
+def dot_plot(values: Mapping[str, float], mean: float, ends: tuple[float, float] | None, x_label: str) -> Markup:
+    """A dot for each value, so that scenes that stand apart are seen; below them their mean with its interval.
+
+    Args:
+        values: by name, which a dot shows under the pointer; those that are not finite are left out.
+        mean: of the values.
+        ends: of its interval, if there is one.
+        x_label: with its unit.
+    """
+    shown = {name: value for name, value in values.items() if math.isfinite(value)}
+    if not shown:
+        return Markup('<p class="muted">No values.</p>')
+    every = [0.0, mean, *shown.values(), *(ends or ())]
+    air = (max(every) - min(every)) * 0.04
+    axis = _Axis(min(every) - air, max(every) + air, LEFT, WIDTH - RIGHT, False)
+    low, high = (axis.place(end) for end in ends or (mean, mean))
+    parts = [_strip(axis, x_label)]
+    for number, (name, value) in enumerate(shown.items()):
+        place = f'cx="{axis.place(value):.1f}" cy="{TOP + 10 + 12 * (number % 4)}"'
+        parts.append(f'<circle class="dot s0" {place} r="4" fill-opacity="0.7"><title>{escape(name)}</title></circle>')
+    parts.append(f'<line class="line s1" x1="{low:.1f}" x2="{high:.1f}" y1="{TOP + 64}" y2="{TOP + 64}"/>')
+    parts.append(f'<circle class="dot s1" cx="{axis.place(mean):.1f}" cy="{TOP + 64}" r="5"/>')
+    title = escape(f"{x_label}: {len(shown)} dots, and their mean with its interval")
+    head = f'<svg class="chart" viewBox="0 0 {WIDTH} {STRIP}" role="img" aria-label="{title}">'
     return Markup(head + "".join(parts) + "</svg>")  # noqa: S704  # every text in it was escaped
 
 
@@ -92,6 +120,21 @@ def _grid(x_axis: _Axis, y_axis: _Axis) -> str:
     for value in x_axis.ticks():
         x = x_axis.place(value)
         parts.append(f'<line class="axis" x1="{x:.1f}" x2="{x:.1f}" y1="{base}" y2="{base + 4}"/>')
+        parts.append(f'<text x="{x:.1f}" y="{base + 18}" text-anchor="middle">{_tick(value)}</text>')
+    return "".join(parts)
+
+
+def _strip(axis: _Axis, x_label: str) -> str:
+    """The axis of the dots, with a line at zero."""
+    base, zero = STRIP - BOTTOM - 6, axis.place(0)
+    parts = [
+        f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{base}" y2="{base}"/>',
+        f'<line class="axis" stroke-dasharray="2 3" x1="{zero:.1f}" x2="{zero:.1f}" y1="{TOP}" y2="{base}"/>',
+        f'<text class="name" x="{(LEFT + WIDTH - RIGHT) / 2:.1f}" y="{STRIP - 8}" text-anchor="middle">'
+        f"{escape(x_label)}</text>",
+    ]
+    for value in axis.ticks():
+        x = axis.place(value)
         parts.append(f'<text x="{x:.1f}" y="{base + 18}" text-anchor="middle">{_tick(value)}</text>')
     return "".join(parts)
 

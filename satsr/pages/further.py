@@ -1,6 +1,7 @@
 """The further metrics on the report: a row each, with a sentence on what it says."""
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 from satsr.pages.page import Cell, Table, metric, number_cell
 
@@ -22,6 +23,7 @@ SAYS = {
     "gap.",
     "warping_error_gap": "How far that is from the reference's own, as a share of it: 0 flickers as the truth does.",
 }
+Value = TypeVar("Value")
 BETTER = {1: "higher", -1: "lower", 0: ""}
 
 
@@ -31,7 +33,7 @@ def says(name: str) -> str | None:
     return SAYS[max(known, key=len)] if known else None
 
 
-def main(scores: Mapping[str, float]) -> dict[str, float]:
+def main(scores: Mapping[str, Value]) -> dict[str, Value]:
     """Without the further metrics."""
     return {name: value for name, value in scores.items() if says(name) is None}
 

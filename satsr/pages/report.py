@@ -11,8 +11,10 @@ import numpy as np
 from satsr.errors import SatsrError
 from satsr.files import replacing, write_text
 from satsr.pages import further, page
+from satsr.pages import gains as words
 from satsr.pages.chart import Points, line_chart, trend
 from satsr.pages.page import Image, metric
+from satsr.scores import Interval
 
 FIRST, LAST = ("LR",), ("HR", "error")
 HEAT_SHARE = 99.5
@@ -52,6 +54,7 @@ class Report:
         paper: its citation.
         summary: method -> metric -> value, means over the scenes; metrics have their full names.
         headline: the first metric of the heading; by default the first that ours and the baseline have.
+        gains: metric -> what ours gains over the baseline, with its interval.
         published: rows of the published table, the key ``method`` and full names of metrics.
         verdict: the published table against this run, in a sentence.
         scenes: scene -> method -> metric -> value, means over the frames.
@@ -68,6 +71,7 @@ class Report:
     paper: str = ""
     summary: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     headline: str | None = None
+    gains: Mapping[str, Interval] = field(default_factory=dict)
     published: Sequence[Mapping[str, Any]] = ()
     verdict: str = ""
     scenes: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
@@ -80,7 +84,7 @@ class Report:
     baseline: str = "bicubic"
 
     @property
-    def gains(self) -> dict[str, tuple[float, float]]:
+    def pairs(self) -> dict[str, tuple[float, float]]:
         """Metric -> (ours, baseline), of the metrics that both have."""
         ours, baseline = self.summary.get(self.ours, {}), self.summary.get(self.baseline, {})
         return {name: (value, baseline[name]) for name, value in ours.items() if name in baseline}
@@ -105,8 +109,11 @@ def write_report(path: Path, report: Report) -> None:
             heat_top=heat_top,
             picture_format=kept,
             timelines=[_timeline(timeline, report) for timeline in report.timelines],
-            summary=page.table([{"method": name, **values} for name, values in report.summary.items()], mark_best=True),
+            summary=_summary(report),
             further=more,
+            gains=words.table(report.gains),
+            gains_picture=_picture_of_gains(report),
+            gains_notes=[*words.notes(report.gains), words.NOTE, words.NOTE_ON_P],
             published=_published(report),
             scenes=_scenes(report),
             scenes_title=_scenes_title(report),
@@ -125,6 +132,7 @@ def _main(report: Report) -> Report:
             scene: {method: further.main(scores) for method, scores in methods.items()}
             for scene, methods in report.scenes.items()
         },
+        gains=further.main(report.gains),
     )
 
 
@@ -231,8 +239,8 @@ def before_after_png(
 
 def _leading(report: Report) -> str | None:
     """The metric of the headline, if ours and the baseline have it."""
-    name = report.headline or next(iter(report.gains), None)
-    return name if name in report.gains else None
+    name = report.headline or next(iter(report.pairs), None)
+    return name if name in report.pairs else None
 
 
 def _headline(report: Report) -> str:
@@ -240,8 +248,10 @@ def _headline(report: Report) -> str:
     name = _leading(report)
     if name is None:
         return report.title
+    if name in report.gains:
+        return words.claim(name, report.gains[name], report.baseline)
     shown = metric(name)
-    ours, baseline = report.gains[name]
+    ours, baseline = report.pairs[name]
     better = shown.gain(ours, baseline)
     if not better:
         return f"{shown.label} is that of {report.baseline}"
@@ -249,20 +259,52 @@ def _headline(report: Report) -> str:
     return f"{shown.label} is {text} {'better' if better > 0 else 'worse'} than {report.baseline}"
 
 
+def _summary(report: Report) -> page.Table:
+    """A row per method, and one of the gains of ours."""
+    rows: list[dict[str, Any]] = [{"method": name, **values} for name, values in report.summary.items()]
+    found = page.table(rows, mark_best=True)
+    if not report.gains:
+        return found
+    title = f"gain of {report.ours}, 95 %"
+    names = list(dict.fromkeys(name for values in report.summary.values() for name in values))
+    known = [report.gains.get(name) for name in names]
+    texts = [words.brief(name, gain) if gain else "–" for name, gain in zip(names, known, strict=True)]
+    cells = [page.number_cell(text, gain.mean if gain else None) for text, gain in zip(texts, known, strict=True)]
+    return replace(found, rows=[*found.rows, [page.Cell(title, title), *cells]])
+
+
+def _picture_of_gains(report: Report) -> dict[str, Any] | None:
+    """The differences scene by scene, in the metric of the headline."""
+    name = _leading(report)
+    if name is None or name not in report.gains:
+        return None
+    found = {scene: _gain_of(methods, report, name) for scene, methods in report.scenes.items()}
+    values = {scene: value for scene, value in found.items() if value is not None}
+    return words.picture(name, report.gains[name], values)
+
+
+def _gain_of(methods: Mapping[str, Mapping[str, float]], report: Report, name: str) -> float | None:
+    """What ours gains over the baseline in one scene."""
+    value, before = (methods.get(method, {}).get(name) for method in (report.ours, report.baseline))
+    return None if value is None or before is None else value - before
+
+
 def _tiles(report: Report) -> list[dict[str, str]]:
     tiles = []
-    for name, (ours, baseline) in report.gains.items():
-        shown = metric(name)
-        kind = {1: "good", -1: "bad", 0: "muted"}[shown.gain(ours, baseline)]
+    for name, (ours, baseline) in report.pairs.items():
+        shown, interval = metric(name), report.gains.get(name)
+        side = shown.gain(ours, baseline) if interval is None else interval.sign * shown.better
+        kind = {1: "good", -1: "bad", 0: "muted"}[side]
         tiles.append(
             {
                 "name": name,
                 "label": shown.label,
                 "value": shown.text(ours, brief=True),
                 "unit": shown.unit,
-                "gain": shown.text(ours - baseline, sign=True, brief=True),
+                "gain": words.brief(name, interval) if interval else shown.text(ours - baseline, sign=True, brief=True),
                 "kind": kind,
-                "words": f"against {report.baseline} {shown.text(baseline, brief=True)}",
+                "words": f"against {report.baseline} {shown.text(baseline, brief=True)}"
+                + (f"; {words.over(interval)}" if interval else ""),
             }
         )
     return tiles
@@ -284,7 +326,7 @@ def _scenes(report: Report) -> page.Table | None:
     if not report.scenes:
         return None
     columns = [("scene", "")]
-    for name in report.gains:
+    for name in report.pairs:
         shown = metric(name)
         columns += [
             (f"{shown.label}, {shown.unit}" if shown.unit else shown.label, name),
@@ -294,10 +336,9 @@ def _scenes(report: Report) -> page.Table | None:
     for scene, methods in report.scenes.items():
         cells = [page.Cell(scene, scene)]
         ours, baseline = methods.get(report.ours, {}), methods.get(report.baseline, {})
-        for name in report.gains:
-            shown = metric(name)
+        for name in report.pairs:
+            shown, gain = metric(name), _gain_of(methods, report, name)
             value, before = ours.get(name), baseline.get(name)
-            gain = None if value is None or before is None else value - before
             kind = {1: "good", -1: "bad", 0: ""}[shown.gain(value, before)]
             cells += [page.number_cell(shown.text(value), value), page.number_cell(shown.text(gain, True), gain, kind)]
         rows.append(cells)

@@ -6,14 +6,14 @@ from typing import Any
 
 from satsr.files import read_json, sha256
 from satsr.pages import further
+from satsr.pages.gains import text
 from satsr.paper import Paper
 from satsr.project import Places
 from satsr.register.cost import Cost, cost
 from satsr.register.fingerprint import degradation, inputs_sha256, references_sha256
 from satsr.register.gates import Gate, passed
-from satsr.register.model_card import gain
 from satsr.register.registry import Measured
-from satsr.scores import BASELINE, EXPORTED, Scores
+from satsr.scores import BASELINE, EXPORTED, Interval, Scores
 from satsr.store.store import Store
 from satsr.tracking import Data, manifest
 from satsr.train.weights import trained
@@ -63,6 +63,11 @@ class Facts:
         return scores
 
     @property
+    def gains(self) -> dict[str, Interval]:
+        """What these gain over the baseline, with their intervals."""
+        return {name: Interval(**values) for name, values in self.metrics.get("gains", {}).items()}
+
+    @property
     def for_gates(self) -> dict[str, Any]:
         """What the gates look at beside the metrics."""
         return {
@@ -107,7 +112,7 @@ def collect(paper: Paper[Any], places: Places) -> Facts:
 
 def tags(paper: Paper[Any], facts: Facts, outcome: Sequence[Gate]) -> dict[str, Any]:
     """What the version's row shows: the decision, the gates, the result, and where it comes from."""
-    ours, baseline = facts.ours, facts.baseline
+    ours, gains = facts.ours, facts.gains
     known = [name for name in paper.decides if ours.get(name) is not None]
     failed = "; ".join(gate.sentence for gate in outcome if not gate.passed)
     return {
@@ -115,7 +120,7 @@ def tags(paper: Paper[Any], facts: Facts, outcome: Sequence[Gate]) -> dict[str, 
         "gates": "passed" if passed(outcome) else "failed",
         **({"gates.failed": failed} if failed else {}),
         **{name: f"{ours[name]:.6g}" for name in known},
-        **{f"gain.{name}": gain(name, ours[name], baseline[name]) for name in known if baseline.get(name) is not None},
+        **{f"gain.{name}": text(name, gains[name]) for name in known if name in gains},
         "dataset": facts.metrics["dataset"],
         "profile": paper.config.profile,
         "verdict": facts.metrics["verdict"]["word"],
@@ -148,9 +153,10 @@ def details(paper: Paper[Any], facts: Facts) -> dict[str, Any]:
 
 def measured(places: Places, facts: Facts) -> Measured:
     """The version's metrics and costs, on the test references."""
-    ours, baseline = facts.ours, facts.baseline
-    metrics = {name: value for name, value in ours.items() if value is not None}
-    metrics |= {f"gain.{name}": metrics[name] - baseline[name] for name in metrics if baseline.get(name) is not None}
+    metrics = {name: value for name, value in facts.ours.items() if value is not None}
+    for name, gain in facts.gains.items():
+        ends = {f"gain.{name}": gain.mean, f"gain.{name}.low": gain.low, f"gain.{name}.high": gain.high}
+        metrics |= {key: value for key, value in ends.items() if value is not None}
     costs = {name: value for name, value in asdict(facts.cost).items() if isinstance(value, int | float)}
     profile = {"licence": facts.manifest["card"].get("licence"), "low resolution": facts.degradation, "split": "test"}
     data = Data(

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from math import isfinite
 from typing import Any
 
 from satsr.config.recipe import Gates
-from satsr.scores import Scores
+from satsr.pages.gains import over
+from satsr.scores import Interval
 
 
 @dataclass(frozen=True)
@@ -21,29 +21,29 @@ class Gate:
 def check(
     settings: Gates,
     decides: tuple[str, str],
-    baseline: Scores,
-    ours: Scores,
+    gains: Mapping[str, Interval],
     facts: Mapping[str, Any],
-    champion: Scores | None = None,
+    champion: Mapping[str, Interval] | None = None,
 ) -> list[Gate]:
     """Every gate of the configuration.
 
     Args:
         settings: the ``gates`` section.
         decides: names of the PSNR and the SSIM that count.
-        baseline: metrics of the baseline.
-        ours: metrics of the candidate.
+        gains: of the candidate over the baseline, by metric; the lower end of the interval is what a limit holds for.
         facts: ``parity_max_abs``, ``megabytes``, ``milliseconds``, ``validation`` (bool).
-        champion: metrics of the champion, if there is one that was measured on the same data.
+        champion: gains over the champion, if there is one that was measured on the same data.
     """
     limits = (settings.min_gain_psnr_db, settings.min_gain_ssim)
     gates = [
-        _gain("gain", "bicubic", metric, baseline, ours, limit) for metric, limit in zip(decides, limits, strict=True)
+        _gain("gain", "bicubic", metric, gains.get(metric), limit)
+        for metric, limit in zip(decides, limits, strict=True)
+        if limit is not None
     ]
     limits_of_champion = (settings.min_champion_gain_psnr_db, settings.min_champion_gain_ssim)
     for metric, wanted in zip(decides, limits_of_champion, strict=True):
         if champion is not None and wanted is not None:
-            gates.append(_gain("champion_gain", "the champion", metric, champion, ours, wanted))
+            gates.append(_gain("champion_gain", "the champion", metric, champion.get(metric), wanted))
     parity = facts["parity_max_abs"]
     gates.append(
         Gate(
@@ -70,13 +70,16 @@ def check(
     return gates
 
 
-def _gain(name: str, other: str, metric: str, before: Scores, after: Scores, limit: float) -> Gate:
-    """Whether a metric gains enough over another model's."""
-    first, second = before.get(metric), after.get(metric)
-    if first is None or second is None or not isfinite(second):
-        return Gate(f"{name}_{metric}", False, f"{metric} is missing or not finite")
-    gain = second - first
-    return Gate(f"{name}_{metric}", gain >= limit, f"{metric} gains {gain:+.4f} over {other}, needs {limit:+.4f}")
+def _gain(name: str, other: str, metric: str, gain: Interval | None, limit: float) -> Gate:
+    """Whether the lower end of a gain over another model is large enough."""
+    name, wanted = f"{name}_{metric}", f"at least {limit:+.4f} is needed"
+    if gain is None or gain.mean is None:
+        return Gate(name, False, f"{metric} is missing or not finite, {wanted}. {gain.note if gain else ''}".strip())
+    words = f"{metric} gains {gain.mean:+.4f} over {other}"
+    if gain.low is None:
+        return Gate(name, False, f"{words}, how surely is not known, {wanted} at the lower end. {gain.note}")
+    found = f"{words}, {gain.low:+.4f} at the lower end ({over(gain)}), {wanted}. {gain.note}".removesuffix(". ")
+    return Gate(name, gain.low >= limit, found)
 
 
 def passed(gates: Sequence[Gate]) -> bool:

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from satsr.exported.facts import KINDS
+from satsr.pages import gains as words
 from satsr.pages.page import metric
 from satsr.paper import Paper
 from satsr.register.cost import Cost
 from satsr.register.gates import Gate, passed
 from satsr.register.registry import About
-from satsr.scores import BASELINE
+from satsr.scores import BASELINE, Interval
 
 if TYPE_CHECKING:
     from satsr.register.facts import Facts
@@ -49,13 +50,14 @@ def model_card(paper: Paper[Any], facts: "Facts", outcome: Sequence[Gate]) -> st
     """Markdown for the registry's description; the first line stands for itself, since lists show no more."""
     metrics, manifest, parity = facts.metrics, facts.manifest, facts.parity
     lines = [
-        f"{headline(paper, metrics)}. {'All gates passed' if passed(outcome) else 'Gates FAILED'}.",
+        f"{headline(paper, metrics, facts.gains)}. {'All gates passed' if passed(outcome) else 'Gates FAILED'}.",
         "",
         f"**{paper.title}.** {paper.citation}. Trained with the {metrics['profile']} profile on "
         f"{manifest['card'].get('name', metrics['dataset'])}.",
         "",
-        *_quality(metrics, parity["role"]),
+        *_quality(metrics, parity["role"], facts.gains),
         "",
+        *[line for note in (*words.notes(facts.gains), words.NOTE) for line in (note, "")],
         f"Verdict on the published result: {metrics['verdict']['word']}. {metrics['verdict']['sentence']}",
         "",
         "**Gates**",
@@ -79,31 +81,24 @@ def model_card(paper: Paper[Any], facts: "Facts", outcome: Sequence[Gate]) -> st
     return "\n".join(lines) + "\n"
 
 
-def headline(paper: Paper[Any], metrics: dict[str, Any]) -> str:
-    """The gain that decides, in some words: ``+1.08 dB PSNR over bicubic on embedded-video (quick profile)``."""
-    name = paper.decides[0]
-    ours, baseline = (metrics["methods"][method].get(name) for method in (metrics["exported"], BASELINE))
-    where = f"on {metrics['dataset']} ({metrics['profile']} profile)"
-    if ours is None or baseline is None:
+def headline(paper: Paper[Any], metrics: dict[str, Any], gains: Mapping[str, Interval]) -> str:
+    """The gain that decides: ``+1.08 dB [0.71, 1.4] PSNR over bicubic (95 %, 20 scenes) on clips (quick profile)``."""
+    name, where = paper.decides[0], f"on {metrics['dataset']} ({metrics['profile']} profile)"
+    if name not in gains or gains[name].mean is None:
         return f"No {metric(name).label} {where}"
-    return f"{gain(name, ours, baseline)} {metric(name).label} over bicubic {where}"
+    found = words.brief(name, gains[name])
+    return f"{found} {metric(name).label} over bicubic ({words.over(gains[name])}) {where}"
 
 
-def gain(name: str, ours: float, baseline: float) -> str:
-    """A difference with its sign and unit, such as ``+1.08 dB``."""
-    shown = metric(name)
-    return f"{shown.text(ours - baseline, sign=True, brief=True)} {shown.unit}".rstrip()
-
-
-def _quality(metrics: dict[str, Any], role: str) -> list[str]:
+def _quality(metrics: dict[str, Any], role: str, gains: Mapping[str, Interval]) -> list[str]:
     methods = metrics["methods"]
     others = [method for method in methods if method not in (BASELINE, role)]
-    columns = [BASELINE, f"this model ({ROLES[role]})", "gain", *(ROLES[other] for other in others)]
+    columns = [BASELINE, f"this model ({ROLES[role]})", "gain, 95 %", *(ROLES[other] for other in others)]
     lines = [_row(["metric", *columns]), "|---" + "|---:" * len(columns) + "|"]
     for name, baseline in methods[BASELINE].items():
         shown, ours = metric(name), methods[role].get(name)
         cells = [f"{shown.label}{f', {shown.unit}' if shown.unit else ''} (`{name}`)", shown.text(baseline)]
-        cells += [shown.text(ours), "–" if None in (ours, baseline) else shown.text(ours - baseline, sign=True)]
+        cells += [shown.text(ours), words.brief(name, gains[name]) if name in gains else "–"]
         cells += [shown.text(methods[other].get(name)) for other in others]
         lines.append(_row(cells))
     return lines

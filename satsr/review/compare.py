@@ -17,12 +17,14 @@ import numpy as np
 from satsr.errors import SatsrError
 from satsr.files import write_text
 from satsr.imagery.images import read_rgb
-from satsr.pages import further, page
+from satsr.pages import further, gains, page
 from satsr.pages.page import metric
 from satsr.pages.report import Panel, panel_context
 from satsr.register import decisions
 from satsr.register.decisions import Version
 from satsr.register.registry import CHAMPION
+from satsr.review import paired
+from satsr.review.paired import Pair, label
 from satsr.scores import BASELINE, EXPORTED
 from satsr.tracking.versions import parsed
 
@@ -128,15 +130,22 @@ def cost_note(versions: Sequence[Version]) -> str:
     )
 
 
-def write_comparison(client: Any, path: Path, versions: Sequence[Version]) -> None:
+def write_comparison(client: Any, path: Path, versions: Sequence[Version], found: Sequence[Pair] | None = None) -> None:
     """Writes the page for two versions or more; it loads nothing else.
+
+    Args:
+        client: MLflow's client.
+        path: the page.
+        versions: two or more.
+        found: their differences (:func:`satsr.review.paired.pairs`), where somebody has made them already.
 
     Raises:
         SatsrError: they cannot be compared (:func:`common`), or their artifacts cannot be fetched.
     """
     metrics = common(versions)
     lead, pair = metrics[0], len(versions) == 2
-    best = max(versions, key=lambda version: metric(lead).better * (version.metric(lead) or -np.inf))
+    best = paired.best(versions, lead)
+    found = paired.pairs(client, versions, metrics) if found is None else found
     left, right = (label(versions[0]), label(versions[1])) if pair else (BASELINE, label(best))
     with tempfile.TemporaryDirectory() as folder:
         fetched = [_fetch(client, version, Path(folder) / str(index)) for index, version in enumerate(versions)]
@@ -147,7 +156,7 @@ def write_comparison(client: Any, path: Path, versions: Sequence[Version]) -> No
         path,
         page.render(
             "comparison.html.j2",
-            headline=_headline(versions, best, lead),
+            headline=_headline(versions, found, lead),
             lede=f"{lead} on {versions[0].tags.get('dataset', 'unknown data')}",
             warnings=differences(versions),
             panels=panels,
@@ -156,15 +165,12 @@ def write_comparison(client: Any, path: Path, versions: Sequence[Version]) -> No
             right=right,
             metrics=page.table(rows, mark_best=True),
             cost_note=cost_note(versions),
+            pairs=paired.table(found),
+            pairs_notes=[*(note for pair in found for note in pair.notes()), gains.NOTE],
             scenes=page.table(scenes) if scenes else None,
             facts=page.table([_fact(versions, name) for name in _facts(versions)]),
         ),
     )
-
-
-def label(version: Version) -> str:
-    """How a version is called on the page: ``rasvsr v3``."""
-    return f"{version.name} v{version.number}"
 
 
 def _named(client: Any, name: str) -> Version:
@@ -206,14 +212,16 @@ def _baselines(versions: Sequence[Version], metrics: Sequence[str]) -> list[dict
     ]
 
 
-def _headline(versions: Sequence[Version], best: Version, lead: str) -> str:
+def _headline(versions: Sequence[Version], found: Sequence[Pair], lead: str) -> str:
     shown = metric(lead)
+    if len(versions) == 2 and lead in found[0].gains:
+        return gains.claim(lead, found[0].gains[lead], found[0].other, found[0].version)
     if len(versions) == 2:
         first, second = versions
         gain = (second.metric(lead) or np.nan) - (first.metric(lead) or np.nan)
         word = "better" if gain * shown.better >= 0 else "worse"
         return f"{label(second)} is {shown.text(abs(gain), brief=True)} {shown.unit} {word} than {label(first)}"
-    return f"{label(best)} has the best {shown.label} of {len(versions)}"
+    return f"{label(paired.best(versions, lead))} has the best {shown.label} of {len(versions)}"
 
 
 def _facts(versions: Sequence[Version]) -> list[str]:

@@ -7,11 +7,13 @@ from typing import Any
 from satsr.pages import page
 from satsr.register import decisions
 from satsr.register.registry import CHAMPION
+from satsr.review.paired import Pair
 
 COLUMNS = (
     "version",
     "alias",
     "PSNR",
+    "gain over bicubic",
     "vs champion",
     "SSIM",
     "parity",
@@ -41,6 +43,16 @@ def comparison(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(_aligned([headings, *([cell.text for cell in row] for row in shown.rows)]))
 
 
+def answers(found: Sequence[Pair]) -> list[str]:
+    """The differences between versions with their intervals, and whether they can be told apart."""
+    lines = []
+    for pair in found:
+        rows = [[str(row[key]) for key in ("metric", "difference", "over", "answer")] for row in pair.rows()]
+        lines += [f"{pair.version} against {pair.other}", *("  " + line for line in _aligned(rows))]
+        lines += [f"  {note}" for note in pair.notes()]
+    return lines
+
+
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
@@ -54,6 +66,7 @@ def _row(version: decisions.Version, champion: decisions.Version | None) -> tupl
         str(version.number),
         ",".join(version.aliases) or "-",
         "?" if psnr is None else f"{psnr:.2f}",
+        tags.get(f"gain.{version.decides[0]}", "?") if version.decides else "?",
         _against(version, champion),
         "?" if ssim is None else f"{ssim:.4f}",
         f"{float(tags.get('onnx.parity_max_abs', 'nan')):.0e}",

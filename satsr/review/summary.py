@@ -1,10 +1,13 @@
 """What a finished run says on the terminal: quality, report, registered version, how to review."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from satsr.files import read_json
+from satsr.pages.gains import text
+from satsr.pages.page import metric
 from satsr.project import Places
-from satsr.scores import BASELINE
+from satsr.scores import BASELINE, Interval
 
 
 def summary(root: Path, paper: str) -> str:
@@ -18,10 +21,10 @@ def summary(root: Path, paper: str) -> str:
     registered = read_json(places.registration / "registration.json")
     psnr, ssim = metrics["decides"]
     baseline, ours = metrics["methods"][BASELINE], metrics["methods"][metrics["exported"]]
+    known = {name: Interval(**values) for name, values in metrics["gains"].items()}
     gains = [
-        f"  {label:<9} {ours[name]:.{digits}f}{unit}, bicubic {baseline[name]:.{digits}f}{unit}: "
-        f"{ours[name] - baseline[name]:+.{digits}f}{unit}  ({name})"
-        for label, name, digits, unit in (("PSNR", psnr, 2, " dB"), ("SSIM", ssim, 4, ""))
+        f"  {label:<9} {value(name, ours)}, bicubic {value(name, baseline)}: {text(name, known[name])}  ({name})"
+        for label, name in (("PSNR", psnr), ("SSIM", ssim))
     ]
     failed = [gate for gate in registered["gates"] if not gate["passed"]]
     lines = [
@@ -36,3 +39,9 @@ def summary(root: Path, paper: str) -> str:
     address = "http://127.0.0.1:5000/#/models?workflowType=machine_learning"
     lines += [f"  registry  satsr review, or: mlflow ui, then {address}", ""]
     return "\n".join(lines)
+
+
+def value(name: str, scores: Mapping[str, float | None]) -> str:
+    """A metric with its unit; an en dash where it is not finite."""
+    shown = metric(name)
+    return f"{shown.text(scores[name], brief=True)} {shown.unit}".rstrip()

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -28,6 +29,7 @@ from satsr.register.facts import Facts
 from satsr.register.gates import Gate
 from satsr.register.model_card import about, model_card
 from satsr.register.registry import Measured
+from satsr.scores import Interval
 from tests.tiny_graphs import recurrent_graph
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
@@ -43,6 +45,10 @@ FACTS = Facts(
         "profile": "quick",
         "exported": "ema",
         "methods": {"bicubic": {"psnr_rgb_u8": 26.987, "ssim_rgb_u8": 0.6917}, "ema": SCORES},
+        "gains": {
+            "psnr_rgb_u8": asdict(Interval(1.08, 0.71, 1.4, 20, "scenes", "BCa bootstrap")),
+            "ssim_rgb_u8": asdict(Interval(0.0521, 0.04, 0.06, 20, "scenes", "BCa bootstrap")),
+        },
         "verdict": {"word": "not comparable", "sentence": "Other data."},
     },
     parity={"role": "ema", "max_abs": 2e-7, "megabytes": 7.3, "sha256": "2" * 64},
@@ -151,7 +157,8 @@ def _shown(address: str, words: tuple[str, ...]) -> str:
 
 def test_the_page_of_a_version_shows_card_aliases_tags_and_metric(page: Callable[..., str]) -> None:
     words = (
-        "+1.08 dB PSNR over bicubic on embedded-video (quick profile). All gates passed.",
+        "+1.08 dB [0.71, 1.40] PSNR over bicubic (95 %, 20 scenes) on embedded-video (quick profile). "
+        "All gates passed.",
         "challenger",
         "psnr_rgb_u8",
         "28.067",

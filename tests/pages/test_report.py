@@ -10,8 +10,9 @@ import pytest
 
 from satsr.errors import SatsrError
 from satsr.pages import page
-from satsr.pages.chart import line_chart, trend
+from satsr.pages.chart import dot_plot, line_chart, trend
 from satsr.pages.report import Panel, Report, Timeline, before_after_png, panel_context, write_report
+from satsr.scores import Interval
 from satsr.seeds import generator
 
 LOADING = {"src", "href", "action", "data", "poster", "srcset", "xlink:href", "formaction", "background"}
@@ -122,6 +123,38 @@ def test_the_heading_says_gain_or_loss_against_the_baseline(tmp_path: Path) -> N
     assert heading(worse) == "PSNR is 5.25 dB worse than bicubic"
     assert heading(replace(better, headline="niqe_y_u8")) == "NIQE is 0.500 worse than bicubic"
     assert heading(replace(better, summary={})) == better.title
+
+
+def test_gains_are_shown_with_their_intervals_and_what_cannot_be_told_apart_is_said(tmp_path: Path) -> None:
+    gains = {
+        "psnr_rgb_u8": Interval(5.25, 4.1, 6.4, 20, "scenes", "BCa bootstrap", p_holm=0.002),
+        "ssim_rgb_u8": Interval(0.1, -0.1, 0.3, 20, "scenes", "BCa bootstrap"),
+        "niqe_y_u8": Interval(0.5, 0.2, 0.9, 6, "scenes", "BCa bootstrap", "These are few scenes (6)."),
+    }
+    text = written(tmp_path / "report.html", replace(report(), gains=gains))
+    assert "<h1>PSNR is 5.25 dB [4.10, 6.40] better than bicubic (95 %, 20 scenes)</h1>" in text
+    assert "+5.25 dB [4.10, 6.40]" in text and "95 %, only 6 scenes" in text
+    table = text[text.index("with their uncertainty") :]
+    rows = [
+        re.findall(r">([^<>]+)</td>", row) for row in re.findall(r"<tr>(.*?)</tr>", table[: table.index("</table>")])
+    ]
+    assert [row[3] for row in rows[1:]] == ["better", "cannot be told apart", "worse"]
+    assert '<p class="note">niqe_y_u8: These are few scenes (6).</p>' in text and "Efron and Tibshirani" in text
+    assert table.count("<title>") == 2  # a dot for each scene
+    content = replace(report(), gains=gains, headline="ssim_rgb_u8")
+    assert "SSIM cannot be told apart from bicubic: +0.1000 [−0.1000, 0.3000], 95 %, 20 scenes" in written(
+        tmp_path / "other.html", content
+    )
+
+
+def test_dots_stand_in_the_order_of_their_values_with_the_mean_within_its_interval() -> None:
+    svg = str(dot_plot({"<a>": -1.0, "b": 2.0, "c": float("inf")}, 0.5, (0.1, 0.9), "gain"))
+    places = [float(place) for place in re.findall(r'class="dot s0" cx="([\d.]+)"', svg)]
+    assert len(places) == 2 and places[0] < places[1] and "&lt;a&gt;" in svg and "inf" not in svg
+    ((low, high),) = re.findall(r'class="line s1" x1="([\d.]+)" x2="([\d.]+)"', svg)
+    (mean,) = re.findall(r'class="dot s1" cx="([\d.]+)"', svg)
+    assert places[0] < float(low) < float(mean) < float(high) < places[1]
+    assert "No values" in dot_plot({"a": float("nan")}, 0.0, None, "gain")
 
 
 def test_panels_stand_in_the_fixed_order_with_their_scores(tmp_path: Path) -> None:

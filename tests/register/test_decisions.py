@@ -1,5 +1,6 @@
 """Reviews against a real registry: SQLite, MLflow's client, an ONNX graph that is logged and registered."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,11 @@ from satsr.errors import SatsrError
 from satsr.imagery.images import write_png
 from satsr.locks import locked
 from satsr.register import decisions, registry
+from satsr.register.paired import gains_over
 from satsr.register.registry import About, Measured
 from satsr.review.compare import common, differences, named, table, write_comparison
-from satsr.review.listing import comparison, listing
+from satsr.review.listing import answers, comparison, listing
+from satsr.review.paired import pairs
 from satsr.tracking import SAMPLES, Data
 from tests.conftest import MakeStore
 
@@ -72,7 +75,7 @@ class Registry:
         self.client = tracking.client(root)
         self.lock = root / f"{name}.lock"
 
-    def add(self, psnr: str, target: int = 200, **tags: str) -> int:
+    def add(self, psnr: str, target: int = 200, frames: str = "", **tags: str) -> int:
         with tracking.run(self.root, self.name) as run:
             folder = self.root / f"samples-{self.name}-{psnr}"
             for kind, level in {"lr": 10, "bicubic": 20, "ours": int(float(psnr)), "hr": target}.items():
@@ -80,7 +83,7 @@ class Registry:
                 write_png(folder / f"a-0-{kind}.png", np.full((side, side, 3), level, np.uint8))
                 run.artifact(folder / f"a-0-{kind}.png", SAMPLES)
             (folder / "frames.csv").write_text(
-                f"scene,frame,method,psnr_rgb_u8,ssim_rgb_u8\na,0,bicubic,28.0,0.8\na,0,ema,{psnr},0.9\n"
+                f"scene,frame,method,psnr_rgb_u8,ssim_rgb_u8\na,0,bicubic,28.0,0.8\na,0,ema,{psnr},0.9\n{frames}"
             )
             run.artifact(folder / "frames.csv", "report")
             everything = {**TAGS, "psnr_rgb_u8": psnr, **tags}
@@ -230,6 +233,55 @@ def test_the_list_shows_versions_beside_their_champion(models: Registry) -> None
     decisions.approve(models.client, models.name, 1, "a start", models.lock)
     lines = listing(models.client, models.name).splitlines()
     assert "other data" in lines[2] and "+1.50 dB" in lines[3] and "champion" in lines[4]
+
+
+def test_the_list_shows_the_gain_with_its_interval(models: Registry) -> None:
+    models.add("30.0", **{"gain.psnr_rgb_u8": "+2.00 dB [1.50, 2.50], 95 %, 20 scenes"})
+    assert "+2.00 dB [1.50, 2.50], 95 %, 20 scenes" in listing(models.client, models.name)
+
+
+def scenes(psnr: float, spread: float = 0.1) -> str:
+    """Rows of ``frames.csv`` for eleven scenes, far apart among themselves, of a network with about this PSNR."""
+    return "".join(f"s{i},0,ema,{20 + i + psnr + spread * (-1) ** i},0.9\n" for i in range(11))
+
+
+def test_versions_are_compared_over_the_same_scenes(models: Registry, tmp_path: Path) -> None:
+    models.add("30.0", frames=scenes(0.0))
+    models.add("30.5", frames=scenes(0.5, 0.2))
+    models.add("29.8", frames=scenes(0.0, -1.0))
+    first, second, third = (decisions.find(models.client, f"{models.name}/{number}") for number in (1, 2, 3))
+    (pair,) = pairs(models.client, [first, second], ["psnr_rgb_u8", "ssim_rgb_u8"])
+    gain = pair.gains["psnr_rgb_u8"]
+    assert gain.count == 12 and gain.mean == pytest.approx(0.5, abs=0.02)
+    assert gain.low and gain.high and 0.4 < gain.low < gain.high < 0.6
+    assert [row["answer"] for row in pair.rows()] == ["better", "cannot be told apart"]
+    found = pairs(models.client, [first, second, third], ["psnr_rgb_u8"])
+    assert [(pair.version, pair.other) for pair in found] == [
+        (f"{models.name} v1", f"{models.name} v2"),
+        (f"{models.name} v3", f"{models.name} v2"),
+    ]
+    assert [row["answer"] for pair in found for row in pair.rows()] == ["worse", "cannot be told apart"]
+    assert any("cannot be told apart" in line and "95 %, 12 scenes" in line for line in answers(found))
+    write_comparison(models.client, tmp_path / "page.html", [first, second])
+    text = (tmp_path / "page.html").read_text()
+    assert re.search(r"<h1>.* v2 is 0\.5\d dB \[0\.4\d, 0\.5\d\] better than .* v1 \(95 %, 12 scenes\)</h1>", text)
+
+
+def test_the_gain_over_the_champion_is_paired_and_without_its_frames_there_is_no_interval(
+    models: Registry, tmp_path: Path
+) -> None:
+    champion = decisions.find(models.client, f"{models.name}/{models.add('30.0', frames=scenes(0.0))}")
+    frames = tmp_path / "frames.csv"
+    frames.write_text(f"scene,frame,method,psnr_rgb_u8,ssim_rgb_u8\n{scenes(1.0)}")
+    gain = gains_over(models.client, champion, frames, {"psnr_rgb_u8": 31.0})["psnr_rgb_u8"]
+    assert (gain.count, gain.mean) == (11, pytest.approx(1.0)) and gain.low == pytest.approx(1.0)
+    with tracking.run(models.root, models.name) as run:
+        bare = registry.add_version(run, models.name, models.graph, {**TAGS, "psnr_rgb_u8": "30.0"}, "card")
+    without = decisions.find(models.client, f"{models.name}/{bare}")
+    gain = gains_over(models.client, without, frames, {"psnr_rgb_u8": 31.0})["psnr_rgb_u8"]
+    assert (gain.mean, gain.low) == (1.0, None) and "does not have the frames of version 2" in gain.note
+    (pair,) = pairs(models.client, [champion, without], ["psnr_rgb_u8"])
+    assert not pair.rows() and "lacks the frames" in pair.notes()[0]
 
 
 def test_the_comparison_is_one_page_with_both_versions_and_nothing_from_elsewhere(
