@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pipelines.configs.qanet import CONFIG, QanetConfig
-from pipelines.qanet import PAPER
+from pipelines.qanet import PAPER, QanetObjective
 from satsr.config.recipe import resolved
 from satsr.config.resolve import merged
 from satsr.convert.layouts.probav import published_split
@@ -186,10 +186,52 @@ def test_the_baseline_has_the_score_one_and_the_metrics_of_the_library(job: Job,
         baseline = job.paper.baseline(scene)
         (row,) = job.paper.score(scene, baseline)
         hr, mask = scene.read("hr", 0) / np.float32(65535), scene.read("sm", 0) > 0
-        assert row["cpsnr"] == cpsnr(baseline[0], hr, mask) == row[f"cpsnr_{scene.meta['band'].lower()}"]
-        assert row["cssim"] == cssim(baseline[0], hr, mask)
-        assert row["probav_score"] == probav_score(baseline[0], hr, mask, cpsnr(baseline[0], hr, mask))
+        whole = np.rint(baseline[0] * np.float32(65535)) / np.float32(65535)
+        assert row["cpsnr"] == cpsnr(whole, hr, mask) == row[f"cpsnr_{scene.meta['band'].lower()}"]
+        assert row["cpsnr_float"] == cpsnr(baseline[0], hr, mask) != row["cpsnr"]
+        assert row["cssim"] == cssim(whole, hr, mask)
+        assert row["probav_score"] == probav_score(whole, hr, mask, cpsnr(whole, hr, mask))
         assert row["probav_score"] == pytest.approx(1, abs=1e-6)
+
+
+def test_a_network_whose_image_would_be_written_black_scores_as_black(job: Job, scene: Scene) -> None:
+    truth = scene.read("hr", 0)[None] / np.float32(65535)
+    (dark,) = job.paper.score(scene, truth - 1)
+    (black,) = job.paper.score(scene, np.zeros_like(truth))
+    assert dark["cpsnr_float"] > 100 and dark["cpsnr"] == black["cpsnr"] == black["cpsnr_float"] < 40
+    assert dark["probav_score"] > 1
+
+
+def test_an_output_of_any_size_of_values_has_a_score(job: Job, scene: Scene) -> None:
+    (row,) = job.paper.score(scene, np.full((1, 72, 72), 50.0, np.float32))
+    assert np.isfinite(row["cpsnr"]) and np.isnan(row["cpsnr_float"])
+
+
+def test_the_papers_loss_leaves_brightness_free_and_the_recipe_can_hold_it() -> None:
+    target = 0.1 + 0.05 * torch.rand(2, 1, 96, 96)
+    batch = {"x": target, "quality": target, "target": target + 0.05 * torch.rand(target.shape), "mask": target * 0 + 1}
+
+    def pull(weight: float) -> float:
+        network = Shifted()
+        ((_, loss),) = QanetObjective(network, configured(train={"brightness": weight}).train).losses(batch, 1)
+        loss.backward()
+        assert network.shift.grad is not None
+        return float(network.shift.grad)
+
+    assert abs(pull(0.0)) < 1  # decibels for the whole range: a hundredth of it is worth less than 0.01 dB
+    assert pull(1000.0) - pull(0.0) == pytest.approx(-1000, abs=0.1)  # towards brighter
+    assert configured(profile="paper").train.brightness == 0
+
+
+class Shifted(torch.nn.Module):
+    """Its first input, too dark by a brightness that is learnt."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shift = torch.nn.Parameter(torch.full((1,), -0.2))
+
+    def forward(self, x: torch.Tensor, quality: torch.Tensor) -> torch.Tensor:
+        return x + self.shift
 
 
 def test_a_norm_of_norm_csv_is_taken_and_without_one_it_is_the_baselines_own_score(job: Job, scene: Scene) -> None:
