@@ -1,6 +1,7 @@
 """QA-Net's recipe on a few small image sets: what it trains on, what it is measured by, and its stages end to end."""
 
 from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,10 @@ from satsr.config.recipe import resolved
 from satsr.config.resolve import merged
 from satsr.convert.layouts.probav import published_split
 from satsr.errors import SatsrError
+from satsr.evaluate.claim import PublishedData, load_claim
+from satsr.evaluate.conditions import conditions
+from satsr.evaluate.measure import measure
+from satsr.evaluate.verdict import verdict
 from satsr.files import read_json
 from satsr.kinds.imageset.paper import read_views
 from satsr.kinds.imageset.samples import ViewCrops
@@ -21,7 +26,9 @@ from satsr.metrics import cpsnr, cssim, probav_score
 from satsr.radiometry import normalisation
 from satsr.seeds import generator
 from satsr.store.store import Scene, Store, StoreWriter
+from satsr.train.weights import trained
 from satsr.validate.suites import chosen, suite
+from steps.evaluate import judged, made
 from steps.job import Job
 from tests import stages
 from tests.conftest import MakeStore
@@ -218,7 +225,7 @@ def test_the_papers_loss_leaves_brightness_free_and_the_recipe_can_hold_it() -> 
         assert network.shift.grad is not None
         return float(network.shift.grad)
 
-    assert abs(pull(0.0)) < 1  # decibels for the whole range: a hundredth of it is worth less than 0.01 dB
+    assert abs(pull(0.0)) < 2  # decibels for the whole range: a hundredth of it is worth 0.02 dB
     assert pull(1000.0) - pull(0.0) == pytest.approx(-1000, abs=0.1)  # towards brighter
     assert configured(profile="paper").train.brightness == 0
 
@@ -314,11 +321,31 @@ def test_the_stages_lead_from_a_card_to_a_report(measured: Job) -> None:
     assert read_json(places.validation / "validation.json")["success"]
     metrics = read_json(places.metrics)
     assert metrics["decides"] == ["cpsnr", "cssim"]
-    assert metrics["verdict"]["word"] == "not comparable" and "imgset0658" in metrics["verdict"]["sentence"]
+    assert metrics["verdict"]["word"] == "not comparable" and metrics["left_out"] == []
+    sentence = metrics["verdict"]["sentence"]
+    assert sentence.startswith("The published cpsnr of QA-Net on imgset0658 is 47.25, but the configuration is not")
+    assert "network.n_modules = 1 instead of 12" in sentence and "this run measured tiny-probav" in sentence
     for method in ("bicubic", "network", "ema"):
         assert {"cpsnr", "cssim", "probav_score"} <= metrics["methods"][method].keys()
     assert metrics["methods"]["bicubic"]["probav_score"] == pytest.approx(1, abs=1e-6)
     assert (places.evaluation / "report.html").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_a_figure_of_one_image_set_meets_that_sets_own_score(measured: Job) -> None:
+    places, store = measured.places, Store(measured.places.store)
+    evaluation = measure(measured.paper, store, {"ema": trained(measured.paper, places, "ema")})
+    name, scores = list(evaluation.scenes().items())[-1]
+    figures = {"bicubic": {"cpsnr": scores["bicubic"]["cpsnr"]}, "QA-Net": {"cpsnr": scores["ema"]["cpsnr"] + 0.05}}
+    claim = load_claim(ROOT, "qanet").model_copy(update={"rows": {}, "scenes": {name: figures}})
+    assert "this run measured tiny-probav" in judged(measured, claim, store, evaluation).sentence
+    run = made(measured, "paper", store, len(evaluation.scenes()))
+    data = PublishedData(card="tiny-probav", test_scenes=run.scenes, references_sha256=run.references_sha256)
+    claim = claim.model_copy(update={"data": data})
+    found = conditions(claim, replace(run, own=run.config))
+    outcome = verdict(claim, "QA-Net", found, evaluation.methods(), evaluation.scenes())
+    assert outcome.word == "reproduced" and f"cpsnr on {name} is" in outcome.sentence
+    assert conditions(claim, run).obstacles and not found.obstacles
 
 
 @pytest.mark.slow
