@@ -8,7 +8,7 @@ can be set stands apart (``pipelines/configs/<paper>.py``), and so do the publis
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 import numpy as np
@@ -18,6 +18,7 @@ from torch.utils.data import Dataset
 
 from satsr.config.recipe import ConfigOf
 from satsr.degrade import imresize
+from satsr.errors import SatsrError
 from satsr.radiometry import Normalisation
 from satsr.scores import Scores
 from satsr.store.store import Scene, Store
@@ -87,6 +88,15 @@ class Paper(ABC, Generic[ConfigOf]):
     def published_as(self) -> str | None:
         """What the published table calls this configuration; None: as the table itself says."""
         return None
+
+    @property
+    def departures(self) -> Sequence[str]:
+        """What this configuration does otherwise than the published training, in sentences, and which matters.
+
+        With any of them a run cannot count as a reproduction. What makes no difference to a result is among
+        :attr:`deviations` alone.
+        """
+        return ()
 
     @abstractmethod
     def network(self) -> nn.Module:
@@ -172,11 +182,17 @@ class Paper(ABC, Generic[ConfigOf]):
         return network
 
     def run(self, network: nn.Module, inputs: Arrays) -> np.ndarray:
-        """The network's output for one scene, without the batch axis, on the network's device."""
+        """The network's output for one scene, without the batch axis, on the network's device.
+
+        Raises:
+            SatsrError: it is not finite.
+        """
         device = next(network.parameters()).device
         with torch.inference_mode():
             output = network(**{name: torch.from_numpy(value).to(device) for name, value in inputs.items()})
         result: np.ndarray = output[0].float().cpu().numpy()
+        if not np.isfinite(result).all():
+            raise SatsrError("the network's output is not finite: the training has diverged.")
         return result
 
     def glimpse(self, network: nn.Module, scene: Scene) -> list[Scores]:

@@ -4,8 +4,8 @@ import pytest
 
 from satsr.config.change import change
 from satsr.config.data import Section
-from satsr.config.recipe import Config, Train, load
-from satsr.config.resolve import read_value
+from satsr.config.recipe import Config, Train, load, resolved
+from satsr.config.resolve import merged, read_value
 from satsr.errors import SatsrError
 from steps.configuration import config_of
 
@@ -122,3 +122,22 @@ def test_an_unknown_group_of_metrics_is_refused_with_the_list(project: Path) -> 
     assert load(ToyConfig, "toy", project).evaluate.metrics == ["default", "opensr"]
     with pytest.raises(SatsrError, match="unknown metrics psnr: choose among spectral, opensr, frc, flicker, default"):
         change("toy", {"evaluate.metrics": ["psnr"]}, project, ToyConfig)
+
+
+@pytest.mark.parametrize(
+    ("paper", "scale", "choices"),
+    [
+        ("rasvsr", 2, "4"),
+        ("qanet", 4, "3"),
+        ("breizhsr", 2, "4"),
+        ("msdtgp", 3, "2 or 4 or 8"),
+        ("srgan", 3, "2 or 4 or 8"),
+    ],
+)
+def test_a_scale_that_no_network_of_the_paper_has_is_refused_before_anything_runs(
+    paper: str, scale: int, choices: str
+) -> None:
+    with pytest.raises(
+        SatsrError, match=rf"convert\.scale = {scale}, but the networks of {paper} enlarge by {choices}"
+    ):
+        resolved(config_of(paper), paper, merged(paper, Path(__file__).parents[1], {"convert": {"scale": scale}}))

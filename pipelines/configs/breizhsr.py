@@ -85,6 +85,7 @@ class BreizhsrTrain(Train):
 class BreizhsrConfig(Config):
     """Everything that can be set for this paper."""
 
+    scales = (4,)
     network: BreizhsrNetwork
     train: BreizhsrTrain
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from satsr.config.data import Checks, Convert, Section
 from satsr.config.resolve import merged, validated
+from satsr.errors import SatsrError
 
 ConfigOf = TypeVar("ConfigOf", bound="Config")
 
@@ -88,13 +89,11 @@ class Evaluate(Section):
         metrics: groups of further metrics (``docs/metrics.md``): ``spectral``, ``opensr``, ``frc``, ``flicker``, or
             ``default``, which is what the kind of input brings; none for ``[]``.
         panels: how many scenes are shown.
-        tolerance_db: what a reproduction may lie below the published figure.
     """
 
     niqe: bool = True
     metrics: list[str] = Field(default=["default"])
     panels: int = Field(3, ge=1, le=12)
-    tolerance_db: float = Field(0.1, gt=0)
 
     @field_validator("metrics")
     @classmethod
@@ -128,8 +127,13 @@ class Gates(Section):
 
 
 class Config(Section):
-    """A paper's whole configuration: one attribute a section."""
+    """A paper's whole configuration: one attribute a section.
 
+    Attributes:
+        scales: those that the paper's networks can have; none where any will do.
+    """
+
+    scales: ClassVar[tuple[int, ...]] = ()
     paper: str
     profile: str
     data: str
@@ -140,6 +144,16 @@ class Config(Section):
     evaluate: Evaluate = Evaluate()
     export: Export = Export()
     gates: Gates = Gates()
+
+    @model_validator(mode="after")
+    def _scale_is_the_networks(self) -> Self:
+        if self.scales and self.convert.scale not in self.scales:
+            choices = " or ".join(map(str, self.scales))
+            raise SatsrError(
+                f"convert.scale = {self.convert.scale}, but the networks of {self.paper} enlarge by {choices}: set "
+                f"convert.scale={self.scales[-1] if len(self.scales) == 1 else choices}."
+            )
+        return self
 
 
 class VideoConfig(Config):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import nn
 
 from satsr.errors import SatsrError
@@ -14,8 +15,12 @@ from satsr.evaluate import intervals
 from satsr.evaluate.further import Further, chosen, shared
 from satsr.paper import Paper
 from satsr.progress import Bar
-from satsr.scores import BASELINE, EXPORTED, Interval, Scores, mean
+from satsr.scores import BASELINE, EXPORTED, Interval, Scores, complete, paired
 from satsr.store.store import Scene, Store
+
+PLACE = ("scene", "frame", "method")
+"""Columns of ``frames.csv`` that are no metrics."""
+SHOWN = 5
 
 
 @dataclass
@@ -35,6 +40,8 @@ class Evaluation:
 
     frames: list[dict[str, Any]] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
+    further: set[str] = field(default_factory=set)
+    """Names of the further metrics."""
     absent: dict[str, dict[str, str]] = field(default_factory=dict)
     """Further metrics that a scene has not: metric -> scene -> reason."""
 
@@ -51,6 +58,7 @@ class Evaluation:
                 {"scene": scene, "frame": frame, "method": method, **row, **extra}
                 for frame, (row, extra) in enumerate(zip(frames, more[method], strict=True))
             ]
+        self.further |= {name for scores in more.values() for row in scores for name in row}
         for metric, reason in reasons.items():
             self.absent.setdefault(metric, {})[scene] = reason
 
@@ -63,25 +71,43 @@ class Evaluation:
         ]
 
     def scenes(self) -> dict[str, dict[str, Scores]]:
-        """Means over the frames of each scene: scene -> method -> metric."""
-        table: dict[str, dict[str, list[Scores]]] = {}
-        for row in self.frames:
-            scores = {key: value for key, value in row.items() if key not in ("scene", "frame", "method")}
-            table.setdefault(row["scene"], {}).setdefault(row["method"], []).append(scores)
-        return {scene: {m: mean(rows) for m, rows in methods.items()} for scene, methods in table.items()}
+        """Means over the frames of each scene, the same frames for all methods: scene -> method -> metric."""
+        return {scene: paired(frames) for scene, frames in self._frames().items()}
 
     def methods(self) -> dict[str, Scores]:
-        """Means over the scenes: method -> metric."""
-        collected: dict[str, list[Scores]] = {}
-        for methods in self.scenes().values():
-            for method, scores in methods.items():
-                collected.setdefault(method, []).append(scores)
-        return {method: mean(rows) for method, rows in collected.items()}
+        """Means over the scenes, the same scenes for all methods: method -> metric."""
+        return paired(list(self.scenes().values()))
+
+    def left_out(self) -> list[str]:
+        """A sentence for each metric that is infinite or missing somewhere: where, and what its means are over."""
+        scenes = self._frames()
+        names = dict.fromkeys(key for row in self.frames for key in row if key not in (*PLACE, *self.further))
+        return [line for name in names if (line := _left_out(name, scenes))]
+
+    def _frames(self) -> dict[str, list[dict[str, Scores]]]:
+        """Scene -> of each frame, method -> metric."""
+        table: dict[str, dict[int, dict[str, Scores]]] = {}
+        for row in self.frames:
+            scores = {key: value for key, value in row.items() if key not in PLACE}
+            table.setdefault(row["scene"], {}).setdefault(row["frame"], {})[row["method"]] = scores
+        return {scene: list(frames.values()) for scene, frames in table.items()}
 
     def gains(self) -> dict[str, Interval]:
         """What the exported network gains over the baseline, with its interval: metric -> interval."""
         before, after = (intervals.frames_of(self.frames, method) for method in (BASELINE, EXPORTED))
         return intervals.gains(before, after)
+
+    def spans(self) -> dict[str, tuple[float, float]]:
+        """The interval of the exported network's mean over the scenes, of the metrics that have one."""
+        scenes = {scene: methods[EXPORTED] for scene, methods in self.scenes().items()}
+        names = dict.fromkeys(name for scores in scenes.values() for name in scores)
+        found = {name: _span({key: row[name] for key, row in scenes.items() if name in row}) for name in names}
+        return {name: span for name, span in found.items() if span is not None}
+
+
+def _span(values: Mapping[str, float]) -> tuple[float, float] | None:
+    found = intervals.interval_of_mean(values)
+    return None if found.low is None or found.high is None else (found.low, found.high)
 
 
 def _by_reason(absent: Mapping[str, str]) -> dict[str, list[str]]:
@@ -93,7 +119,7 @@ def _by_reason(absent: Mapping[str, str]) -> dict[str, list[str]]:
 
 
 def measure(paper: Paper[Any], store: Store, networks: Mapping[str, nn.Module]) -> Evaluation:
-    """Runs baseline and networks over the whole test split.
+    """Runs baseline and networks over the whole test split; networks with equal weights are run once.
 
     Raises:
         SatsrError: the store has no test scenes, or a network gives values that are not finite.
@@ -104,18 +130,24 @@ def measure(paper: Paper[Any], store: Store, networks: Mapping[str, nn.Module]) 
             "the store has no test scenes to measure on: add a test folder to the data, or more scenes to take some of "
             "(convert.test_share), and run convert again."
         )
-    result = Evaluation()
+    result, twins = Evaluation(), equals(networks)
     groups = chosen(paper.config.evaluate.metrics, paper)
     card = store.manifest["card"]
     pixel_m = card["lr_pixel_m"] / card["scale"] if "lr_pixel_m" in card else None
     with Bar("evaluate", len(scenes) * (1 + len(networks))) as bar:
         for index, scene in enumerate(scenes):
             sample, further = None, Further(paper, scene, groups, pixel_m)
+            outputs: dict[str, np.ndarray] = {}
             rows: dict[str, list[Scores]] = {}
             more: dict[str, list[Scores]] = {}
             for method in (BASELINE, *networks):
-                output = _output(paper, scene, networks.get(method))
-                rows[method], more[method] = paper.score(scene, output), further.score(output)
+                twin = twins.get(method)
+                if twin is None:
+                    output = _output(paper, scene, networks.get(method))
+                    outputs[method], rows[method] = output, paper.score(scene, output)
+                    more[method] = further.score(output)
+                else:
+                    output, rows[method], more[method] = outputs[twin], rows[twin], more[twin]
                 if index < paper.config.evaluate.panels:
                     sample = sample or _sample(paper, scene, len(rows[method]))
                     _show(sample, method, paper.pictures(scene, output, method), rows[method])
@@ -126,13 +158,44 @@ def measure(paper: Paper[Any], store: Store, networks: Mapping[str, nn.Module]) 
     return result
 
 
+def equals(networks: Mapping[str, nn.Module]) -> dict[str, str]:
+    """Role -> an earlier role with the very same weights, for the roles that have one (``ema: 0``)."""
+    states = {role: network.state_dict() for role, network in networks.items()}
+    found: dict[str, str] = {}
+    for role, state in states.items():
+        for other in [name for name in states if name not in found]:
+            if other == role:
+                break
+            if all(torch.equal(value, states[other][name]) for name, value in state.items()):
+                found[role] = other
+                break
+    return found
+
+
+def _left_out(name: str, scenes: Mapping[str, list[dict[str, Scores]]]) -> str:
+    """Where the metric ``name`` is not finite for all methods; empty if it is everywhere that it is measured."""
+    measured = {key: [f for f in frames if any(name in s for s in f.values())] for key, frames in scenes.items()}
+    measured = {key: frames for key, frames in measured.items() if frames}
+    whole = {key: len(complete(frames, name)) for key, frames in measured.items()}
+    short = [f"{key} ({len(frames) - whole[key]})" for key, frames in measured.items() if whole[key] < len(frames)]
+    if not short:
+        return ""
+    kept = sum(count > 0 for count in whole.values())
+    over = f"{kept} of {len(measured)} scenes" if kept else "what each method has by itself"
+    more = f" and {len(short) - SHOWN} more" if len(short) > SHOWN else ""
+    return (
+        f"{name} is infinite or has no value for a method on {', '.join(short[:SHOWN])}{more} (in brackets: frames): "
+        f"these frames are left out for all methods, and the means are over {over}."
+    )
+
+
 def _output(paper: Paper[Any], scene: Scene, network: nn.Module | None) -> np.ndarray:
     if network is None:
         return paper.baseline(scene)
-    output = paper.run(network, paper.inputs(scene))
-    if not np.isfinite(output).all():
-        raise SatsrError(f"the network's output for {scene.id} is not finite: the training has diverged.")
-    return output
+    try:
+        return paper.run(network, paper.inputs(scene))
+    except SatsrError as error:
+        raise SatsrError(f"on the scene {scene.id}, {error}") from None
 
 
 def _sample(paper: Paper[Any], scene: Scene, count: int) -> Sample:

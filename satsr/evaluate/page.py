@@ -1,11 +1,13 @@
 """What the evaluation shows: the report's content, the before/after picture, samples, and the metrics' file."""
 
 import csv
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from satsr.evaluate.claim import Claim
 from satsr.evaluate.measure import Evaluation, write_frames
-from satsr.evaluate.verdict import Claim, Verdict
+from satsr.evaluate.verdict import Verdict
 from satsr.files import read_json
 from satsr.imagery.images import write_png
 from satsr.pages.report import Panel, Report, Timeline, before_after_png, write_report
@@ -55,7 +57,7 @@ def report(
         paper=paper.citation,
         summary={LABELS[method]: scores for method, scores in evaluation.methods().items()},
         gains=evaluation.gains(),
-        published=[{"method": method, **values} for method, values in claim.rows.items()],
+        published=claim.shown(),
         verdict=f"{outcome.word.capitalize()}. {outcome.sentence} Published: {claim.source}.",
         scenes={
             scene: {LABELS[method]: scores for method, scores in methods.items()}
@@ -85,7 +87,12 @@ def report(
             **training["identity"],
             "lineage": training["lineage"],
         },
-        notes=[*([f"Deviations: {paper.deviations}"] if paper.deviations else []), *evaluation.notes()],
+        notes=[
+            *([f"Deviations: {paper.deviations}"] if paper.deviations else []),
+            *(sentence[0].upper() + sentence[1:] for sentence in paper.departures),
+            *evaluation.left_out(),
+            *evaluation.notes(),
+        ],
     )
 
 
@@ -102,5 +109,5 @@ def curves(folder: Path) -> dict[str, list[tuple[float, float]]]:
 def _add(points: dict[str, list[tuple[float, float]]], row: dict[str, Any]) -> None:
     step = float(row.pop("step"))
     for name, value in row.items():
-        if value:
+        if value and isfinite(float(value)):
             points.setdefault(name, []).append((step, float(value)))

@@ -33,6 +33,7 @@ from satsr.metrics.similarity import (
 )
 from satsr.metrics.spectral import ergas, q2n, uiqi
 from satsr.metrics.temporal import Motion, motions, warping_error
+from satsr.metrics.undefined import or_nan
 
 __all__ = [
     "GAUSSIAN",
@@ -56,6 +57,7 @@ __all__ = [
     "opensr_spatial",
     "opensr_spectral",
     "opensr_synthesis",
+    "or_nan",
     "probav_score",
     "psnr",
     "psnr_float",

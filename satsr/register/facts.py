@@ -10,10 +10,10 @@ from satsr.pages.gains import text
 from satsr.paper import Paper
 from satsr.project import Places
 from satsr.register.cost import Cost, cost
-from satsr.register.fingerprint import degradation, inputs_sha256, references_sha256
 from satsr.register.gates import Gate, passed
 from satsr.register.registry import Measured
 from satsr.scores import BASELINE, EXPORTED, Interval, Scores
+from satsr.store.fingerprint import degradation, inputs_sha256, references_sha256
 from satsr.store.store import Store
 from satsr.tracking import Data, manifest
 from satsr.train.weights import trained

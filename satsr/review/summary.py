@@ -23,7 +23,7 @@ def summary(root: Path, paper: str) -> str:
     baseline, ours = metrics["methods"][BASELINE], metrics["methods"][metrics["exported"]]
     known = {name: Interval(**values) for name, values in metrics["gains"].items()}
     gains = [
-        f"  {label:<9} {value(name, ours)}, bicubic {value(name, baseline)}: {text(name, known[name])}  ({name})"
+        f"  {label:<9} {value(name, ours)}, bicubic {value(name, baseline)}: {gain(name, known)}  ({name})"
         for label, name in (("PSNR", psnr), ("SSIM", ssim))
     ]
     failed = [gate for gate in registered["gates"] if not gate["passed"]]
@@ -44,4 +44,9 @@ def summary(root: Path, paper: str) -> str:
 def value(name: str, scores: Mapping[str, float | None]) -> str:
     """A metric with its unit; an en dash where it is not finite."""
     shown = metric(name)
-    return f"{shown.text(scores[name], brief=True)} {shown.unit}".rstrip()
+    return f"{shown.text(scores.get(name), brief=True)} {shown.unit}".rstrip()
+
+
+def gain(name: str, known: Mapping[str, Interval]) -> str:
+    """A gain with its interval, or that there is none."""
+    return text(name, known[name]) if name in known else "no gain is known"

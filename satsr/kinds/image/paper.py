@@ -64,14 +64,12 @@ class PairPaper(Paper[ConfigOf], Generic[ConfigOf]):
     def baseline(self, scene: Scene) -> np.ndarray:
         """Cubic enlargement (a = -0.5) of the image nearest in date, (3, sH, sW) in the network's range.
 
-        Of several views, it is that or the enlargement of their mean, whichever comes nearer to the target.
+        Of several copies of one image, which differ by their noise alone, it is that of their mean.
         """
         pairing = self.pairing
-        candidates = [self.nearest_view(scene)]
-        if pairing.views > 1:
-            candidates.append(pairing.scene_views(scene, self.config.train.seed).mean(0))
-        _, target = pairing.whole(scene)
-        return min((_enlarged(image, pairing) for image in candidates), key=lambda image: mse(image, target))
+        copies = pairing.views > 1 and pairing.pairs != "stored"
+        views = pairing.scene_views(scene, self.config.train.seed)
+        return _enlarged(views.mean(0) if copies else self.nearest_view(scene), pairing)
 
     def nearest_view(self, scene: Scene) -> np.ndarray:
         """The image nearest in date, (3, h, w) in the network's range."""
@@ -79,9 +77,10 @@ class PairPaper(Paper[ConfigOf], Generic[ConfigOf]):
         return view
 
     def score(self, scene: Scene, output: np.ndarray) -> list[Scores]:
-        """One row: PSNR and SSIM with both maxima, mean absolute and squared error, of values in 0..1."""
+        """One row: PSNR and SSIM with both maxima, mean absolute and squared error, of values in 0..1, as written."""
         pairing = self.pairing
-        ours, theirs = denormalised(output, pairing), denormalised(pairing.whole(scene)[1], pairing)
+        theirs = denormalised(pairing.whole(scene)[1], pairing)
+        ours = self.written(scene, output)[0] / np.float32(pairing.normalisation.native[1])
         reach = pairing.normalisation.high[0] / pairing.normalisation.native[1]
         return [
             {

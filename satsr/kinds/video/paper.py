@@ -4,7 +4,6 @@ Output and target are compared as 8-bit RGB without a border cut: the output is 
 (RASVSR, section IV; BasicSR's video validation).
 """
 
-from contextlib import suppress
 from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -12,9 +11,8 @@ from torch import nn
 
 from satsr.config.recipe import VideoConfig
 from satsr.degrade import imresize
-from satsr.errors import SatsrError
 from satsr.kinds.video.samples import planes_of
-from satsr.metrics import niqe, niqe_available, psnr, ssim
+from satsr.metrics import niqe, niqe_available, or_nan, psnr, ssim
 from satsr.paper import Paper
 from satsr.radiometry import Normalisation, normalisation
 from satsr.scores import Scores
@@ -57,8 +55,7 @@ class VideoPaper(Paper[VideoConfigOf], Generic[VideoConfigOf]):
             if full:
                 row |= {"psnr_y_u8": psnr(frame, target, channel="y"), "ssim_y_u8": ssim(frame, target, channel="y")}
                 if self.config.evaluate.niqe and niqe_available():
-                    with suppress(SatsrError):  # too small, or without texture: this frame has no NIQE
-                        row["niqe_y_u8"] = niqe(frame)
+                    row["niqe_y_u8"] = or_nan(niqe, frame)
             rows.append(row)
         return rows
 
