@@ -17,8 +17,8 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from satsr.config.recipe import ConfigOf
-from satsr.degrade import imresize
-from satsr.radiometry import Normalisation
+from satsr.degrade import shrink
+from satsr.radiometry import REFLECTANCE, Normalisation
 from satsr.scores import Scores
 from satsr.store.store import Scene, Store
 
@@ -130,12 +130,30 @@ class Paper(ABC, Generic[ConfigOf]):
     def given(self, scene: Scene) -> np.ndarray:
         """The images that an output enlarges, (T, h, w, C) float32 native values."""
 
+    def clear(self, scene: Scene) -> np.ndarray | None:
+        """Where :meth:`given` can be compared with, (T, h, w) bool; None if everywhere."""
+        return None
+
+    @property
+    def kernel(self) -> str:
+        """What :meth:`shrink` weights pixels with: a key of :data:`satsr.degrade.KERNELS`."""
+        return "cubic"
+
     def shrink(self, images: np.ndarray) -> np.ndarray:
         """The degradation between :meth:`reference` and :meth:`given`: (T, sH, sW, C) float32 to (T, h, w, C).
 
         The antialiased cubic (a = -0.5) unless the paper has another.
         """
-        return np.stack([imresize(image, 1 / self.config.convert.scale) for image in images])
+        convert = self.config.convert
+        return np.stack([shrink(image, convert.scale, self.kernel, convert.border) for image in images])
+
+    @property
+    def constraint(self) -> str:
+        """How a result is held to its input by default: a key of :data:`satsr.constraint.METHODS`.
+
+        Reflectances are, since they are measured on; 8-bit frames are not.
+        """
+        return "backprojection" if self.radiometry.native == REFLECTANCE else "none"
 
     @abstractmethod
     def pictures(self, scene: Scene, output: np.ndarray | None, role: str) -> np.ndarray:
@@ -181,5 +199,6 @@ class Paper(ABC, Generic[ConfigOf]):
             "bands": list(self.bands),
             "channels": len(self.bands) or 1,
             "smallest": self.config.convert.min_lr_px,
+            "constraint": {"method": self.constraint, "shrink": self.kernel},
             "citation": self.citation,
         }

@@ -8,7 +8,7 @@ from satsr.evaluate.page import write_pages
 from satsr.evaluate.verdict import load_claim, verdict
 from satsr.files import read_json, replacing, write_json
 from satsr.project import Places
-from satsr.scores import EXPORTED, Scores
+from satsr.scores import EXPORTED, Scores, bare
 from satsr.store.store import Store
 from satsr.train.weights import APPLICABLE, trained
 from steps.job import job
@@ -27,7 +27,7 @@ def run(paper: str, root: Path) -> None:
     methods = evaluation.methods()
     data = store.manifest["card"].get("name", "unknown")
     name = recipe.published_as or claim.method
-    outcome = verdict(claim, name, config.profile, data, methods, config.evaluate.tolerance_db)
+    outcome = verdict(claim, name, config.profile, data, bare(methods), config.evaluate.tolerance_db)
     with replacing(places.evaluation) as folder:
         folder.mkdir()
         write_pages(folder, recipe, places, evaluation, claim, outcome, data)

@@ -10,6 +10,7 @@ import numpy as np
 from torch import nn
 
 from satsr.errors import SatsrError
+from satsr.evaluate.radiometry import consistencies, variants
 from satsr.paper import Paper
 from satsr.progress import Bar
 from satsr.scores import BASELINE, Scores, mean
@@ -66,17 +67,22 @@ def measure(paper: Paper[Any], store: Store, networks: Mapping[str, nn.Module]) 
             sample = None
             for method in (BASELINE, *networks):
                 output = _output(paper, scene, networks.get(method))
-                rows = paper.score(scene, output)
-                result.frames += [
-                    {"scene": scene.id, "frame": frame, "method": method, **row} for frame, row in enumerate(rows)
-                ]
-                if index < paper.config.evaluate.panels:
-                    sample = sample or _sample(paper, scene, len(rows))
-                    _show(sample, method, paper.pictures(scene, output, method), rows)
+                for name, shown, written in variants(paper, scene, method, output):
+                    rows = _merged(paper.score(scene, shown), consistencies(paper, scene, written))
+                    result.frames += [
+                        {"scene": scene.id, "frame": frame, "method": name, **row} for frame, row in enumerate(rows)
+                    ]
+                    if index < paper.config.evaluate.panels:
+                        sample = sample or _sample(paper, scene, len(rows))
+                        _show(sample, name, paper.pictures(scene, shown, name), rows)
                 bar.advance(note=scene.id)
             if sample:
                 result.samples.append(sample)
     return result
+
+
+def _merged(rows: list[Scores], more: list[Scores]) -> list[Scores]:
+    return [{**row, **other} for row, other in zip(rows, more, strict=True)]
 
 
 def _output(paper: Paper[Any], scene: Scene, network: nn.Module | None) -> np.ndarray:

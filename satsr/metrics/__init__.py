@@ -3,10 +3,12 @@
 The conventions of the papers differ by several decibels (RGB or luma, cropped or not, rounded or not), so there is one
 function per convention and none that guesses: ``psnr``, ``ssim``, ``niqe``, ``shift_mae`` take uint8 images as they are
 shown; the ``*_float`` and library twins take floats and an explicit peak; ``cpsnr``, ``cssim``, ``probav_score`` search
-the shift, as Proba-V demands; ``sam`` compares spectra. All work per image in float64; averaging over frames, clips
+the shift, as Proba-V demands; ``sam`` compares spectra; ``consistency`` compares a result
+that was made small again with its input. All work per image in float64; averaging over frames, clips
 or scenes is the evaluation's business.
 """
 
+from satsr.metrics.consistency import consistency
 from satsr.metrics.naturalness import niqe, niqe_available
 from satsr.metrics.pixels import mae, mse, psnr, psnr_float, sam, shift_mae
 from satsr.metrics.registered import cpsnr, cssim, probav_score
@@ -26,6 +28,7 @@ __all__ = [
     "UNIFORM_7",
     "UNIFORM_11",
     "SsimWindow",
+    "consistency",
     "cpsnr",
     "cssim",
     "mae",

@@ -94,12 +94,16 @@ class ImagesetPaper(Paper[ConfigOf], Generic[ConfigOf]):
         clear_pixels = np.count_nonzero(qm, axis=(1, 2))
         return np.asarray(lr[clear_pixels == clear_pixels.max()].mean(axis=0)[None, ..., None], np.float32)
 
-    def shrink(self, images: np.ndarray) -> np.ndarray:
+    def clear(self, scene: Scene) -> np.ndarray:
+        """Where all of these views are clear."""
+        _, qm = read_views(scene)
+        clear_pixels = np.count_nonzero(qm, axis=(1, 2))
+        return np.asarray((qm[clear_pixels == clear_pixels.max()] != 0).all(axis=0)[None])
+
+    @property
+    def kernel(self) -> str:
         """The mean of the fine pixels in each coarse one: a detector's area."""
-        scale = self.config.convert.scale
-        count, height, width, bands = images.shape
-        blocks = images.reshape(count, height // scale, scale, width // scale, scale, bands)
-        return np.asarray(blocks.mean(axis=(2, 4)))
+        return "area"
 
     def pictures(self, scene: Scene, output: np.ndarray | None, role: str) -> np.ndarray:
         """One 8-bit picture, gray as RGB: the output, the reference, or the clearest view, all in the same stretch."""
