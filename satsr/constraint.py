@@ -1,16 +1,19 @@
 """Radiometry as a hard constraint: low frequencies of a result from its input, high ones from the network.
 
 A network may change the level of a surface, and one with a saturating normalisation must. Both constraints here put the
-input's level back, are linear, and touch the network's detail as little as they can:
+input's level back. They are linear and leave an output alone that is its input when it is made small again. With x the
+input, S the network's output, D the model's own degradation and E the cubic enlargement:
 
-``frequency``: S + G(U - S), with U the cubic enlargement of the input, S the network's output and G a Gaussian whose
-response is 0.5 at the Nyquist frequency of the input's grid, 1 / (2 scale) cycles a fine pixel (SEN2SR, Aybar et al.
-2025, "hard constraint", which multiplies by the filter in the Fourier domain; a blur does the same in windows).
+``frequency``: S + G E (x - D S), G a Gaussian whose response is 0.5 at the Nyquist frequency of the input's grid,
+1 / (2 scale) cycles a fine pixel. The filter is that of SEN2SR's hard constraint (Aybar et al. 2025), as a blur instead
+of a product in the Fourier domain, so that windows can have it. SEN2SR blurs the difference between the enlarged input
+and S; but an enlarged input lacks middle frequencies that a good S has, and they would be taken away: the difference is
+taken at low resolution instead.
 
-``backprojection``: S + E (D E)^-1 (x - D S), with x the input, D the model's own degradation and E the cubic
-enlargement. Made small again, the result *is* the input. It is where iterative back-projection, S <- S + E(x - D S),
-ends (Irani and Peleg 1991); D and E are products of an axis each, so the end is computed at once. E is all but a multiple of
-D's transpose, so where D made the input of the reference, the result comes nearer to it in the mean square.
+``backprojection``: S + E (D E)^-1 (x - D S). Made small again, the result *is* the input, noise and all. It is where
+iterative back-projection, S <- S + E (x - D S), ends (Irani and Peleg 1991); D and E are products of an axis each, so
+the end is computed at once. E is all but a multiple of D's transpose, so where D made the input of the reference, the
+result comes nearer to it in the mean square.
 """
 
 from collections.abc import Mapping
@@ -90,7 +93,7 @@ def parsed(described: Any, kind: str, reflectance: bool) -> Constraint:
     """
     if isinstance(described, Mapping):
         return Constraint(str(described.get("method", "none")), str(described.get("shrink", "cubic")))
-    return Constraint("backprojection" if reflectance and kind not in NO_INPUT else "none")
+    return Constraint(shrink="area") if kind in NO_INPUT else Constraint("frequency" if reflectance else "none")
 
 
 def constrained(fine: np.ndarray, coarse: np.ndarray, scale: int, constraint: Constraint) -> Float32:
@@ -114,12 +117,20 @@ def constrained(fine: np.ndarray, coarse: np.ndarray, scale: int, constraint: Co
             f"have {scale} times the rows and columns and the same bands."
         )
     fine, coarse = fine.astype(np.float32, copy=False), coarse.astype(np.float32, copy=False)
+    if constraint.method == "none":
+        return fine
+    missing = coarse - shrink(fine, scale, constraint.shrink)
     if constraint.method == "frequency":
-        return np.asarray(fine + blur(imresize(coarse, scale) - fine, WIDTH * scale), np.float32)
-    if constraint.method == "backprojection":
-        missing = solved(coarse - shrink(fine, scale, constraint.shrink), scale, constraint.shrink)
-        return np.asarray(fine + imresize(missing, scale), np.float32)
-    return fine
+        return np.asarray(fine + blur(imresize(missing, scale), WIDTH * scale), np.float32)
+    return np.asarray(fine + imresize(solved(missing, scale, constraint.shrink), scale), np.float32)
+
+
+def held(made: Float32, given: np.ndarray, scale: int, constraint: Constraint) -> Float32:
+    """The same for several images, (N, C, sH, sW) and (N, C, H, W), in place."""
+    for image, coarse in zip(made, given, strict=True):
+        done = constrained(np.moveaxis(image, 0, -1), np.moveaxis(coarse, 0, -1), scale, constraint)
+        image[:] = np.moveaxis(done, -1, 0)
+    return made
 
 
 def solved(image: Float32, scale: int, kernel: str) -> Float32:

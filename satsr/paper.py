@@ -153,7 +153,7 @@ class Paper(ABC, Generic[ConfigOf]):
 
         Reflectances are, since they are measured on; 8-bit frames are not.
         """
-        return "backprojection" if self.radiometry.native == REFLECTANCE else "none"
+        return "frequency" if self.radiometry.native == REFLECTANCE else "none"
 
     @abstractmethod
     def pictures(self, scene: Scene, output: np.ndarray | None, role: str) -> np.ndarray:

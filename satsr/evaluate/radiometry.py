@@ -61,4 +61,4 @@ def consistencies(paper: Paper[Any], scene: Scene, written: np.ndarray) -> list[
     masks = [None] * len(given) if clear is None else [*clear]
     small = paper.shrink(written)
     bands = paper.describe()["bands"]
-    return [consistency(*pair, bands, mask) for *pair, mask in zip(small, given, masks, strict=True)]
+    return [consistency(ours, theirs, bands, mask) for ours, theirs, mask in zip(small, given, masks, strict=True)]

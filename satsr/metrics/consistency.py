@@ -37,7 +37,11 @@ def consistency(
         SatsrError: not two finite float images (h, w, C) of one shape, or other numbers of names or of mask pixels.
     """
     first, second = float_pair(small, given)
-    if first.ndim != 3 or (bands and len(bands) != first.shape[2]) or (clear is not None and clear.shape != first.shape[:2]):
+    if (
+        first.ndim != 3
+        or (bands and len(bands) != first.shape[2])
+        or (clear is not None and clear.shape != first.shape[:2])
+    ):
         raise SatsrError(
             f"consistency compares images (h, w, C), found {first.shape} with {len(bands)} names of bands"
             f"{'' if clear is None else f' and a mask {clear.shape}'}: give the bands last, and one name for each."

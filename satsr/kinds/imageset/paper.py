@@ -14,7 +14,7 @@ import numpy.typing as npt
 from satsr.config.recipe import ConfigOf
 from satsr.degrade import probav_baseline
 from satsr.errors import SatsrError
-from satsr.kinds.imageset.views import clearest, select_by_coverage
+from satsr.kinds.imageset.views import clearest, mean_of_clearest, select_by_coverage
 from satsr.metrics import cpsnr, cssim, probav_score
 from satsr.paper import Paper
 from satsr.radiometry import Normalisation, normalisation
@@ -90,15 +90,12 @@ class ImagesetPaper(Paper[ConfigOf], Generic[ConfigOf]):
 
     def given(self, scene: Scene) -> np.ndarray:
         """The mean of the clearest views, whose enlargements are the baseline."""
-        lr, qm = read_views(scene)
-        clear_pixels = np.count_nonzero(qm, axis=(1, 2))
-        return np.asarray(lr[clear_pixels == clear_pixels.max()].mean(axis=0)[None, ..., None], np.float32)
+        mean, _ = mean_of_clearest(*read_views(scene))
+        return np.asarray(mean[None, ..., None], np.float32)
 
     def clear(self, scene: Scene) -> np.ndarray:
         """Where all of these views are clear."""
-        _, qm = read_views(scene)
-        clear_pixels = np.count_nonzero(qm, axis=(1, 2))
-        return np.asarray((qm[clear_pixels == clear_pixels.max()] != 0).all(axis=0)[None])
+        return mean_of_clearest(*read_views(scene))[1][None]
 
     @property
     def kernel(self) -> str:
