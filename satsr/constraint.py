@@ -32,8 +32,8 @@ from satsr.errors import SatsrError
 
 Float32 = npt.NDArray[np.float32]
 REACH = {"none": 0, "frequency": 4, "backprojection": 8}
-"""LR px beyond which a pixel of the input, or of the network's output, changes a result by less than a thousandth of
-the difference between them (tests/test_constraint.py)."""
+"""LR px beyond which a change of the input, or of the network's output, changes a result by less than a
+five-thousandth of it (tests/test_constraint.py)."""
 METHODS = tuple(REACH)
 NO_INPUT = ("imageset",)
 """Kinds of models whose results have no one input on their grid."""

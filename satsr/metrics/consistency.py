@@ -1,10 +1,10 @@
 """Whether a result keeps the radiometry of its input: made small again it should be the input.
 
-Convention: opensr-test's *consistency* (Aybar, Montero, Donike, Kalaitzis, Gomez-Chova 2024: A comprehensive benchmark for optical
-remote sensing image super-resolution), which degrades the super-resolved image to the input's grid and compares
-reflectance and spectral angle. Here the degradation is the model's own (:meth:`satsr.paper.Paper.shrink`), differences
-stay in native units, and each band has its own, because a bias of one band is a wrong colour. A bias has a sign (above 0
-the result is brighter than its input), so biases of several scenes can cancel in a mean; the RMSE does not.
+Convention: opensr-test's *consistency* (Aybar et al. 2024: A comprehensive benchmark for optical remote sensing image
+super-resolution), which degrades the super-resolved image to the input's grid and compares reflectance and spectral
+angle. Here the degradation is the model's own (:meth:`satsr.paper.Paper.shrink`), differences stay in native units, and
+each band has its own, because a bias of one band is a wrong colour. A bias has a sign (above 0 the result is brighter
+than its input), so biases of several scenes can cancel in a mean; the RMSE cannot.
 """
 
 from collections.abc import Sequence
@@ -37,11 +37,8 @@ def consistency(
         SatsrError: not two finite float images (h, w, C) of one shape, or other numbers of names or of mask pixels.
     """
     first, second = float_pair(small, given)
-    if (
-        first.ndim != 3
-        or (bands and len(bands) != first.shape[2])
-        or (clear is not None and clear.shape != first.shape[:2])
-    ):
+    named = not bands or len(bands) == first.shape[-1]
+    if first.ndim != 3 or not named or (clear is not None and clear.shape != first.shape[:2]):
         raise SatsrError(
             f"consistency compares images (h, w, C), found {first.shape} with {len(bands)} names of bands"
             f"{'' if clear is None else f' and a mask {clear.shape}'}: give the bands last, and one name for each."

@@ -62,8 +62,8 @@ def sentence(scores: dict[str, float], method: str, sampled: str) -> str:
         if name.startswith("consistency_bias_")
     ]
     return (
-        f"made small again the result differs from the input by {', '.join(biases)} (bias) and {scores['consistency_rmse']:.3g} "
-        f"(RMSE), in the input's own numbers, on {sampled}; constraint: {method}"
+        f"made small again the result differs from the input by {', '.join(biases)} (bias) and "
+        f"{scores['consistency_rmse']:.3g} (RMSE), in the input's own numbers, on {sampled}; constraint: {method}"
     )
 
 
