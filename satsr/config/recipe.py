@@ -94,6 +94,8 @@ class Gates(Section):
     """The gates that a model version passes before it may become champion.
 
     Gains are over the baseline and, where a limit is given, over the champion, if that was measured on the same data.
+    ``max_consistency_ratio`` is how many times as much as the baseline a result may differ from its input when it is made
+    small again (``consistency_rmse``): a ratio, since native units differ and bicubic is not quite consistent either.
     """
 
     min_gain_psnr_db: float = 0.0
@@ -101,6 +103,7 @@ class Gates(Section):
     min_champion_gain_psnr_db: float | None = None
     min_champion_gain_ssim: float | None = None
     max_abs_parity: float = Field(1e-4, gt=0)
+    max_consistency_ratio: float | None = Field(None, gt=0)
     max_megabytes: float | None = Field(None, gt=0)
     max_milliseconds: float | None = Field(None, gt=0)
 

@@ -102,6 +102,9 @@ FAMILIES = {
     "probav_score": ("Proba-V score", "", 4, -1),
     "l1": ("L1", "", 4, -1),
     "l2": ("L2", "", 5, -1),
+    "consistency_bias": ("bias", "", 2, 0),
+    "consistency_rmse": ("consistency RMSE", "", 2, -1),
+    "consistency_sam": ("consistency SAM", "°", 3, -1),
     "loss": ("loss", "", 4, -1),
 }
 

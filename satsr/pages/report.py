@@ -13,8 +13,10 @@ from satsr.files import replacing, write_text
 from satsr.pages import page
 from satsr.pages.chart import Points, line_chart, trend
 from satsr.pages.page import Image, metric
+from satsr.scores import PER_BAND
 
 FIRST, LAST = ("LR",), ("HR", "error")
+CONSISTENCY = "consistency_"
 HEAT_SHARE = 99.5
 """Per cent of the errors of a picture that the colour scale covers: single outliers do not darken the map."""
 
@@ -81,9 +83,10 @@ class Report:
 
     @property
     def gains(self) -> dict[str, tuple[float, float]]:
-        """Metric -> (ours, baseline), of the metrics that both have."""
+        """Metric -> (ours, baseline), of the metrics that both have; consistency has a table of its own."""
         ours, baseline = self.summary.get(self.ours, {}), self.summary.get(self.baseline, {})
-        return {name: (value, baseline[name]) for name, value in ours.items() if name in baseline}
+        known = [name for name in _without_consistency(ours) if name in baseline]
+        return {name: (ours[name], baseline[name]) for name in known}
 
 
 def write_report(path: Path, report: Report) -> None:
@@ -104,7 +107,11 @@ def write_report(path: Path, report: Report) -> None:
             heat_top=heat_top,
             picture_format=kept,
             timelines=[_timeline(timeline, report) for timeline in report.timelines],
-            summary=page.table([{"method": name, **values} for name, values in report.summary.items()], mark_best=True),
+            summary=page.table(
+                [{"method": name, **_without_consistency(values)} for name, values in report.summary.items()],
+                mark_best=True,
+            ),
+            consistency=_consistency(report),
             published=_published(report),
             scenes=_scenes(report),
             scenes_title=_scenes_title(report),
@@ -263,6 +270,24 @@ def _published(report: Report) -> page.Table | None:
     ours = {name: value for name, value in report.summary.get(report.ours, {}).items() if name in known}
     rows.append({"method": f"{report.ours} (this run)", **ours})
     return page.table(rows, strong=[len(rows) - 1])
+
+
+def _without_consistency(scores: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in scores.items() if not name.startswith(CONSISTENCY)}
+
+
+def _consistency(report: Report) -> page.Table | None:
+    """A row per method: over all bands first, then bias and RMSE of each band."""
+    rows = [
+        {"method": method, **{name: scores[name] for name in sorted(scores, key=_of_a_band) if CONSISTENCY in name}}
+        for method, scores in report.summary.items()
+        if any(name.startswith(CONSISTENCY) for name in scores)
+    ]
+    return page.table(rows) if rows else None
+
+
+def _of_a_band(name: str) -> bool:
+    return name.startswith(PER_BAND)
 
 
 def _scenes(report: Report) -> page.Table | None:

@@ -8,6 +8,8 @@ from typing import Any
 from satsr.config.recipe import Gates
 from satsr.scores import Scores
 
+CONSISTENCY = "consistency_rmse"
+
 
 @dataclass(frozen=True)
 class Gate:
@@ -44,6 +46,8 @@ def check(
     for metric, wanted in zip(decides, limits_of_champion, strict=True):
         if champion is not None and wanted is not None:
             gates.append(_gain("champion_gain", "the champion", metric, champion, ours, wanted))
+    if settings.max_consistency_ratio is not None:
+        gates.append(_consistent(baseline, ours, settings.max_consistency_ratio))
     parity = facts["parity_max_abs"]
     gates.append(
         Gate(
@@ -77,6 +81,19 @@ def _gain(name: str, other: str, metric: str, before: Scores, after: Scores, lim
         return Gate(f"{name}_{metric}", False, f"{metric} is missing or not finite")
     gain = second - first
     return Gate(f"{name}_{metric}", gain >= limit, f"{metric} gains {gain:+.4f} over {other}, needs {limit:+.4f}")
+
+
+def _consistent(baseline: Scores, ours: Scores, ratio: float) -> Gate:
+    """Whether a result, made small again, is about as near to its input as the baseline's is."""
+    first, second = baseline.get(CONSISTENCY), ours.get(CONSISTENCY)
+    if first is None or second is None or not (isfinite(first) and isfinite(second)):
+        return Gate("consistency", False, f"{CONSISTENCY} is missing or not finite")
+    return Gate(
+        "consistency",
+        second <= ratio * first,
+        f"made small again it differs from its input by {second:.2f} (RMSE, native units), bicubic by {first:.2f}, at "
+        f"most {ratio:.1f} times that",
+    )
 
 
 def passed(gates: Sequence[Gate]) -> bool:

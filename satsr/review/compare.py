@@ -23,7 +23,7 @@ from satsr.pages.report import Panel, panel_context
 from satsr.register import decisions
 from satsr.register.decisions import Version
 from satsr.register.registry import CHAMPION
-from satsr.scores import BASELINE, EXPORTED
+from satsr.scores import BASELINE, EXPORTED, PER_BAND
 from satsr.tracking.versions import parsed
 
 REFERENCES = "data.hr_sha256"
@@ -82,7 +82,8 @@ def common(versions: Sequence[Version]) -> list[str]:
                     "their metrics cannot be compared."
                 )
     measured = [name.removeprefix(f"{BASELINE}.") for name in first.tags if name.startswith(f"{BASELINE}.")]
-    shared = [name for name in measured if all(version.metric(name) is not None for version in versions)]
+    whole = [name for name in measured if not name.startswith(PER_BAND)]
+    shared = [name for name in whole if all(version.metric(name) is not None for version in versions)]
     if not shared:
         raise SatsrError(f"{' and '.join(map(label, versions))} have no metric in common: nothing to compare.")
     return sorted(shared, key=lambda name: ([*first.decides, name].index(name), name))

@@ -207,7 +207,8 @@ def test_the_consistency_of_frames_is_what_the_network_changed_and_has_gaps_wher
         difference = found.read()
         assert found.res == (1, 1) and found.dtypes[0] == "float32"
     # The tiny network begins with an empty memory and darkens a clip of three frames by a quarter, gaps or not.
-    assert np.isnan(difference[:, :5]).all() and np.abs(difference[:, 5:] + 25).max() < 1
+    # Beside a gap of five rows, two more depend on pixels that are not there.
+    assert np.isnan(difference[:, :7]).all() and np.abs(difference[:, 7:] + 25).max() < 1
 
 
 def test_a_clip_smaller_than_any_network_takes_is_extended_and_cut(tiny, tmp_path):
