@@ -1,5 +1,7 @@
 """The constraint puts the input's level back, to the pixel, and changes nothing that the input confirms."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 
@@ -17,9 +19,8 @@ def noise(*shape: int) -> np.ndarray:
 
 
 def every() -> pytest.MarkDecorator:
-    return pytest.mark.parametrize(
-        ("method", "scale", "kernel"), [(m, s, k) for m in HELD for s in SCALES for k in KERNELS]
-    )
+    cases = list(product(HELD, SCALES, KERNELS))
+    return pytest.mark.parametrize(("method", "scale", "kernel"), cases)
 
 
 @every()

@@ -142,7 +142,7 @@ def series_graph(path, scale=2, views=4):
     return save(path, nodes, initializers, inputs, describe("series", "normalise_10k", scale))
 
 
-def imageset_graph(path, scale=3):
+def imageset_graph(path, scale=3, **more):
     """The mean of the clear views at every pixel."""
     resize, scales = enlarge("mean", "sr", scale)
     nodes = [
@@ -155,7 +155,7 @@ def imageset_graph(path, scale=3):
     ]
     initializers = [constant("axis", [1], np.int64), constant("one", 1), scales]
     inputs = {"x": ["b", 9, "h", "w"], "quality": ["b", 9, "h", "w"]}
-    return save(path, nodes, initializers, inputs, describe("imageset", "probav", scale))
+    return save(path, nodes, initializers, inputs, describe("imageset", "probav", scale, **more))
 
 
 def residual_graph(path, scale=2):

@@ -94,7 +94,7 @@ class Gates(Section):
     """The gates that a model version passes before it may become champion.
 
     Gains are over the baseline and, where a limit is given, over the champion, if that was measured on the same data.
-    ``max_consistency_ratio`` is how many times as much as the baseline a result may differ from its input when it is made
+    ``max_consistency_ratio`` is how many times as much as the baseline a result may differ from its input when made
     small again (``consistency_rmse``): a ratio, since native units differ and bicubic is not quite consistent either.
     """
 

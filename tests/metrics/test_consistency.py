@@ -1,4 +1,4 @@
-"""Consistency says by how much a result, made small again, differs from its input: per band, with a sign, in its units."""
+"""Consistency says by how much a result, made small again, differs from its input: per band, signed, in its units."""
 
 import numpy as np
 import pytest

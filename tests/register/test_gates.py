@@ -36,6 +36,22 @@ def test_each_gate_fails_alone(ours: dict[str, float], facts: dict[str, object],
     assert failed(ours, **facts) == names
 
 
+def test_a_result_that_differs_from_its_input_by_far_more_than_the_baseline_fails() -> None:
+    held = GATES.model_copy(update={"max_consistency_ratio": 1.5})
+    better = {"psnr_rgb_u8": 31.0, "ssim_rgb_u8": 0.91}
+
+    def refused(found: dict[str, float]) -> list[str]:
+        gates = check(held, NAMES, BASELINE | {"consistency_rmse": 4.0}, better | found, FACTS)
+        assert "consistency" in [gate.name for gate in gates]
+        return [gate.sentence for gate in gates if not gate.passed]
+
+    assert refused({"consistency_rmse": 5.9}) == []
+    (sentence,) = refused({"consistency_rmse": 6.1})
+    assert "differs from its input by 6.10" in sentence and "bicubic by 4.00, at most 1.5 times" in sentence
+    for found in ({"consistency_rmse": float("nan")}, {}):
+        assert refused(found) == ["consistency_rmse is missing or not finite"]
+
+
 def test_the_gain_over_the_champion_counts_where_a_limit_is_given_and_there_is_a_champion() -> None:
     ours, champion = {"psnr_rgb_u8": 31.0, "ssim_rgb_u8": 0.91}, {"psnr_rgb_u8": 31.1, "ssim_rgb_u8": 0.90}
     strict = GATES.model_copy(update={"min_champion_gain_psnr_db": 0.0, "min_champion_gain_ssim": 0.0})
