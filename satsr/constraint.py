@@ -17,7 +17,7 @@ result comes nearer to it in the mean square.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import log, pi, sqrt
 from typing import Any
@@ -27,7 +27,7 @@ import numpy.typing as npt
 from scipy.sparse import csc_array
 from scipy.sparse.linalg import SuperLU, splu
 
-from satsr.degrade import KERNELS, axis_weights, blur, imresize, shrink
+from satsr.degrade import BORDERS, KERNELS, axis_weights, blur, imresize, shrink
 from satsr.errors import SatsrError
 
 Float32 = npt.NDArray[np.float32]
@@ -48,6 +48,7 @@ class Constraint:
     Attributes:
         method: one of :data:`METHODS`.
         shrink: what makes a result as small as the input, a key of :data:`satsr.degrade.KERNELS`.
+        border: of the cubic, one of :data:`satsr.degrade.BORDERS`.
 
     Raises:
         SatsrError: one of them is not known.
@@ -55,9 +56,12 @@ class Constraint:
 
     method: str = "none"
     shrink: str = "cubic"
+    border: str = "mirror"
 
     def __post_init__(self) -> None:
-        for word, known, found in (("method", METHODS, self.method), ("shrink", KERNELS, self.shrink)):
+        known_words = {"method": METHODS, "shrink": tuple(KERNELS), "border": BORDERS}
+        for word, known in known_words.items():
+            found = getattr(self, word)
             if found not in known:
                 raise SatsrError(f"the {word} of a constraint must be one of {', '.join(known)}, found {found!r}.")
 
@@ -65,6 +69,10 @@ class Constraint:
     def reach(self) -> int:
         """LR px by which windows must overlap more than without it, on each side."""
         return REACH[self.method]
+
+    def small(self, fine: np.ndarray, scale: int) -> np.ndarray:
+        """A result (sH, sW, C) made as small as its input, (H, W, C)."""
+        return shrink(fine, scale, self.shrink, self.border)
 
 
 def require_offered(method: str, kind: str) -> None:
@@ -84,16 +92,19 @@ def parsed(described: Any, kind: str, reflectance: bool) -> Constraint:
     """The constraint of a model's description; where that says nothing, reflectances are held to their input.
 
     Args:
-        described: the description's entry ``constraint`` (``method``, ``shrink``), or None.
+        described: the description's entry ``constraint`` (``method``, ``shrink``, ``border``), or None.
         kind: of the model.
         reflectance: whether its native values are reflectances.
 
     Raises:
-        SatsrError: an unknown method or shrink.
+        SatsrError: an unknown method, shrink or border.
     """
-    if isinstance(described, Mapping):
-        return Constraint(str(described.get("method", "none")), str(described.get("shrink", "cubic")))
-    return Constraint(shrink="area") if kind in NO_INPUT else Constraint("frequency" if reflectance else "none")
+    unregistered = kind in NO_INPUT
+    default = Constraint(
+        "frequency" if reflectance and not unregistered else "none", "area" if unregistered else "cubic"
+    )
+    said = described if isinstance(described, Mapping) else {}
+    return replace(default, **{word: str(said[word]) for word in ("method", "shrink", "border") if word in said})
 
 
 def constrained(fine: np.ndarray, coarse: np.ndarray, scale: int, constraint: Constraint) -> Float32:
@@ -119,10 +130,10 @@ def constrained(fine: np.ndarray, coarse: np.ndarray, scale: int, constraint: Co
     fine, coarse = fine.astype(np.float32, copy=False), coarse.astype(np.float32, copy=False)
     if constraint.method == "none":
         return fine
-    missing = coarse - shrink(fine, scale, constraint.shrink)
+    missing = coarse - constraint.small(fine, scale)
     if constraint.method == "frequency":
         return np.asarray(fine + blur(imresize(missing, scale), WIDTH * scale), np.float32)
-    return np.asarray(fine + imresize(solved(missing, scale, constraint.shrink), scale), np.float32)
+    return np.asarray(fine + imresize(solved(missing, scale, constraint), scale), np.float32)
 
 
 def held(made: Float32, given: np.ndarray, scale: int, constraint: Constraint) -> Float32:
@@ -133,17 +144,18 @@ def held(made: Float32, given: np.ndarray, scale: int, constraint: Constraint) -
     return made
 
 
-def solved(image: Float32, scale: int, kernel: str) -> Float32:
+def solved(image: Float32, scale: int, constraint: Constraint) -> Float32:
     """What, enlarged and made small again, is ``image`` (H, W, C)."""
-    rows = _axis(image.shape[0], scale, kernel).solve(image.reshape(len(image), -1).astype(np.float64))
+    way = scale, constraint.shrink, constraint.border
+    rows = _axis(image.shape[0], *way).solve(image.reshape(len(image), -1).astype(np.float64))
     columns = rows.reshape(image.shape).swapaxes(0, 1)
-    done = _axis(image.shape[1], scale, kernel).solve(columns.reshape(len(columns), -1))
+    done = _axis(image.shape[1], *way).solve(columns.reshape(len(columns), -1))
     return np.ascontiguousarray(done.reshape(columns.shape).swapaxes(0, 1), np.float32)
 
 
 @lru_cache(maxsize=64)
-def _axis(size: int, scale: int, kernel: str) -> SuperLU:
+def _axis(size: int, scale: int, kernel: str, border: str) -> SuperLU:
     """One axis enlarged and made small again, (size, size) with few diagonals, ready to be solved."""
-    border = "mirror" if kernel == "cubic" else "cut"
+    border = border if kernel == "cubic" else "cut"
     down = axis_weights(size * scale, 1 / scale, border, "float64", kernel)
     return splu(csc_array(down @ axis_weights(size, float(scale), "mirror", "float64")))

@@ -9,6 +9,7 @@ can be set stands apart (``pipelines/configs/<paper>.py``), and so do the publis
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 import numpy as np
@@ -17,7 +18,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from satsr.config.recipe import ConfigOf
-from satsr.degrade import shrink
+from satsr.constraint import Constraint
 from satsr.radiometry import REFLECTANCE, Normalisation
 from satsr.scores import Scores
 from satsr.store.store import Scene, Store
@@ -144,8 +145,7 @@ class Paper(ABC, Generic[ConfigOf]):
 
         The antialiased cubic (a = -0.5) unless the paper has another.
         """
-        convert = self.config.convert
-        return np.stack([shrink(image, convert.scale, self.kernel, convert.border) for image in images])
+        return np.stack([self.hold().small(image, self.config.convert.scale) for image in images])
 
     @property
     def constraint(self) -> str:
@@ -154,6 +154,10 @@ class Paper(ABC, Generic[ConfigOf]):
         Reflectances are, since they are measured on; 8-bit frames are not.
         """
         return "frequency" if self.radiometry.native == REFLECTANCE else "none"
+
+    def hold(self, method: str | None = None) -> Constraint:
+        """That constraint, or another one, with the paper's own degradation."""
+        return Constraint(method or self.constraint, self.kernel, self.config.convert.border)
 
     @abstractmethod
     def pictures(self, scene: Scene, output: np.ndarray | None, role: str) -> np.ndarray:
@@ -199,6 +203,6 @@ class Paper(ABC, Generic[ConfigOf]):
             "bands": list(self.bands),
             "channels": len(self.bands) or 1,
             "smallest": self.config.convert.min_lr_px,
-            "constraint": {"method": self.constraint, "shrink": self.kernel},
+            "constraint": asdict(self.hold()),
             "citation": self.citation,
         }

@@ -114,6 +114,13 @@ def test_bright_sand_keeps_the_level_that_the_stretch_cuts_off() -> None:
         assert found.min() > 4900
 
 
+def test_backprojection_knows_the_border_of_the_cubic() -> None:
+    fine, coarse = noise(48, 40, 1), noise(12, 10, 1)
+    found = constrained(fine, coarse, 4, Constraint("backprojection", "cubic", "replicate"))
+    assert np.abs(shrink(found, 4, "cubic", "replicate") - coarse).max() < 0.01
+    assert np.abs(shrink(found, 4, "cubic", "mirror") - coarse).max() > 1
+
+
 def test_what_does_not_fit_gets_a_sentence() -> None:
     with pytest.raises(SatsrError, match="4 times the rows"):
         constrained(noise(8, 8, 3), noise(2, 3, 3), 4, Constraint("frequency"))

@@ -37,7 +37,7 @@ def variants(
         yield method, *plain
         return
     default = paper.constraint
-    held = held_to_input(paper, scene, output, Constraint(MEASURED if default == "none" else default, paper.kernel))
+    held = held_to_input(paper, scene, output, paper.hold(MEASURED if default == "none" else default))
     yield EXPORTED, *(plain if default == "none" else held)
     yield (CONSTRAINED, *held) if default == "none" else (UNCONSTRAINED, *plain)
 

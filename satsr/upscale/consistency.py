@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 from rasterio.windows import Window
 
-from satsr.degrade import shrink
 from satsr.exported.model import Model
 from satsr.imagery.gdal import opened
 from satsr.imagery.raster import Raster, Strip
@@ -27,9 +26,9 @@ STRIP = 64
 MARGIN = 4  # LR px; every degradation reaches over two
 
 
-def small_again(fine: np.ndarray, scale: int, kernel: str) -> Float32:
-    """A result (C, sh, sw) made small again, (C, h, w); NaN spreads as far as the kernel reaches."""
-    small = shrink(np.moveaxis(fine, 0, -1).astype(np.float32, copy=False), scale, kernel)
+def small_again(model: Model, fine: np.ndarray) -> Float32:
+    """A result (C, sh, sw) made small again, (C, h, w); NaN spreads as far as the degradation reaches."""
+    small = model.facts.constraint.small(np.moveaxis(fine, 0, -1).astype(np.float32, copy=False), model.scale)
     return np.asarray(np.moveaxis(small, -1, 0), np.float32)
 
 
@@ -95,8 +94,7 @@ def of_frames(model: Model, clip: frames.Clip, folder: Path) -> tuple[dict[str, 
         folder: of the finished frames.
     """
     places = sorted({0} if clip.per_second else {0, len(clip) // 2, len(clip) - 1})
-    kernel = model.facts.constraint.shrink
-    pairs = [(small_again(frame(folder, clip, place), model.scale, kernel), clip.load(place)) for place in places]
+    pairs = [(small_again(model, frame(folder, clip, place)), clip.load(place)) for place in places]
     return measured(pairs, model.bands), f"{len(places)} sampled frame{'s' if len(places) > 1 else ''}"
 
 
@@ -135,14 +133,13 @@ def _strips(model: Model, scene: Raster, fine: Any) -> Iterator[Float32]:
         bottom = min(top + STRIP, scene.height)
         first, last = max(top - MARGIN, 0), min(bottom + MARGIN, scene.height)
         values = _read(fine, Window(0, first, scene.width, last - first), model.scale)
-        small = small_again(values, model.scale, model.facts.constraint.shrink)
+        small = small_again(model, values)
         yield difference(small[:, top - first : bottom - first], scene.read(top, bottom - top))
 
 
 def _part(fine: Any, window: Window, model: Model) -> Float32:
     """A window of the model's bands, made small again."""
-    values = _read(fine, window, model.scale)[: model.channels]
-    return small_again(values, model.scale, model.facts.constraint.shrink)
+    return small_again(model, _read(fine, window, model.scale)[: model.channels])
 
 
 def _inner(model: Model, scene: Raster, window: Window, strip: Strip, small: Float32) -> Pair:

@@ -239,7 +239,7 @@ def _consistency(model: Model, sets: Sequence[tuple[Path, str]], made: Path) -> 
     pairs = []
     for folder, name in (sets[place] for place in places):
         mean, clear = mean_of_clearest(*_views(folder))
-        small = consistency.small_again(read_image(made / f"{name}.png")[None], model.scale, "area")
+        small = consistency.small_again(model, read_image(made / f"{name}.png")[None])
         pairs.append((small, Strip(mean[None], clear[None])))
     return consistency.measured(pairs), f"{len(places)} sampled image set{'s' if len(places) > 1 else ''}"
 

@@ -109,8 +109,7 @@ def write_maps(model: Model, clip: frames.Clip, folder: Path, target: Path) -> N
     with replacing(target) as temporary:
         temporary.mkdir()
         for index in track(range(len(clip)), "consistency", len(clip)):
-            fine = consistency.frame(folder, clip, index)
-            small = consistency.small_again(fine, model.scale, model.facts.constraint.shrink)
+            small = consistency.small_again(model, consistency.frame(folder, clip, index))
             found = consistency.difference(small, clip.load(index))
             with clip.scenes[index] if clip.scenes else nullcontext() as scene:
                 frames.write_frame(temporary / clip.names[index], found, scene, 1, float("nan"))

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from satsr.constraint import Constraint
 from satsr.evaluate.measure import measure
 from satsr.evaluate.radiometry import consistencies, held_to_input, variants
 from satsr.scores import bare
@@ -53,7 +52,7 @@ def test_backprojection_makes_any_output_consistent_but_for_the_rounding(cases: 
     paper, store = cases(kind)
     (scene,) = store.scenes("val")
     output = paper.baseline(scene).astype(np.float32) * np.float32(0.7)
-    _, native = held_to_input(paper, scene, output, Constraint("backprojection", paper.kernel))
+    _, native = held_to_input(paper, scene, output, paper.hold("backprojection"))
     assert all(row["consistency_rmse"] < 0.1 for row in consistencies(paper, scene, native))
 
 

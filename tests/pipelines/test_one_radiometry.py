@@ -13,7 +13,6 @@ from models.shared.weights import save_weights
 from satsr import load
 from satsr.config.recipe import resolved
 from satsr.config.resolve import merged
-from satsr.constraint import Constraint
 from satsr.degrade import to_native
 from satsr.evaluate.radiometry import variants
 from satsr.paper import Paper
@@ -128,7 +127,7 @@ def test_an_applied_model_gives_what_was_measured(case: tuple[Paper[Any], Store,
     default = model(frames, **days)
     np.testing.assert_array_equal(default, methods[EXPORTED].reshape(default.shape))
     assert np.array_equal(default, found) is (paper.constraint == "none")
-    assert model.facts.constraint == Constraint(paper.constraint, paper.kernel)
+    assert model.facts.constraint == paper.hold()
 
 
 def test_the_description_says_which_values_were_trained_on(case: tuple[Paper[Any], Store, Path]) -> None:
