@@ -1,6 +1,8 @@
 """How low-resolution images are made and enlarged: the antialiased cubic, blur, noise, and rounding done once."""
 
+from collections.abc import Callable, Mapping
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Literal
 
 import cv2
@@ -11,14 +13,14 @@ from scipy.special import erf
 
 from satsr.errors import SatsrError
 
-BORDERS = ("mirror", "replicate")
+BORDERS = ("mirror", "replicate", "cut")
 PROBAV_PEAK = 65535.0
 """Digital number that counts as 1 in Proba-V's files of 16 bits."""
 PROBAV_SATURATED = 16383
 """The largest digital number of 14 bits."""
 
 
-def imresize(image: np.ndarray, scale: float, border: str = "mirror") -> np.ndarray:
+def imresize(image: np.ndarray, scale: float, border: str = "mirror", kernel: str = "cubic") -> np.ndarray:
     """Resizes by the cubic of Keys (a = -0.5) on the half-pixel grid, stretched by 1 / scale when shrinking.
 
     MATLAB's ``imresize(..., "bicubic")``, which made the published low-resolution images: weights normalised, output of
@@ -28,29 +30,53 @@ def imresize(image: np.ndarray, scale: float, border: str = "mirror") -> np.ndar
     Args:
         image: (H, W) or (H, W, C), any number of bands, integer or float.
         scale: output side / input side, for instance 0.25 or 4.
-        border: "mirror" repeats the edge pixel as the first of the reflection, "replicate" repeats it throughout.
+        border: "mirror" repeats the edge pixel as the first of the reflection, "replicate" repeats it throughout, "cut"
+            gives the weights of what lies outside to what lies inside.
+        kernel: "cubic", or a key of :data:`KERNELS`.
 
     Returns:
         float32 for float32 input, else float64; not clipped.
 
     Raises:
-        SatsrError: no image, a scale that is not positive, or an unknown border.
+        SatsrError: no image, a scale that is not positive, or an unknown border or kernel.
     """
     _require_image(image)
     if not np.isfinite(scale) or scale <= 0:
         raise SatsrError(f"the scale of a resize must be a positive number, found {scale}.")
-    if border not in BORDERS:
-        raise SatsrError(f'the border of a resize must be one of {", ".join(BORDERS)}, found "{border}".')
+    for word, known, found in (("border", BORDERS, border), ("kernel", KERNELS, kernel)):
+        if found not in known:
+            raise SatsrError(f'the {word} of a resize must be one of {", ".join(known)}, found "{found}".')
     dtype = "float32" if image.dtype == np.float32 else "float64"
     height, width = image.shape[:2]
     bands = image.shape[2] if image.ndim == 3 else 1
-    vertical = _weights(height, float(scale), border, dtype)
-    horizontal = _weights(width, float(scale), border, dtype)
+    vertical = axis_weights(height, float(scale), border, dtype, kernel)
+    horizontal = axis_weights(width, float(scale), border, dtype, kernel)
     rows = vertical @ image.reshape(height, width * bands).astype(dtype, copy=False)
     # The second pass wants the columns first; by then the array is small when shrinking.
     columns = rows.reshape(-1, width, bands).swapaxes(0, 1).reshape(width, -1)
     result = (horizontal @ columns).reshape(horizontal.shape[0], vertical.shape[0], bands).swapaxes(0, 1)
     return np.ascontiguousarray(result.reshape(*result.shape[:2], *image.shape[2:]))
+
+
+def shrink(image: np.ndarray, scale: int, kernel: str = "cubic", border: str = "mirror") -> np.ndarray:
+    """An image made ``scale`` times smaller by a kernel with antialiasing.
+
+    "cubic" is :func:`imresize`, "area" the mean of the fine pixels in each coarse one, and "bilinear" is torch's
+    ``interpolate(mode="bilinear", antialias=True)``, which looks at nothing outside the image.
+
+    Args:
+        image: (H, W) or (H, W, C), any number of bands, integer or float.
+        scale: how many times smaller, a whole number.
+        kernel: a key of :data:`KERNELS`.
+        border: of the cubic, as for ``imresize``.
+
+    Returns:
+        float32 for float32 input, else float64; not clipped.
+
+    Raises:
+        SatsrError: no image, or an unknown kernel or border.
+    """
+    return imresize(image, 1 / scale, border if kernel == "cubic" else "cut", kernel)
 
 
 def to_native(image: np.ndarray, dtype: npt.DTypeLike, ties: Literal["up", "even"] = "up") -> np.ndarray:
@@ -271,16 +297,28 @@ def _keys(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.where(x <= 1, near, np.where(x < 2, far, 0.0))
 
 
+KERNELS: Mapping[str, Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]] = MappingProxyType(
+    {
+        "cubic": _keys,
+        "bilinear": lambda x: np.maximum(1 - np.abs(x), 0),
+        "area": lambda x: np.asarray(np.abs(x) < 0.5, np.float64),
+    }
+)
+"""What an image is made small with, stretched by the scale: Keys' cubic, a triangle, the mean of a detector's area."""
+
+
 @lru_cache(maxsize=64)
-def _weights(size: int, scale: float, border: str, dtype: str) -> csr_array:
-    """The resize of one axis as a sparse matrix (ceil(size * scale), size)."""
+def axis_weights(size: int, scale: float, border: str, dtype: str, kernel: str = "cubic") -> csr_array:
+    """The resize of one axis, as :func:`imresize` does it, as a sparse matrix (ceil(size * scale), size)."""
     # 1e-9: a product such as 30 * 0.1 lies just above the whole number that is meant.
     length = max(1, int(np.ceil(size * scale - 1e-9)))
     stretch = min(scale, 1.0)
     reach = 2 / stretch
     centres = (np.arange(length) + 0.5) / scale - 0.5
     taps = np.floor(centres - reach)[:, None] + np.arange(int(np.ceil(2 * reach)) + 2)
-    values = _keys((centres[:, None] - taps) * stretch)
+    values = KERNELS[kernel]((centres[:, None] - taps) * stretch)
+    if border == "cut":
+        values[(taps < 0) | (taps >= size)] = 0
     values /= values.sum(axis=1, keepdims=True)
     columns = taps.astype(np.int64)
     if border == "mirror":

@@ -9,6 +9,7 @@ can be set stands apart (``pipelines/configs/<paper>.py``), and so do the publis
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 import numpy as np
@@ -17,9 +18,9 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from satsr.config.recipe import ConfigOf
-from satsr.degrade import imresize
+from satsr.constraint import Constraint
 from satsr.errors import SatsrError
-from satsr.radiometry import Normalisation
+from satsr.radiometry import REFLECTANCE, Normalisation
 from satsr.scores import Scores
 from satsr.store.store import Scene, Store
 
@@ -142,12 +143,33 @@ class Paper(ABC, Generic[ConfigOf]):
     def given(self, scene: Scene) -> np.ndarray:
         """The images that an output enlarges, (T, h, w, C) float32 native values."""
 
+    def clear(self, scene: Scene) -> np.ndarray | None:
+        """Where :meth:`given` can be compared with, (T, h, w) bool; None if everywhere."""
+        return None
+
+    @property
+    def kernel(self) -> str:
+        """What :meth:`shrink` weights pixels with: a key of :data:`satsr.degrade.KERNELS`."""
+        return "cubic"
+
     def shrink(self, images: np.ndarray) -> np.ndarray:
         """The degradation between :meth:`reference` and :meth:`given`: (T, sH, sW, C) float32 to (T, h, w, C).
 
         The antialiased cubic (a = -0.5) unless the paper has another.
         """
-        return np.stack([imresize(image, 1 / self.config.convert.scale) for image in images])
+        return np.stack([self.hold().small(image, self.config.convert.scale) for image in images])
+
+    @property
+    def constraint(self) -> str:
+        """How a result is held to its input by default: a key of :data:`satsr.constraint.METHODS`.
+
+        Reflectances are, since they are measured on; 8-bit frames are not.
+        """
+        return "frequency" if self.radiometry.native == REFLECTANCE else "none"
+
+    def hold(self, method: str | None = None) -> Constraint:
+        """That constraint, or another one, with the paper's own degradation."""
+        return Constraint(method or self.constraint, self.kernel, self.config.convert.border)
 
     def clear_in_reference(self, scene: Scene, reference: np.ndarray) -> np.ndarray:
         """Where :meth:`reference` can be compared with, bool (T, H, W): everywhere unless the data say otherwise."""
@@ -215,5 +237,6 @@ class Paper(ABC, Generic[ConfigOf]):
             "bands": list(self.bands),
             "channels": len(self.bands) or 1,
             "smallest": self.config.convert.min_lr_px,
+            "constraint": asdict(self.hold()),
             "citation": self.citation,
         }

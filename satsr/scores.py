@@ -11,7 +11,13 @@ Scores = dict[str, float]
 BASELINE = "bicubic"
 """The method without a network."""
 EXPORTED = "ema"
-"""Role of the weights that are exported, and so the one that is judged."""
+"""Role of the weights that are exported, applied as they are by default, and so the one that is judged."""
+UNCONSTRAINED = "ema_unconstrained"
+"""The same without the constraint, where it is applied by default: what a published figure is compared with."""
+CONSTRAINED = "ema_constrained"
+"""The same with the constraint, where it is not applied by default."""
+PER_BAND = ("consistency_bias_", "consistency_rmse_")
+"""Metrics of single bands, which tables of all metrics leave to a table of their own."""
 FEW = 10
 """Fewer scenes than these make an interval a rough one, and pages say so."""
 
@@ -20,7 +26,7 @@ HIGHER = ("psnr", "cpsnr", "ssim", "cssim", "uiqi", "q2n", "opensr_synthesis", "
 LOWER = (
     *("niqe", "sam", "lpips", "shift_mae", "mae", "mse", "rmse", "probav_score", "l1", "l2", "loss"),
     *("ergas", "frc_period", "warping_error", "opensr_reflectance", "opensr_spectral", "opensr_spatial"),
-    *("opensr_omission", "opensr_hallucination"),
+    *("opensr_omission", "opensr_hallucination", "consistency_rmse", "consistency_sam"),
 )
 """First words of the names of metrics of which less is better."""
 
@@ -55,6 +61,11 @@ class Interval:
         if self.low is None or self.high is None:
             return 0
         return (self.low > 0) - (self.high < 0)
+
+
+def unheld(methods: Mapping[str, Scores]) -> dict[str, Scores]:
+    """The methods as a published figure is compared with them: the network's own output, without a constraint."""
+    return {**methods, EXPORTED: methods.get(UNCONSTRAINED, methods[EXPORTED])}
 
 
 def mean(rows: Sequence[Scores]) -> Scores:

@@ -15,7 +15,7 @@ from satsr.evaluate.page import write_pages
 from satsr.evaluate.verdict import Verdict, verdict
 from satsr.files import read_json, replacing, write_json
 from satsr.project import Places
-from satsr.scores import EXPORTED, Scores
+from satsr.scores import EXPORTED, Scores, unheld
 from satsr.store.fingerprint import references_sha256
 from satsr.store.store import Store
 from satsr.train.devices import device
@@ -63,9 +63,9 @@ def run(paper: str, root: Path) -> None:
 def judged(work: Job, claim: Claim, store: Store, evaluation: Evaluation) -> Verdict:
     """The verdict on what was published of this configuration."""
     name = work.paper.published_as or claim.method
-    scenes = evaluation.scenes()
+    scenes = {scene: unheld(methods) for scene, methods in evaluation.scenes().items()}
     found = conditions(claim, made(work, claim.profile(name), store, len(scenes)))
-    return verdict(claim, name, found, evaluation.methods(), scenes, evaluation.spans())
+    return verdict(claim, name, found, unheld(evaluation.methods()), scenes, evaluation.spans())
 
 
 def made(work: Job, profile: str, store: Store, scenes: int) -> Run:

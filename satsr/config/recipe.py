@@ -115,6 +115,8 @@ class Gates(Section):
 
     Gains are over the baseline and, where a limit is given, over the champion, if that was measured on the same data. A
     limit holds for the lower end of the gain's 95 % interval; null in a profile takes the gate away.
+    ``max_consistency_ratio`` is how many times as much as the baseline a result may differ from its input when made
+    small again (``consistency_rmse``): a ratio, since native units differ and bicubic is not quite consistent either.
     """
 
     min_gain_psnr_db: float | None = 0.0
@@ -122,6 +124,7 @@ class Gates(Section):
     min_champion_gain_psnr_db: float | None = None
     min_champion_gain_ssim: float | None = None
     max_abs_parity: float = Field(1e-4, gt=0)
+    max_consistency_ratio: float | None = Field(None, gt=0)
     max_megabytes: float | None = Field(None, gt=0)
     max_milliseconds: float | None = Field(None, gt=0)
 

@@ -13,9 +13,10 @@ from torch import nn
 from satsr.errors import SatsrError
 from satsr.evaluate import intervals
 from satsr.evaluate.further import Further, chosen, shared
+from satsr.evaluate.radiometry import consistencies, variants
 from satsr.paper import Paper
 from satsr.progress import Bar
-from satsr.scores import BASELINE, EXPORTED, Interval, Scores, complete, paired
+from satsr.scores import BASELINE, EXPORTED, Interval, Scores, complete, paired, unheld
 from satsr.store.store import Scene, Store
 
 PLACE = ("scene", "frame", "method")
@@ -98,8 +99,8 @@ class Evaluation:
         return intervals.gains(before, after)
 
     def spans(self) -> dict[str, tuple[float, float]]:
-        """The interval of the exported network's mean over the scenes, of the metrics that have one."""
-        scenes = {scene: methods[EXPORTED] for scene, methods in self.scenes().items()}
+        """The interval of the exported network's own mean over the scenes, of the metrics that have one."""
+        scenes = {scene: unheld(methods)[EXPORTED] for scene, methods in self.scenes().items()}
         names = dict.fromkeys(name for scores in scenes.values() for name in scores)
         found = {name: _span({key: row[name] for key, row in scenes.items() if name in row}) for name in names}
         return {name: span for name, span in found.items() if span is not None}
@@ -142,15 +143,17 @@ def measure(paper: Paper[Any], store: Store, networks: Mapping[str, nn.Module]) 
             more: dict[str, list[Scores]] = {}
             for method in (BASELINE, *networks):
                 twin = twins.get(method)
-                if twin is None:
-                    output = _output(paper, scene, networks.get(method))
-                    outputs[method], rows[method] = output, paper.score(scene, output)
-                    more[method] = further.score(output)
-                else:
-                    output, rows[method], more[method] = outputs[twin], rows[twin], more[twin]
-                if index < paper.config.evaluate.panels:
-                    sample = sample or _sample(paper, scene, len(rows[method]))
-                    _show(sample, method, paper.pictures(scene, output, method), rows[method])
+                output = _output(paper, scene, networks.get(method)) if twin is None else outputs[twin]
+                outputs[method] = output
+                for name, shown, written in variants(paper, scene, method, output):
+                    if twin is not None and shown is output:
+                        rows[name], more[name] = rows[twin], more[twin]
+                    else:
+                        rows[name] = _merged(paper.score(scene, shown), consistencies(paper, scene, written))
+                        more[name] = further.score(shown)
+                    if index < paper.config.evaluate.panels:
+                        sample = sample or _sample(paper, scene, len(rows[name]))
+                        _show(sample, name, paper.pictures(scene, shown, name), rows[name])
                 bar.advance(note=scene.id)
             result.add(scene.id, rows, shared(more), further.reasons)
             if sample:
@@ -187,6 +190,10 @@ def _left_out(name: str, scenes: Mapping[str, list[dict[str, Scores]]]) -> str:
         f"{name} is infinite or has no value for a method on {', '.join(short[:SHOWN])}{more} (in brackets: frames): "
         f"these frames are left out for all methods, and the means are over {over}."
     )
+
+
+def _merged(rows: list[Scores], more: list[Scores]) -> list[Scores]:
+    return [{**row, **other} for row, other in zip(rows, more, strict=True)]
 
 
 def _output(paper: Paper[Any], scene: Scene, network: nn.Module | None) -> np.ndarray:

@@ -13,10 +13,18 @@ from satsr.imagery.images import write_png
 from satsr.pages.report import Panel, Report, Timeline, before_after_png, write_report
 from satsr.paper import Paper
 from satsr.project import Places
-from satsr.scores import BASELINE, EXPORTED
+from satsr.scores import BASELINE, CONSTRAINED, EXPORTED, UNCONSTRAINED
 from satsr.tracking import manifest
 
-LABELS = {"lr": "LR", "hr": "HR", BASELINE: BASELINE, "network": "network", EXPORTED: "ours"}
+LABELS = {
+    "lr": "LR",
+    "hr": "HR",
+    BASELINE: BASELINE,
+    "network": "network",
+    EXPORTED: "ours",
+    CONSTRAINED: "ours, constrained",
+    UNCONSTRAINED: "ours, unconstrained",
+}
 SHOWN = ("lr", BASELINE, EXPORTED, "hr")
 
 

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from satsr.constraint import Constraint, parsed
 from satsr.errors import SatsrError
-from satsr.radiometry import Normalisation, normalisation
+from satsr.radiometry import REFLECTANCE, Normalisation, normalisation
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class Facts:
         smallest: height and width below which images are extended by reflection.
         channels: of one image where the file does not show it (weights without a graph).
         dates: the most dates of a series that are used.
+        constraint: how results are held to their input by default (:mod:`satsr.constraint`).
         raw: the whole description.
     """
 
@@ -74,12 +76,13 @@ class Facts:
     smallest: int = SMALLEST
     channels: int = 3
     dates: int = 8
+    constraint: Constraint = field(default_factory=Constraint)
     raw: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def reflectance(self) -> bool:
         """Whether native values are reflectance times 10000, as in Sentinel-2 products."""
-        return self.normalisation.native[1] == 10000
+        return self.normalisation.native == REFLECTANCE
 
 
 def parse(description: Mapping[str, Any], where: str) -> Facts:
@@ -100,16 +103,18 @@ def parse(description: Mapping[str, Any], where: str) -> Facts:
         raise SatsrError(f"{where} is a model of the kind {kind!r}; those that can be applied are {', '.join(KINDS)}.")
     if not isinstance(scale, int) or scale < 1:
         raise SatsrError(f"the scale in the description of {where} must be a whole number, found {scale!r}.")
+    stretch = normalisation(str(description["normalisation"]))
     return Facts(
         paper=str(description["paper"]),
         kind=kind,
-        normalisation=normalisation(str(description["normalisation"])),
+        normalisation=stretch,
         scale=scale,
         citation=str(description.get("citation", "")),
         bands=tuple(description.get("bands", ())),
         smallest=int(description.get("smallest", SMALLEST)),
         channels=int(description.get("channels", 1 if kind == "imageset" else 3)),
         dates=int(description.get("dates", 8)),
+        constraint=parsed(description.get("constraint"), kind, stretch.native == REFLECTANCE),
         raw=dict(description),
     )
 

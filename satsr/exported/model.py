@@ -5,13 +5,15 @@
 >>> sr = model(frames)
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from satsr.constraint import Constraint, held, require_offered
 from satsr.degrade import opencv_cubic, to_native
 from satsr.errors import SatsrError
 from satsr.exported import arrays
@@ -98,7 +100,15 @@ class Model:
         """Whether its result is one of many that it could give, chosen by noise (diffusion)."""
         return "noise" in self.runner.inputs
 
-    def __call__(self, frames: Any, *, days: Sequence[float] | None = None, quality: Any = None, seed: int = 0) -> Any:
+    def __call__(
+        self,
+        frames: Any,
+        *,
+        days: Sequence[float] | None = None,
+        quality: Any = None,
+        seed: int = 0,
+        constraint: str | None = None,
+    ) -> Any:
         """Super-resolves an array.
 
         Args:
@@ -109,6 +119,8 @@ class Model:
             days: for ``series``: signed days of each date from the wanted one; default: from the middle one.
             quality: for ``imageset``: (T, H, W), non-zero where clear; default: everything is.
             seed: of the noise that a diffusion network starts from.
+            constraint: ``none``, ``frequency`` or ``backprojection``: how the result is held to its input
+                (:mod:`satsr.constraint`); default: as the model says, which is ``frequency`` for reflectances.
 
         Returns:
             The same kind of array in the same type, each side ``scale`` times longer; for ``series`` and ``imageset``
@@ -124,11 +136,12 @@ class Model:
                 "the array holds values that are not finite: fill them first, or use satsr upscale on the file, which "
                 "leaves nodata where they are."
             )
-        result = self._apply(values, days, None if quality is None else np.asarray(quality), seed)
+        more = {"seed": seed, "constraint": constraint}
+        result = self._apply(values, days, None if quality is None else np.asarray(quality), more)
         return pack(to_native(result, values.dtype, ties="even"), self.scale)
 
     def _apply(
-        self, values: np.ndarray, days: Sequence[float] | None, quality: np.ndarray | None, seed: int
+        self, values: np.ndarray, days: Sequence[float] | None, quality: np.ndarray | None, more: Mapping[str, Any]
     ) -> Float32:
         """(N, H, W, C) native to float32 native, (N, sH, sW, C) or without the first axis."""
         if values.shape[-1] != self.channels:
@@ -138,28 +151,29 @@ class Model:
             )
         planes = np.moveaxis(values, -1, 1)
         if self.kind == "image":
-            return np.stack([np.moveaxis(self.predict(plane[None], seed=seed)[0], 0, -1) for plane in planes])
+            return np.stack([np.moveaxis(self.predict(plane[None], **more)[0], 0, -1) for plane in planes])
         if self.kind == "window":
-            frames = [self._window(planes, index) for index in range(len(planes))]
+            frames = [self._window(planes, index, more) for index in range(len(planes))]
             return np.stack([np.moveaxis(frame, 0, -1) for frame in frames])
         if self.kind == "video":
-            flat = self.predict(planes.reshape(1, -1, *planes.shape[2:]))[0]
+            flat = self.predict(planes.reshape(1, -1, *planes.shape[2:]), **more)[0]
             return np.moveaxis(flat.reshape(len(planes), -1, *flat.shape[1:]), 1, -1)
         if self.kind == "imageset":
             clear = np.ones(values.shape[:3], np.bool_) if quality is None else quality != 0
             chosen = np.sort(clearest(clear, self.views or len(clear)))
-            return np.moveaxis(self.predict(planes[chosen].swapaxes(0, 1), quality=clear[chosen][None])[0], 0, -1)
+            made = self.predict(planes[chosen].swapaxes(0, 1), quality=clear[chosen][None], **more)
+            return np.moveaxis(made[0], 0, -1)
         signed = np.asarray(np.arange(len(values)) - len(values) // 2 if days is None else days, np.float32)
         dates = self.dates(signed)
         stack = planes[dates].reshape(1, -1, *planes.shape[2:])
-        return np.moveaxis(self.predict(stack, days=signed[dates], alphas=real(dates), seed=seed)[0], 0, -1)
+        return np.moveaxis(self.predict(stack, days=signed[dates], alphas=real(dates), **more)[0], 0, -1)
 
-    def _window(self, planes: np.ndarray, index: int) -> Float32:
+    def _window(self, planes: np.ndarray, index: int, more: Mapping[str, Any]) -> Float32:
         """One frame from its neighbours."""
         from satsr.kinds.sampling import window  # imports torch, which graphs do not need
 
         neighbours = planes[window(index, len(planes), self.views or 5)]
-        frame: Float32 = self.predict(neighbours.reshape(1, -1, *planes.shape[2:]))[0]
+        frame: Float32 = self.predict(neighbours.reshape(1, -1, *planes.shape[2:]), **more)[0]
         return frame
 
     def dates(self, days: npt.NDArray[np.float32]) -> list[int]:
@@ -185,6 +199,7 @@ class Model:
         corners: Sequence[tuple[int, int]] | None = None,
         seed: int = 0,
         sample: int = 0,
+        constraint: str | None = None,
     ) -> Float32:
         """Runs the network on a batch of equal windows.
 
@@ -197,10 +212,15 @@ class Model:
                 from; default: 0, 0.
             seed: of that noise (:func:`satsr.exported.noise.noise`).
             sample: of that noise.
+            constraint: how the result is held to its input; default: as the model says.
 
         Returns:
-            (B, M, s h, s w) float32 native values, not rounded.
+            (B, M, s h, s w) float32 native values, not rounded; with a constraint they are not clipped either.
+
+        Raises:
+            SatsrError: a constraint that is not known, or that the model's kind does not have.
         """
+        wanted = self.constraint(constraint)
         height, width = planes.shape[2:]
         padded = self._padded(planes)
         inputs = self._inputs(padded, days, alphas, None if quality is None else self._padded(quality))
@@ -212,7 +232,33 @@ class Model:
             )
         output = self.runner.run(inputs)
         output = output.reshape(len(planes), -1, *output.shape[-2:])
-        return self._native(output[..., : self.scale * height, : self.scale * width])
+        made = self._native(output[..., : self.scale * height, : self.scale * width])
+        return made if wanted.method == "none" else self._held(made, planes, days, wanted)
+
+    def constraint(self, method: str | None = None) -> Constraint:
+        """How results are held to their input: by this method, or as the model says.
+
+        Raises:
+            SatsrError: a method that is not known, or that the model's kind does not have.
+        """
+        wanted = self.facts.constraint if method is None else replace(self.facts.constraint, method=method)
+        require_offered(wanted.method, self.kind)
+        return wanted
+
+    def _held(self, made: Float32, planes: np.ndarray, days: np.ndarray | None, constraint: Constraint) -> Float32:
+        """Each image of (B, frames times C, s h, s w) held to its own frame, to the middle or to the nearest date."""
+        frames = planes.reshape(len(planes), -1, self.channels, *planes.shape[2:])
+        if self.kind in ("series", "window"):
+            place = self.anchor(days) if self.kind == "series" else frames.shape[1] // 2
+            frames = frames[:, [place]]
+        fine = made.reshape(-1, self.channels, *made.shape[2:])
+        given = frames.reshape(-1, self.channels, *planes.shape[2:])
+        return held(fine, given, self.scale, constraint).reshape(made.shape)
+
+    @staticmethod
+    def anchor(days: np.ndarray | None) -> int:
+        """The place of the date that is nearest to the wanted one."""
+        return 0 if days is None else int(np.argmin(np.abs(days)))
 
     def _inputs(
         self, planes: np.ndarray, days: np.ndarray | None, alphas: np.ndarray | None, quality: np.ndarray | None
@@ -229,8 +275,7 @@ class Model:
         if "quality" in wanted:
             inputs["quality"] = np.ones_like(x) if quality is None else quality.astype(np.float32)
         if "up" in wanted:
-            anchor = 0 if days is None else int(np.argmin(np.abs(days)))
-            nearest = planes[:, anchor * self.channels :][:, : self.channels].astype(np.float32)
+            nearest = planes[:, self.anchor(days) * self.channels :][:, : self.channels].astype(np.float32)
             inputs["up"] = self._normalised(_planewise(nearest, lambda image: opencv_cubic(image, self.scale)))
         return inputs
 

@@ -4,10 +4,12 @@ The conventions of the papers differ by several decibels (RGB or luma, cropped o
 function per convention and none that guesses: ``psnr``, ``ssim``, ``niqe``, ``shift_mae`` take uint8 images as they are
 shown; the ``*_float`` and library twins take floats and an explicit peak; ``cpsnr``, ``cssim``, ``probav_score`` search
 the shift, as Proba-V demands; ``sam``, ``ergas``, ``uiqi`` and ``q2n`` compare spectra, the ``opensr_*`` ask whether
-detail is right or invented, ``resolved_period`` how fine it is, ``warping_error`` how steady. All work per image (or
-clip) in float64; averaging over frames, clips or scenes is the evaluation's business.
+detail is right or invented, ``resolved_period`` how fine it is, ``warping_error`` how steady; ``consistency`` compares
+a result that was made small again with its input. All work per image (or clip) in float64; averaging over frames, clips
+or scenes is the evaluation's business.
 """
 
+from satsr.metrics.consistency import consistency
 from satsr.metrics.frequency import clear_part, resolved_period, ring_correlation
 from satsr.metrics.naturalness import niqe, niqe_available
 from satsr.metrics.opensr import (
@@ -43,6 +45,7 @@ __all__ = [
     "Motion",
     "SsimWindow",
     "clear_part",
+    "consistency",
     "cpsnr",
     "cssim",
     "ergas",

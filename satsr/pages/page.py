@@ -118,6 +118,9 @@ FAMILIES = {
     "frc_period_lr_px": ("Resolved period", "LR px", 2),
     "warping_error": ("Warping error", "", 5),
     "warping_error_gap": ("Warping error, gap", "", 3),
+    "consistency_bias": ("bias", "", 2),
+    "consistency_rmse": ("consistency RMSE", "", 2),
+    "consistency_sam": ("consistency SAM", "°", 3),
 }
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -14,9 +14,11 @@ from satsr.pages import further, page
 from satsr.pages import gains as words
 from satsr.pages.chart import Points, line_chart, trend
 from satsr.pages.page import Image, metric
-from satsr.scores import Interval
+from satsr.scores import PER_BAND, Interval
 
 FIRST, LAST = ("LR",), ("HR", "error")
+CONSISTENCY = "consistency_"
+Value = TypeVar("Value")
 HEAT_SHARE = 99.5
 """Per cent of the errors of a picture that the colour scale covers: single outliers do not darken the map."""
 
@@ -85,9 +87,10 @@ class Report:
 
     @property
     def pairs(self) -> dict[str, tuple[float, float]]:
-        """Metric -> (ours, baseline), of the metrics that both have."""
+        """Metric -> (ours, baseline), of the metrics that both have; consistency has a table of its own."""
         ours, baseline = self.summary.get(self.ours, {}), self.summary.get(self.baseline, {})
-        return {name: (value, baseline[name]) for name, value in ours.items() if name in baseline}
+        known = [name for name in _without_consistency(ours) if name in baseline]
+        return {name: (ours[name], baseline[name]) for name in known}
 
 
 def write_report(path: Path, report: Report) -> None:
@@ -111,9 +114,10 @@ def write_report(path: Path, report: Report) -> None:
             timelines=[_timeline(timeline, report) for timeline in report.timelines],
             summary=_summary(report),
             further=more,
-            gains=words.table(report.gains),
+            gains=words.table(_without_consistency(report.gains)),
             gains_picture=_picture_of_gains(report),
-            gains_notes=[*words.notes(report.gains), words.NOTE, words.NOTE_ON_P],
+            gains_notes=[*words.notes(_without_consistency(report.gains)), words.NOTE, words.NOTE_ON_P],
+            consistency=_consistency(report),
             published=_published(report),
             scenes=_scenes(report),
             scenes_title=_scenes_title(report),
@@ -261,12 +265,13 @@ def _headline(report: Report) -> str:
 
 def _summary(report: Report) -> page.Table:
     """A row per method, and one of the gains of ours."""
-    rows: list[dict[str, Any]] = [{"method": name, **values} for name, values in report.summary.items()]
+    summary = {name: _without_consistency(values) for name, values in report.summary.items()}
+    rows: list[dict[str, Any]] = [{"method": name, **values} for name, values in summary.items()]
     found = page.table(rows, mark_best=True)
     if not report.gains:
         return found
     title = f"gain of {report.ours}, 95 %"
-    names = list(dict.fromkeys(name for values in report.summary.values() for name in values))
+    names = list(dict.fromkeys(name for values in summary.values() for name in values))
     known = [report.gains.get(name) for name in names]
     texts = [words.brief(name, gain) if gain else "–" for name, gain in zip(names, known, strict=True)]
     cells = [page.number_cell(text, gain.mean if gain else None) for text, gain in zip(texts, known, strict=True)]
@@ -319,6 +324,24 @@ def _published(report: Report) -> page.Table | None:
     ours = {name: value for name, value in report.summary.get(report.ours, {}).items() if name in known}
     rows.append({"method": f"{report.ours} (this run)", **ours})
     return page.table(rows, strong=[len(rows) - 1])
+
+
+def _without_consistency(scores: Mapping[str, Value]) -> dict[str, Value]:
+    return {name: value for name, value in scores.items() if not name.startswith(CONSISTENCY)}
+
+
+def _consistency(report: Report) -> page.Table | None:
+    """A row per method: over all bands first, then bias and RMSE of each band."""
+    rows = [
+        {"method": method, **{name: scores[name] for name in sorted(scores, key=_of_a_band) if CONSISTENCY in name}}
+        for method, scores in report.summary.items()
+        if any(name.startswith(CONSISTENCY) for name in scores)
+    ]
+    return page.table(rows) if rows else None
+
+
+def _of_a_band(name: str) -> bool:
+    return name.startswith(PER_BAND)
 
 
 def _scenes(report: Report) -> page.Table | None:

@@ -10,7 +10,7 @@ from satsr.pages.gains import text
 from satsr.paper import Paper
 from satsr.project import Places
 from satsr.register.cost import Cost, cost
-from satsr.register.gates import Gate, passed
+from satsr.register.gates import CONSISTENCY, Gate, passed
 from satsr.register.registry import Measured
 from satsr.scores import BASELINE, EXPORTED, Interval, Scores
 from satsr.store.fingerprint import degradation, inputs_sha256, references_sha256
@@ -75,6 +75,7 @@ class Facts:
             "megabytes": self.parity["megabytes"],
             "validation": self.validated,
             "milliseconds": self.cost.milliseconds,
+            "consistency": (self.baseline.get(CONSISTENCY), self.ours.get(CONSISTENCY)),
         }
 
 

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import isfinite
 from typing import Any
 
 from satsr.config.recipe import Gates
 from satsr.pages.gains import over
 from satsr.scores import Interval
+
+CONSISTENCY = "consistency_rmse"
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,8 @@ def check(
         settings: the ``gates`` section.
         decides: names of the PSNR and the SSIM that count.
         gains: of the candidate over the baseline, by metric; the lower end of the interval is what a limit holds for.
-        facts: ``parity_max_abs``, ``megabytes``, ``milliseconds``, ``validation`` (bool).
+        facts: ``parity_max_abs``, ``megabytes``, ``milliseconds``, ``validation`` (bool), and ``consistency``, the
+            baseline's ``consistency_rmse`` and the candidate's.
         champion: gains over the champion, if there is one that was measured on the same data.
     """
     limits = (settings.min_gain_psnr_db, settings.min_gain_ssim)
@@ -44,6 +48,8 @@ def check(
     for metric, wanted in zip(decides, limits_of_champion, strict=True):
         if champion is not None and wanted is not None:
             gates.append(_gain("champion_gain", "the champion", metric, champion.get(metric), wanted))
+    if settings.max_consistency_ratio is not None:
+        gates.append(_consistent(facts["consistency"], settings.max_consistency_ratio))
     parity = facts["parity_max_abs"]
     gates.append(
         Gate(
@@ -80,6 +86,19 @@ def _gain(name: str, other: str, metric: str, gain: Interval | None, limit: floa
         return Gate(name, False, f"{words}, how surely is not known, {wanted} at the lower end. {gain.note}")
     found = f"{words}, {gain.low:+.4f} at the lower end ({over(gain)}), {wanted}. {gain.note}".removesuffix(". ")
     return Gate(name, gain.low >= limit, found)
+
+
+def _consistent(found: tuple[float | None, float | None], ratio: float) -> Gate:
+    """Whether a result, made small again, is about as near to its input as the baseline's (the first) is."""
+    first, second = found
+    if first is None or second is None or not (isfinite(first) and isfinite(second)):
+        return Gate("consistency", False, f"{CONSISTENCY} is missing or not finite")
+    return Gate(
+        "consistency",
+        second <= ratio * first,
+        f"made small again it differs from its input by {second:.2f} (RMSE, native units), bicubic by {first:.2f}, at "
+        f"most {ratio:.1f} times that",
+    )
 
 
 def passed(gates: Sequence[Gate]) -> bool:

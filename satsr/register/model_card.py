@@ -10,13 +10,18 @@ from satsr.paper import Paper
 from satsr.register.cost import Cost
 from satsr.register.gates import Gate, passed
 from satsr.register.registry import About
-from satsr.scores import BASELINE, Interval
+from satsr.scores import BASELINE, CONSTRAINED, EXPORTED, PER_BAND, UNCONSTRAINED, Interval
 
 if TYPE_CHECKING:
     from satsr.register.facts import Facts
 
 SPACE = "\N{NO-BREAK SPACE}" * 3
-ROLES = {"network": "last weights", "ema": "averaged weights"}
+ROLES = {
+    "network": "last weights",
+    EXPORTED: "averaged weights",
+    CONSTRAINED: "averaged weights, constrained",
+    UNCONSTRAINED: "averaged weights, unconstrained",
+}
 USE = (
     "Research and visual interpretation of imagery like the training data. Super-resolved detail is inferred, not "
     "measured: do not count, measure or identify things on it without checking against the input."
@@ -58,6 +63,7 @@ def model_card(paper: Paper[Any], facts: "Facts", outcome: Sequence[Gate]) -> st
         *_quality(metrics, parity["role"], facts.gains),
         "",
         *[line for note in (*words.notes(facts.gains), words.NOTE) for line in (note, "")],
+        *_radiometry(paper, metrics, parity["role"]),
         f"Verdict on the published result: {metrics['verdict']['word']}. {metrics['verdict']['sentence']}",
         "",
         "**Gates**",
@@ -96,12 +102,28 @@ def _quality(metrics: dict[str, Any], role: str, gains: Mapping[str, Interval]) 
     columns = [BASELINE, f"this model ({ROLES[role]})", "gain, 95 %", *(ROLES[other] for other in others)]
     lines = [_row(["metric", *columns]), "|---" + "|---:" * len(columns) + "|"]
     for name, baseline in methods[BASELINE].items():
+        if name.startswith(PER_BAND):
+            continue
         shown, ours = metric(name), methods[role].get(name)
         cells = [f"{shown.label}{f', {shown.unit}' if shown.unit else ''} (`{name}`)", shown.text(baseline)]
         cells += [shown.text(ours), words.brief(name, gains[name]) if name in gains else "–"]
         cells += [shown.text(methods[other].get(name)) for other in others]
         lines.append(_row(cells))
     return lines
+
+
+def _radiometry(paper: Paper[Any], metrics: dict[str, Any], role: str) -> list[str]:
+    """How results are held to their input, and what made small again they differ by in each band."""
+    ours, start = metrics["methods"][role], "consistency_bias_"
+    bands = [name.removeprefix(start) for name in ours if name.startswith(start)]
+    found = [f"{band} {ours[start + band]:+.2f} ({ours[f'consistency_rmse_{band}']:.2f})" for band in bands]
+    if not found:
+        return []
+    return [
+        f"**Radiometry.** Constraint by default: `{paper.constraint}`. Made small again, a result differs from its "
+        f"input by a bias (and an RMSE) of {', '.join(found)}, in native units.",
+        "",
+    ]
 
 
 def _row(cells: list[str]) -> str:

@@ -25,7 +25,7 @@ from satsr.register.decisions import Version
 from satsr.register.registry import CHAMPION
 from satsr.review import paired
 from satsr.review.paired import Pair, label
-from satsr.scores import BASELINE, EXPORTED
+from satsr.scores import BASELINE, EXPORTED, PER_BAND
 from satsr.tracking.versions import parsed
 
 REFERENCES = "data.hr_sha256"
@@ -84,7 +84,8 @@ def common(versions: Sequence[Version]) -> list[str]:
                     "their metrics cannot be compared."
                 )
     measured = [name.removeprefix(f"{BASELINE}.") for name in first.tags if name.startswith(f"{BASELINE}.")]
-    protocols = [name for name in measured if further.says(name) is None]  # each report has the further ones
+    whole = [name for name in measured if not name.startswith(PER_BAND)]
+    protocols = [name for name in whole if further.says(name) is None]  # each report has the further ones
     shared = [name for name in protocols if all(version.metric(name) is not None for version in versions)]
     if not shared:
         raise SatsrError(f"{' and '.join(map(label, versions))} have no metric in common: nothing to compare.")

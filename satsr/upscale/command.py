@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
+from satsr.constraint import METHODS
 from satsr.errors import SatsrError
 from satsr.upscale.options import Options
 
@@ -42,6 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--fps", dest="per_second", type=float, help="frame rate of a video (default: the input's)")
     add("--date", metavar="YYYY-MM-DD", help="wanted day of a series (default: the middle one)")
     add("--seed", type=_at_least(0), help="of the noise that a diffusion model starts from (default: 0)")
+    held = "how the result is held to its input (default: as the model says; reflectances: frequency, 8 bits: none)"
+    add("--constraint", choices=METHODS, help=held)
     eight = "eight turns and mirrors of the input (a diffusion model: eight seeds)"
     add("--ensemble", action="store_true", help=f"the mean over {eight}")
     maps = f"the result made small again minus the input; the spread over {eight}"

@@ -26,6 +26,7 @@ class Options:
         per_second: frame rate of a video; None: the input's.
         date: for a series, the wanted day, such as 2018-07-01; None: the middle one.
         seed: of the noise that a diffusion network starts from.
+        constraint: how the result is held to its input (:mod:`satsr.constraint`); None: as the model says.
         ensemble: the mean of eight outputs (:func:`satsr.upscale.uncertainty.outputs`) instead of one.
         consistency: also write the result, made small again, minus the input.
         spread: also write the standard deviation of these eight, for scenes and series.
@@ -48,6 +49,7 @@ class Options:
     per_second: float | None = None
     date: str | None = None
     seed: int = 0
+    constraint: str | None = None
     ensemble: bool = False
     consistency: bool = False
     spread: bool = False

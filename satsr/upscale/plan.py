@@ -79,7 +79,7 @@ def planned(model: Model, footage: Footage, options: Options, budget: Budget) ->
     starts = tuple(round(index * footage.count / number) for index in range(number + 1))
     segment = max(end - start for start, end in pairwise(starts))
     side = next((side for side in sides if fits(segment, side)), sides[-1])
-    return Plan(starts, reach, fitted(side, options.overlap, options.margin), need(segment, side))
+    return Plan(starts, reach, seams(model, side, options), need(segment, side))
 
 
 def _bytes(model: Model, footage: Footage, per_pixel: float, frames: tuple[int, int], side: int) -> int:
@@ -94,6 +94,12 @@ def _bytes(model: Model, footage: Footage, per_pixel: float, frames: tuple[int, 
     fine = kept * model.channels * model.scale**2
     out = fine * (footage.height * footage.width * item + row * (4 + item) + 8 * high * wide)
     return int(memory.FIXED + length * high * wide * per_pixel + low + out)
+
+
+def seams(model: Model, side: int, options: Options) -> Seams:
+    """Windows of a side that overlap as the user wishes, and further by the reach of the constraint."""
+    reach = model.constraint(options.constraint).reach
+    return fitted(side, options.overlap + 2 * reach, options.margin + reach)
 
 
 def fitted(window: int, overlap: int, margin: int) -> Seams:

@@ -10,7 +10,7 @@ from satsr.files import sha256
 from satsr.upscale import checks
 
 
-def provenance(model: Model, files: Sequence[Path]) -> dict[str, str]:
+def provenance(model: Model, files: Sequence[Path], constraint: str | None = None) -> dict[str, str]:
     """The tags that name what made a result from what."""
     digest = new_hash()
     for file in files:
@@ -21,6 +21,7 @@ def provenance(model: Model, files: Sequence[Path]) -> dict[str, str]:
         "SATSR_MODEL_SHA256": model.digest,
         "SATSR_VERSION": satsr.__version__,
         "SATSR_SCALE": str(model.scale),
+        "SATSR_CONSTRAINT": model.constraint(constraint).method,
         "SATSR_INPUT": several,
         "SATSR_INPUT_SHA256": sha256(files[0]) if len(files) == 1 else digest.hexdigest(),
         "SATSR_CITATION": model.facts.citation,

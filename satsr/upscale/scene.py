@@ -12,12 +12,12 @@ from satsr.files import disk_errors, require_space
 from satsr.imagery import geotiff, sentinel2
 from satsr.imagery.raster import Raster, finer
 from satsr.progress import Bar
-from satsr.upscale import checks, preview, strips, uncertainty
+from satsr.upscale import checks, consistency, preview, strips
 from satsr.upscale.blend import Seams, windows
 from satsr.upscale.checks import Say, silent
 from satsr.upscale.options import Options
 from satsr.upscale.provenance import provenance
-from satsr.upscale.results.cog import RowWriter, TiffProfile, to_cog, usable
+from satsr.upscale.results.cog import RowWriter, TiffProfile, add_tags, to_cog, usable
 from satsr.upscale.results.partial import Partial, unfinished
 from satsr.upscale.work import Work
 
@@ -110,15 +110,16 @@ def run(work: Work, output: Path, say: Say) -> list[Path]:
     ):
         files = [partial.folder / f"rows-{index}.tif" for index in range(len(outputs))]
         write_rows(work, partial, files, list(outputs.values()), say)
+        found, where = consistency.of_scene(model, scene, files[0])
+        add_tags(files[0], consistency.tags(found))
+        say(consistency.sentence(found, model.constraint(options.constraint).method, where))
         say("writing the Cloud-Optimised GeoTIFF")
         for file, target in zip(files, outputs, strict=True):
             to_cog(file, target)
         made = list(outputs)
         if options.consistency:
             made.append(output.with_name(f"{output.stem}_consistency.tif"))
-            rows = partial.folder / "consistency.tif"
-            found = uncertainty.consistency(scene, output, model.scale, rows, made[-1])
-            say(f"made small again it differs from the input by {found['mean_abs']:.4g} (mean of absolutes)")
+            consistency.write_map(model, scene, output, partial.folder / "consistency.tif", made[-1])
         if options.preview:
             made += preview.of_scene(scene, output, model.scale, dict(profile.tags))
     return made
@@ -179,5 +180,5 @@ def described(work: Work) -> TiffProfile:
         colours=[layer.colour for layer in layers],
         gains=[layer.gain / 10000 for layer in layers] if declared else (),
         offsets=[layer.offset / 10000 for layer in layers] if declared else (),
-        tags=kept | provenance(model, work.scene.files),
+        tags=kept | provenance(model, work.scene.files, work.options.constraint),
     )

@@ -22,9 +22,9 @@ from satsr.imagery.images import read_image, write_png
 from satsr.imagery.imageset import VIEW, paired
 from satsr.imagery.raster import Layer, Mask, Raster, Strip
 from satsr.kinds.imageset.paper import SELECTION_SEED
-from satsr.kinds.imageset.views import select_by_coverage
+from satsr.kinds.imageset.views import mean_of_clearest, select_by_coverage
 from satsr.progress import track
-from satsr.upscale import checks, preview, strips
+from satsr.upscale import checks, consistency, preview, strips
 from satsr.upscale.checks import Say, silent
 from satsr.upscale.options import Options
 from satsr.upscale.provenance import provenance
@@ -212,7 +212,7 @@ def upscale_imagesets(
     if output.suffix.lower() not in ("", ".png"):
         raise SatsrError(f"image sets become PNGs of 16 bits, not {output.suffix}: name a .png or a folder.")
     files = [file for folder in folders for file in sorted(folder.glob("[LQ][RM]*.png"))]
-    tags = provenance(model, files)
+    tags = provenance(model, files, options.constraint)
     with disk_errors(f"writing {output}"), unfinished(output, tags, options.overwrite) as partial:
         made = partial.folder / "frames"
         made.mkdir(exist_ok=True)
@@ -220,6 +220,9 @@ def upscale_imagesets(
         for folder, name in track(list(zip(folders, names, strict=True)), "upscale", len(folders)):
             if not frames.finished(made, name):
                 write_png(made / f"{name}.png", _imageset(model, folder, options, say))
+        found, where = _consistency(model, list(zip(folders, names, strict=True)), made)
+        say(consistency.sentence(found, "none", where))
+        tags |= consistency.tags(found)
         write_json(made / frames.MADE, tags)
         first = read_image(made / f"{names[0]}.png")
         frames.collect(made, names, output, 1.0, tags)
@@ -228,6 +231,17 @@ def upscale_imagesets(
         clearest = quality.astype(bool).mean(axis=(1, 2)).argmax()
         preview.of_views(views[clearest], first, output, tags)
     return [output]
+
+
+def _consistency(model: Model, sets: Sequence[tuple[Path, str]], made: Path) -> tuple[dict[str, float], str]:
+    """Of the first, the middle and the last set, against the mean of the clearest views where these are clear."""
+    places = sorted({0, len(sets) // 2, len(sets) - 1})
+    pairs = []
+    for folder, name in (sets[place] for place in places):
+        mean, clear = mean_of_clearest(*_views(folder))
+        small = consistency.small_again(model, read_image(made / f"{name}.png")[None])
+        pairs.append((small, Strip(mean[None], clear[None])))
+    return consistency.measured(pairs), f"{len(places)} sampled image set{'s' if len(places) > 1 else ''}"
 
 
 def _imageset(model: Model, folder: Path, options: Options, say: Say) -> np.ndarray:

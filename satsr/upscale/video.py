@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from satsr.degrade import imresize, to_native
+from satsr.degrade import to_native
 from satsr.errors import SatsrError
 from satsr.exported import memory
 from satsr.exported.model import Model
 from satsr.files import disk_errors, replacing, require_space
 from satsr.imagery.raster import Mask, Strip
 from satsr.progress import Bar, track
-from satsr.upscale import checks, preview, strips, uncertainty
+from satsr.upscale import checks, consistency, preview, strips, uncertainty
 from satsr.upscale.blend import Seams, windows
 from satsr.upscale.checks import Say, silent
 from satsr.upscale.options import Options
@@ -83,7 +83,7 @@ def upscale(model: Model, source: Path, output: Path, options: Options | None = 
         f"{len(clip)} frames of {width} x {height} px: {frames_at_once}, {windowed}; about {plan.bytes / 1e9:.1f} GB "
         f"of memory (free: {free / 1e9:.1f} GB) and at most {need / 1e9:.1f} GB of disk"
     )
-    tags = provenance(model, clip.files)
+    tags = provenance(model, clip.files, options.constraint)
     key = tags | {"options": options.decisive}
     with disk_errors(f"writing {output}"), unfinished(output, key, options.overwrite) as partial:
         if "plan" in partial.state:
@@ -91,37 +91,28 @@ def upscale(model: Model, source: Path, output: Path, options: Options | None = 
             plan = Plan(tuple(kept["starts"]), kept["reach"], Seams(**kept["seams"]), kept["bytes"])
         partial.save(plan=asdict(plan))
         worst = ClipWork(model, clip, plan, options, partial).finish(say)
+        made = partial.folder / "frames"
+        found, where = consistency.of_frames(model, clip, made)
+        say(consistency.sentence(found, model.constraint(options.constraint).method, where))
+        tags |= consistency.tags(found)
         if options.consistency:
-            target = output.with_name(f"{output.stem}_consistency")
-            mean = consistency(clip, partial.folder / "frames", model.scale, target)
-            say(f"made small again the frames differ from the input by {mean:.4g} (mean of absolutes); see {target}")
+            write_maps(model, clip, made, output.with_name(f"{output.stem}_consistency"))
         per_second = options.per_second or clip.per_second or frames.FRAMES_PER_SECOND
-        frames.collect(partial.folder / "frames", clip.names, output, per_second, tags)
+        frames.collect(made, clip.names, output, per_second, tags)
     if options.preview:
         preview.of_clip(clip, output, model.scale, tags)
     return Outcome(output, *worst)
 
 
-def consistency(clip: frames.Clip, folder: Path, scale: int, target: Path) -> float:
-    """Writes the frames in ``folder``, made small again, minus the clip's, as a folder of float32 TIFFs.
-
-    Returns:
-        The mean absolute difference, in native values.
-    """
-    total, count = 0.0, 0
+def write_maps(model: Model, clip: frames.Clip, folder: Path, target: Path) -> None:
+    """Writes the frames in ``folder``, made small again, minus the clip's, as a folder of float32 TIFFs."""
     with replacing(target) as temporary:
         temporary.mkdir()
         for index in track(range(len(clip)), "consistency", len(clip)):
-            low, name = clip.load(index), clip.names[index]
-            fine = frames.open_clip(frames.finished(folder, name) or folder, (), len(low.values)).load(0)
-            small = np.moveaxis(imresize(np.moveaxis(strips.filled(fine), 0, -1), 1 / scale), -1, 0)
-            difference = (small - low.values).astype(np.float32)
-            if low.valid is not None:
-                difference[~low.valid] = np.nan
-            total, count = total + float(np.nansum(np.abs(difference))), count + int(np.isfinite(difference).sum())
+            small = consistency.small_again(model, consistency.frame(folder, clip, index))
+            found = consistency.difference(small, clip.load(index))
             with clip.scenes[index] if clip.scenes else nullcontext() as scene:
-                frames.write_frame(temporary / name, difference, scene, 1, float("nan"))
-    return total / max(count, 1)
+                frames.write_frame(temporary / clip.names[index], found, scene, 1, float("nan"))
 
 
 def check(model: Model, clip: frames.Clip, options: Options, say: Say) -> None:
@@ -247,6 +238,7 @@ class ClipWork:
         def enlarge(parts: Any) -> npt.NDArray[np.float32]:
             planes = np.stack([part.values for part in parts]).astype(np.float32, copy=False)
             more: dict[str, Any] = {"corners": [part.corner for part in parts], "seed": self.options.seed}
+            more |= {"constraint": self.options.constraint}
             if self.options.ensemble:
                 output = uncertainty.moments(uncertainty.outputs(self.model, planes, **more))[0]
             else:

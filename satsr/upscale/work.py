@@ -15,7 +15,7 @@ from satsr.imagery.raster import CACHE_MB, Layer, Mask, Raster, Strip
 from satsr.upscale import strips, uncertainty
 from satsr.upscale.blend import Seams
 from satsr.upscale.options import Options
-from satsr.upscale.plan import fitted
+from satsr.upscale.plan import seams
 
 Float32 = npt.NDArray[np.float32]
 WINDOWS = (256, 128, 64)
@@ -70,19 +70,19 @@ class Work:
     def _seams(self) -> Seams:
         """The user's windows, or the largest that need at most half of the free memory."""
         sides = [self.options.window] if self.options.window else WINDOWS
-        seams = [fitted(side, self.options.overlap, self.options.margin) for side in sides]
+        known = [seams(self.model, side, self.options) for side in sides]
         free = memory.available(self.model.runner.device)
-        return next((item for item in seams if self.bytes(item) < free / 2), seams[-1])
+        return next((item for item in known if self.bytes(item) < free / 2), known[-1])
 
-    def bytes(self, seams: Seams) -> int:
+    def bytes(self, wanted: Seams) -> int:
         """An estimate of the memory that is needed: rows of windows, the network, and the rest."""
         scene, scale, bands = self.scene, self.model.scale, len(self.layers) + self.options.spread
-        side = min(seams.window, scene.height)
+        side = min(wanted.window, scene.height)
         low = len(scene.layers) * side * scene.width * (scene.dtype.itemsize + 1)
         high = bands * scale * side * scale * scene.width * 4
         out = bands * scale * side * scale * scene.width * scene.dtype.itemsize
         views = len(self.own) / self.model.channels
-        network = self.cost * views * self.options.batch * side * min(seams.window, scene.width)
+        network = self.cost * views * self.options.batch * side * min(wanted.window, scene.width)
         return int(memory.FIXED + (CACHE_MB << 20) + low + high + 2 * out + network)
 
     def enlarge(self, parts: Sequence[Strip]) -> Float32:
@@ -100,7 +100,7 @@ class Work:
     def predicted(self, planes: np.ndarray, **more: Any) -> Float32:
         """The model's output for (B, N, h, w) of its numbers, in the file's, and the spread if it is wanted."""
         gains, offsets = self._numbers(self.layers[: self.model.channels])
-        more |= {"seed": self.options.seed}
+        more |= {"seed": self.options.seed, "constraint": self.options.constraint}
         if not (self.options.ensemble or self.options.spread):
             result = self.model.predict(planes, **more)
             return result if (gains == 1).all() and not offsets.any() else (result - offsets) / gains

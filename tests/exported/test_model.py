@@ -10,7 +10,7 @@ from onnx import external_data_helper
 
 from models.shared.weights import save_weights
 from satsr import load
-from satsr.degrade import imresize, opencv_cubic
+from satsr.degrade import imresize, opencv_cubic, shrink
 from satsr.errors import SatsrError
 from tests.tiny_graphs import (
     cubic_graph,
@@ -99,6 +99,38 @@ def test_dates_are_merged_into_the_wanted_one(tiny):
     assert (few == 100).all()
 
 
+HELD = {"method": "backprojection"}
+
+
+def test_an_array_is_held_to_its_input_as_the_model_says_unless_another_constraint_is_chosen(tiny):
+    model = tiny(image_graph, normalisation="s2_norm", constraint=HELD)
+    default, free = model(SCENE), model(SCENE, constraint="none")
+    np.testing.assert_array_equal(default, model(SCENE, constraint="backprojection"))
+    floats = SCENE.astype(np.float32)
+    assert np.abs(shrink(model(floats), 2) - SCENE).max() < 0.1  # above the stretch of 0..3000, and unrounded
+    assert free.max() < 4500 < default.max()
+    with pytest.raises(SatsrError, match="none, frequency, backprojection, found 'hard'"):
+        model(SCENE, constraint="hard")
+
+
+def test_each_frame_is_held_to_its_own_and_a_series_to_the_nearest_date(tiny):
+    frames = RNG.integers(0, 256, (7, 20, 24, 3)).astype(np.float32)
+    for graph in (recurrent_graph, window_graph):
+        found = tiny(graph)(frames, constraint="backprojection")
+        assert max(np.abs(shrink(a, 2) - b).max() for a, b in zip(found, frames, strict=True)) < 0.01
+    dates = RNG.integers(0, 9000, (4, 20, 24, 3)).astype(np.float32)
+    found = tiny(series_graph)(dates, days=[-30, -8, 5, 20], constraint="backprojection")
+    assert np.abs(shrink(found, 2) - dates[2]).max() < 0.1
+
+
+def test_views_that_nobody_has_registered_hold_nothing(tiny):
+    with pytest.raises(SatsrError, match="nobody has registered"):
+        tiny(imageset_graph)(np.full((9, 20, 20), 500, np.uint16), constraint="frequency")
+    for described in (HELD, {"method": "frequency", "shrink": "area"}):
+        with pytest.raises(SatsrError, match="nobody has registered"):
+            tiny(imageset_graph, constraint=described)(np.full((9, 20, 20), 500, np.uint16))
+
+
 def test_a_variant_of_a_series_that_takes_one_date_is_an_image_model(tiny):
     model = tiny(residual_graph)
     image = (SCENE // 10).astype(np.float32)
@@ -142,7 +174,7 @@ def test_weights_run_on_torch_and_equal_the_same_network(tmp_path):
     x = torch.from_numpy(SCENE.astype(np.float32)).permute(2, 0, 1)[None]
     with torch.inference_mode():
         expected = (network((x / 1500 - 1).clamp(-1, 1))[0] + 1) * 1500
-    found = model(SCENE.astype(np.float32))
+    found = model(SCENE.astype(np.float32), constraint="none")
     np.testing.assert_allclose(found, expected.permute(1, 2, 0).clamp(0, 10000).numpy(), atol=0.01)
 
 

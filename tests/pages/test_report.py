@@ -88,6 +88,23 @@ def test_the_page_loads_nothing_from_anywhere(tmp_path: Path) -> None:
     assert "http://" not in text and "https://" not in text and "@import" not in text
 
 
+def test_consistency_has_a_table_of_its_own_and_crowds_no_other(tmp_path: Path) -> None:
+    def with_consistency(scores: dict[str, float], bias: float) -> dict[str, float]:
+        bands = {f"consistency_bias_{band}": bias for band in ("red", "green")}
+        return scores | bands | {"consistency_rmse": abs(bias), "consistency_sam_deg": 0.5}
+
+    plain = report()
+    means = {name: with_consistency(dict(scores), bias) for bias, (name, scores) in enumerate(plain.summary.items())}
+    content = replace(plain, summary=means, scenes={"000": means})
+    text = written(tmp_path / "report.html", content)
+    parts = {part.split("</h2>")[0]: part for part in text.split("<h2>")[1:]}
+    (section,) = [part for name, part in parts.items() if name.startswith("Radiometry")]
+    assert section.index("consistency_rmse") < section.index("consistency_bias_red")
+    assert text.count("consistency_bias_red") == section.count("consistency_bias_red") > 0
+    assert content.gains == plain.gains
+    assert "Radiometry" not in written(tmp_path / "plain.html", plain)
+
+
 def test_equal_reports_are_equal_bytes(tmp_path: Path) -> None:
     one, two = (written(tmp_path / name, report()) for name in ("one.html", "two.html"))
     assert one == two

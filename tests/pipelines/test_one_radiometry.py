@@ -16,7 +16,9 @@ from satsr import load
 from satsr.config.recipe import resolved
 from satsr.config.resolve import merged
 from satsr.degrade import to_native
+from satsr.evaluate.radiometry import variants
 from satsr.paper import Paper
+from satsr.scores import EXPORTED
 from satsr.seeds import generator
 from satsr.store.statistics import statistics
 from satsr.store.store import Scene, Store, StoreWriter
@@ -118,11 +120,18 @@ def test_an_applied_model_gives_what_was_measured(case: tuple[Paper[Any], Store,
     frames = native(scene)
     if model.kind == "image":
         frames = frames[int(np.argmin(np.abs(scene.meta["days"])))]
-    found = model(frames, **({"days": scene.meta["days"]} if model.kind == "series" else {}))
+    days = {"days": scene.meta["days"]} if model.kind == "series" else {}
+    found = model(frames, **days, constraint="none")
     output = paper.run(network, paper.inputs(scene))
     planes = np.moveaxis(output, -3, -1) if found.ndim == output.ndim else output[0]
     expected = to_native(paper.radiometry.inverse(planes), frames.dtype, ties="even")
     np.testing.assert_array_equal(found, expected)
+    # by default with the constraint that the paper's exported role is measured with
+    methods = {method: native for method, _, native in variants(paper, scene, EXPORTED, output)}
+    default = model(frames, **days)
+    np.testing.assert_array_equal(default, methods[EXPORTED].reshape(default.shape))
+    assert np.array_equal(default, found) is (paper.constraint == "none")
+    assert model.facts.constraint == paper.hold()
 
 
 def test_the_description_says_which_values_were_trained_on(case: tuple[Paper[Any], Store, Path]) -> None:

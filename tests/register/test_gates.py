@@ -66,6 +66,21 @@ def test_a_limit_that_is_null_is_no_gate() -> None:
     assert passed(check(free, NAMES, {}, FACTS))
 
 
+def test_a_result_that_differs_from_its_input_by_far_more_than_the_baseline_fails() -> None:
+    held = GATES.model_copy(update={"max_consistency_ratio": 1.5})
+
+    def refused(found: float | None) -> list[str]:
+        gates = check(held, NAMES, gains(1.0, 0.01), FACTS | {"consistency": (4.0, found)})
+        assert "consistency" in [gate.name for gate in gates]
+        return [gate.sentence for gate in gates if not gate.passed]
+
+    assert refused(5.9) == []
+    (sentence,) = refused(6.1)
+    assert "differs from its input by 6.10" in sentence and "bicubic by 4.00, at most 1.5 times" in sentence
+    for found in (float("nan"), None):
+        assert refused(found) == ["consistency_rmse is missing or not finite"]
+
+
 def test_the_gain_over_the_champion_counts_where_a_limit_is_given_and_there_is_a_champion() -> None:
     ours, champion = gains(1.0, 0.01), gains(-0.1, 0.001)
     strict = GATES.model_copy(update={"min_champion_gain_psnr_db": 0.0, "min_champion_gain_ssim": 0.0})

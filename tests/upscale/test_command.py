@@ -78,11 +78,29 @@ def test_one_picture_and_a_folder_of_pictures_go_through_an_image_model(tmp_path
     np.testing.assert_array_equal(one, many)
 
 
+def test_the_constraint_is_the_models_own_unless_it_is_chosen(tmp_path, graph, capsys):
+    source = scene(tmp_path / "in.tif", level=3000)
+    model = graph(image_graph, normalisation="s2_norm", constraint={"method": "frequency"})
+    means = {}
+    for words in ((), ("--constraint", "none"), ("--constraint", "backprojection")):
+        output = tmp_path / f"{len(means)}.tif"
+        upscale(source, output, "--model", model, "--force", *words)
+        with rasterio.open(output) as after, rasterio.open(source) as before:
+            assert after.tags()["SATSR_CONSTRAINT"] == (words[1] if words else "frequency")
+            means[words] = after.read().mean() / before.read().mean()
+        assert f"constraint: {words[1] if words else 'frequency'}" in capsys.readouterr().err
+    assert list(means.values()) == pytest.approx([1, 3000 / 4400, 1], abs=0.05)
+    with pytest.raises(SystemExit):
+        upscale(source, tmp_path / "out.tif", "--model", model, "--constraint", "hard")
+
+
 def test_mistakes_get_a_sentence(tmp_path, graph):
     source, model = scene(tmp_path / "in.tif"), graph(image_graph)
     (tmp_path / "empty").mkdir()
     (tmp_path / "S2A.SAFE").mkdir()
-    clips = graph(recurrent_graph)
+    clips, sets = graph(recurrent_graph), graph(imageset_graph)
+    write_png(tmp_path / "imgset" / "LR000.png", RNG.integers(0, 9999, (32, 32), dtype=np.uint16))
+    write_png(tmp_path / "imgset" / "QM000.png", np.full((32, 32), 255, np.uint8))
     for words, sentence in (
         ((tmp_path / "none.tif", "out.tif", "--model", model), "does not exist"),
         ((source, "out.tif", "--model", "none.onnx"), "no model file"),
@@ -90,6 +108,7 @@ def test_mistakes_get_a_sentence(tmp_path, graph):
         ((source, tmp_path / "out.tif", "--model", model, "--window", 40), "more than half a window"),
         ((source, tmp_path / "out.tif", "--model", model, "--device", "cuda"), "--device cpu"),
         ((source, tmp_path / "o", "--model", clips, "--uncertainty", "spread"), "not made of frames"),
+        ((tmp_path / "imgset", tmp_path / "o", "--model", sets, "--constraint", "frequency"), "nobody has registered"),
         ((tmp_path / "empty", tmp_path / "out.tif", "--model", model), "no Sentinel-2 product"),
         ((tmp_path / "S2A.SAFE", tmp_path / "out.tif", "--model", clips), "takes a video of frames"),
     ):

@@ -17,6 +17,7 @@ from satsr.degrade import imresize
 from satsr.errors import SatsrError
 from satsr.exported import memory
 from satsr.upscale.options import Options
+from satsr.upscale.plan import seams
 from satsr.upscale.scene import upscale
 from tests.tiny_graphs import cubic_graph, image_graph
 
@@ -79,6 +80,78 @@ def test_tiled_equals_untiled(tiny, tmp_path, height, width):
     whole = np.moveaxis(model(np.moveaxis(values, 0, -1)), -1, 0)
     difference = np.abs(read(tmp_path / "out.tif").astype(int) - whole)
     assert difference.max() <= 1 and difference.mean() < 1e-3  # 1: where float32 sums round the other way
+
+
+def held(tiny, method, **more):
+    """A model whose stretch ends at 3000, whose results are held to their input."""
+    return tiny(image_graph, normalisation="s2_norm", constraint={"method": method}, **more)
+
+
+@pytest.mark.parametrize("method", ["frequency", "backprojection"])
+@pytest.mark.parametrize(("height", "width"), [(150, 210), (64, 200), (131, 30)])
+def test_tiled_equals_untiled_with_a_constraint(tiny, tmp_path, method, height, width):
+    model, values = held(tiny, method), 2 * smooth(height, width)
+    source = write(tmp_path / "in.tif", values)
+    upscale(model, source, tmp_path / "out.tif", SMALL, quiet)
+    whole = np.moveaxis(model(np.moveaxis(values, 0, -1)), -1, 0)
+    difference = np.abs(read(tmp_path / "out.tif").astype(int) - whole)
+    assert difference.max() <= 1 and difference.mean() < 1e-3
+
+
+def test_windows_overlap_further_by_the_reach_of_the_constraint(tiny):
+    options = Options(window=128, overlap=32, margin=8)
+    for method, overlap, margin in (("none", 32, 8), ("frequency", 40, 12), ("backprojection", 48, 16)):
+        made = seams(held(tiny, method), 128, options)
+        assert (made.overlap, made.eliminate) == (overlap, margin)
+
+
+def test_bright_sand_keeps_its_level_above_the_stretch(tiny, tmp_path):
+    """The network gives 3000 at most; what the input has above it comes back, also above 10000."""
+    values = smooth(150, 140) // 20 + 5000
+    values[:, :40] += 6000
+    source = write(tmp_path / "in.tif", values, NAMES[:3])
+    lines = []
+    for method in ("none", "frequency", "backprojection"):
+        output = tmp_path / f"{method}.tif"
+        upscale(held(tiny, "frequency"), source, output, replace(SMALL, constraint=method), lines.append)
+        level = [read(output)[:, rows].mean() for rows in (slice(10, 60), slice(110, 290))]
+        wanted = [values[:, rows].mean() for rows in (slice(5, 30), slice(55, 145))]
+        if method == "none":
+            assert max(level) < 3500
+        else:
+            np.testing.assert_allclose(level, wanted, rtol=1e-3)
+        with rasterio.open(output) as after:
+            tags = after.tags()
+        assert tags["SATSR_CONSTRAINT"] == method
+        found = float(tags["SATSR_CONSISTENCY_BIAS_B04"]), float(tags["SATSR_CONSISTENCY_RMSE"])
+        # the sampled windows of so small a scene overlap in its middle, so that it counts more
+        whole = imresize(np.moveaxis(read(output), 0, -1).astype(float), 1 / 2) - np.moveaxis(values, 0, -1)
+        assert found[0] == pytest.approx(whole[..., 0].mean(), rel=0.15, abs=2)
+        assert found[1] == pytest.approx(np.sqrt(np.square(whole).mean()), rel=0.25, abs=0.1)
+    told = [line for line in lines if "made small again" in line]
+    assert len(told) == 3 and told[1].endswith("constraint: frequency") and "in B04" in told[1]
+
+
+@pytest.mark.parametrize("method", ["frequency", "backprojection"])
+def test_the_constraint_works_in_the_models_numbers_where_the_file_has_an_offset(tiny, tmp_path, method):
+    values = smooth(60, 70) + 3000
+    for name, level, offset in (("a", 0, None), ("b", 1000, -1000.0)):
+        source = write(tmp_path / f"{name}in.tif", values + level)
+        upscale(held(tiny, method), source, tmp_path / f"{name}.tif", replace(SMALL, offset=offset), quiet)
+    assert np.abs(read(tmp_path / "b.tif").astype(int) - 1000 - read(tmp_path / "a.tif")).max() <= 1
+
+
+def test_gaps_stay_gaps_and_cast_no_shadow_with_a_constraint(tiny, tmp_path):
+    values = np.full((3, 150, 140), 4000, np.uint16)
+    whole, gaps = write(tmp_path / "whole.tif", values), values.copy()
+    gaps[:, 30:90, 20:31] = 0
+    upscale(held(tiny, "backprojection"), whole, tmp_path / "a.tif", SMALL, quiet)
+    upscale(
+        held(tiny, "backprojection"), write(tmp_path / "gaps.tif", gaps, nodata=0), tmp_path / "b.tif", SMALL, quiet
+    )
+    kept = (gaps > 0).repeat(2, 1).repeat(2, 2)
+    np.testing.assert_array_equal(read(tmp_path / "b.tif")[kept], read(tmp_path / "a.tif")[kept])
+    assert (read(tmp_path / "b.tif")[~kept] == 0).all()
 
 
 def test_no_pixel_is_lost_to_nodata_and_none_is_won(tiny, tmp_path):

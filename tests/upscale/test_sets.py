@@ -9,6 +9,7 @@ import rasterio
 from rasterio.transform import from_origin
 
 from satsr.errors import SatsrError
+from satsr.files import read_json
 from satsr.imagery.images import read_image, write_png
 from satsr.kinds.imageset.paper import SELECTION_SEED
 from satsr.kinds.imageset.views import select_by_coverage
@@ -70,6 +71,17 @@ def test_clouds_and_gaps_are_filled_from_the_other_dates(tiny, tmp_path, season)
     assert (sr > 0).all()
     # Under the cloud the wanted date counts as the median of the other three: 600, 800, 900.
     assert np.abs(sr[:, :38, :38].astype(int) - 800).max() <= 1 and np.abs(sr[:, 60:, 60:].astype(int) - 700).max() <= 3
+
+
+@pytest.mark.parametrize("method", ["frequency", "backprojection"])
+def test_a_series_is_held_to_the_date_nearest_to_the_wanted_one(tiny, tmp_path, season, method):
+    lines = []
+    options = replace(OPTIONS, date="2018-06-17", constraint=method)
+    upscale_series(tiny(series_graph), season, tmp_path / "out.tif", options, lines.append)
+    # The tiny network mixes it with the next date, three days off, of the level 800: that of 15 June is 700.
+    assert (read(tmp_path / "out.tif") == 700).all()
+    (line,) = [line for line in lines if "made small again" in line]
+    assert "0 in 1" in line and "0 (RMSE)" in line
 
 
 def test_a_pixel_that_no_date_has_stays_missing(tiny, tmp_path, season):
@@ -140,6 +152,16 @@ def test_views_are_chosen_by_coverage_where_the_finer_grid_is_known(tiny, tmp_pa
     levels = 1000 + 100 * chosen
     sr = read_image(tmp_path / "out.png")
     assert np.abs(sr[48:] - levels.mean()).max() <= 1 and np.abs(sr[:48] - levels[chosen < 6].mean()).max() <= 1
+
+
+def test_an_image_set_says_how_far_it_is_from_the_mean_of_its_clearest_views(tiny, tmp_path):
+    imageset(tmp_path / "imgset0007", 12)
+    lines = []
+    upscale_imagesets(tiny(imageset_graph), tmp_path / "imgset0007", tmp_path / "out", Options(), lines.append)
+    # Above 1250 and below 1400, where the six views that are clear everywhere have a mean of 1250.
+    assert "+75 in 1 (bias)" in lines[-1] and "on 1 sampled image set; constraint: none" in lines[-1]
+    tags = read_json(tmp_path / "out" / "satsr.json")
+    assert tags["SATSR_CONSISTENCY_BIAS_1"] == "75" and tags["SATSR_CONSTRAINT"] == "none"
 
 
 def test_many_image_sets_become_a_folder(tiny, tmp_path):

@@ -13,7 +13,7 @@ import numpy as np
 
 from satsr.config.recipe import ConfigOf
 from satsr.degrade import imresize
-from satsr.kinds.image.samples import Pairing, shrunk
+from satsr.kinds.image.samples import Pairing
 from satsr.metrics import mae, mse, psnr_float, ssim_kornia
 from satsr.paper import Paper
 from satsr.radiometry import Normalisation
@@ -102,12 +102,13 @@ class PairPaper(Paper[ConfigOf], Generic[ConfigOf]):
         return _native(self.pairing.whole(scene)[1], self.pairing)[None]
 
     def given(self, scene: Scene) -> np.ndarray:
-        """The image nearest in date, or the shrunk target, without noise."""
-        return _native(self.pairing.whole(scene)[0][0], self.pairing)[None]
+        """The image nearest in date, or the shrunk target, without noise, brighter than the stretch where it is."""
+        return self.pairing.low(scene)[0][None].astype(np.float32)
 
-    def shrink(self, images: np.ndarray) -> np.ndarray:
+    @property
+    def kernel(self) -> str:
         """The bilinear with antialiasing that makes the inputs of shrunk targets."""
-        return np.stack([shrunk(image, self.pairing.scale) for image in images])
+        return "bilinear"
 
     def pictures(self, scene: Scene, output: np.ndarray | None, role: str) -> np.ndarray:
         """One picture: the output, the target, or the image nearest in date; reflectance of 0.3 is white."""

@@ -68,14 +68,17 @@ class Pairing:
             SatsrError: the scene's values are not those of the normalisation, or it has no dates.
         """
         self._require(scene)
-        hr = scene.read("hr", 0)
-        if self.pairs == "stored":
-            low = [scene.read("lr", index) for index in nearest_images(scene, self.views)]
-        else:
-            low = [self._small(scene, hr)]
+        low = self.low(scene)
         low += [low[-1]] * (self.views - len(low))
         forward = self.normalisation.forward
-        return np.stack([planes(forward(image)) for image in low]), planes(forward(self._native(scene, hr)))
+        target = self._native(scene, scene.read("hr", 0))
+        return np.stack([planes(forward(image)) for image in low]), planes(forward(target))
+
+    def low(self, scene: Scene) -> list[np.ndarray]:
+        """The views as they are, (h, w, 3) native values: at most ``views``, in the order of their dates."""
+        if self.pairs == "stored":
+            return [scene.read("lr", index) for index in nearest_images(scene, self.views)]
+        return [self._small(scene, scene.read("hr", 0))]
 
     def _small(self, scene: Scene, hr: np.ndarray) -> np.ndarray:
         """The shrunk target in native values."""

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from satsr.config.recipe import ConfigOf
 from satsr.degrade import probav_baseline
 from satsr.errors import SatsrError
-from satsr.kinds.imageset.views import clearest, select_by_coverage
+from satsr.kinds.imageset.views import clearest, mean_of_clearest, select_by_coverage
 from satsr.metrics import cpsnr, cssim, or_nan, probav_score, registered
 from satsr.paper import Paper
 from satsr.radiometry import Normalisation, normalisation
@@ -99,16 +99,17 @@ class ImagesetPaper(Paper[ConfigOf], Generic[ConfigOf]):
 
     def given(self, scene: Scene) -> np.ndarray:
         """The mean of the clearest views, whose enlargements are the baseline."""
-        lr, qm = read_views(scene)
-        clear_pixels = np.count_nonzero(qm, axis=(1, 2))
-        return np.asarray(lr[clear_pixels == clear_pixels.max()].mean(axis=0)[None, ..., None], np.float32)
+        mean, _ = mean_of_clearest(*read_views(scene))
+        return np.asarray(mean[None, ..., None], np.float32)
 
-    def shrink(self, images: np.ndarray) -> np.ndarray:
+    def clear(self, scene: Scene) -> np.ndarray:
+        """Where all of these views are clear."""
+        return mean_of_clearest(*read_views(scene))[1][None]
+
+    @property
+    def kernel(self) -> str:
         """The mean of the fine pixels in each coarse one: a detector's area."""
-        scale = self.config.convert.scale
-        count, height, width, bands = images.shape
-        blocks = images.reshape(count, height // scale, scale, width // scale, scale, bands)
-        return np.asarray(blocks.mean(axis=(2, 4)))
+        return "area"
 
     def clear_in_reference(self, scene: Scene, reference: np.ndarray) -> np.ndarray:
         """The status map."""

@@ -14,6 +14,21 @@ TRIALS = 500
 WORST_PIXELS = 10
 
 
+def mean_of_clearest(lr: np.ndarray, qm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What results are compared with at low resolution: the mean of the clearest views, and where they all are clear.
+
+    Args:
+        lr: (T, h, w), the views.
+        qm: (T, h, w), non-zero where clear.
+
+    Returns:
+        (h, w) float64, and (h, w) bool.
+    """
+    clear_pixels = np.count_nonzero(qm, axis=(1, 2))
+    best = clear_pixels == clear_pixels.max()
+    return np.asarray(lr[best].mean(axis=0)), np.asarray((qm[best] != 0).all(axis=0))
+
+
 def select_by_coverage(
     masks: np.ndarray, sm: np.ndarray, *, views: int = 9, seed: int = 0, index: int = 0, trials: int = TRIALS
 ) -> Indices:

@@ -137,6 +137,12 @@ def create(path: Path, profile: TiffProfile, values: npt.NDArray[Any] | None = N
             target.write(values)
 
 
+def add_tags(path: Path, tags: Mapping[str, str]) -> None:
+    """Further metadata of a GeoTIFF that is there."""
+    with _kept(path), rasterio.open(path, "r+") as target:
+        target.update_tags(**tags)
+
+
 def usable(path: Path, done: int) -> bool:
     """Whether the rows that an earlier run left can be gone on with."""
     try:
