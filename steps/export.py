@@ -13,7 +13,7 @@ from steps.job import job
 
 
 def run(paper: str, root: Path) -> None:
-    """Writes ``results/<paper>/export/model.onnx`` its parity, and what it was trained on with its limits.
+    """Writes ``results/<paper>/export/model.onnx``, its parity, and what it was trained on with its limits.
 
     Raises:
         SatsrError: the graph deviates from the network by more than ``export.max_abs``.

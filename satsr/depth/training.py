@@ -84,8 +84,16 @@ def distances(trained: Mapping[str, Any], found: Blocks) -> dict[str, Float64]:
             about = trained["colour"]
             far["colours"] = np.maximum(_mahalanobis(found.colour, about) / about["p99"] - 1, 0)[..., None]
     except (KeyError, TypeError, ValueError) as error:
-        raise SatsrError(f"the model's description of its training data is damaged ({error}): export it again.") from None
+        raise SatsrError(
+            f"the model's description of its training data is damaged ({error}): export it again."
+        ) from None
     return far
+
+
+def median(each: Sequence[Mapping[str, Float64]]) -> dict[str, Float64]:
+    """By way, the median over images of one place, of those on which a block is there; NaN where none is."""
+    stacks = {way: np.ma.masked_invalid(np.stack([item[way] for item in each])) for way in each[0]}
+    return {way: np.ma.median(stack, axis=0).filled(np.nan) for way, stack in stacks.items()}  # type: ignore[no-untyped-call]
 
 
 def _merged(found: list[Blocks]) -> Blocks | None:

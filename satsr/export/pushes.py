@@ -15,13 +15,13 @@ from satsr.seeds import generator
 
 Float32 = npt.NDArray[np.float32]
 AMOUNTS = {
-    "brighter": (1.25, 1.6, 2.2, 3.2),
-    "darker": (0.7, 0.45, 0.25, 0.1),
-    "busier": (1.5, 2.2, 3.2, 4.5),
-    "smoother": (0.6, 0.35, 0.2, 0.1),
-    "noisier": (0.02, 0.05, 0.1, 0.2),
-    "softer": (0.5, 0.7, 1.0, 1.4),
-    "colours": (1.15, 1.35, 1.7, 1 / 1.15, 1 / 1.35, 1 / 1.7),
+    "brighter": (1.3, 2.0, 3.2),
+    "darker": (0.6, 0.3, 0.1),
+    "busier": (1.7, 2.8, 4.5),
+    "smoother": (0.5, 0.25, 0.1),
+    "noisier": (0.03, 0.08, 0.2),
+    "softer": (0.6, 0.9, 1.4),
+    "colours": (1.2, 1.7, 1 / 1.2, 1 / 1.7),
 }
 """For each way: what brightness, contrast, or the first band is multiplied by; the noise's standard deviation over the
 mean; the blur's standard deviation in LR px."""
