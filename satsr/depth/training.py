@@ -21,6 +21,8 @@ PIXELS = 4096
 """Of each image, about so many on a regular grid are looked at."""
 SPREAD = 0.02
 """Octaves by which colours of a training set without any spread may differ."""
+ROUNDED = 1e-3
+"""Distances below this come from the rounding of the description."""
 MEASURES = {"brightness": ("brighter", "darker"), "texture": ("busier", "smoother"), "noise": ("noisier", "softer")}
 
 
@@ -87,7 +89,7 @@ def distances(trained: Mapping[str, Any], found: Blocks) -> dict[str, Float64]:
         raise SatsrError(
             f"the model's description of its training data is damaged ({error}): export it again."
         ) from None
-    return far
+    return {way: np.where(values < ROUNDED, 0, values) for way, values in far.items()}
 
 
 def median(each: Sequence[Mapping[str, Float64]]) -> dict[str, Float64]:
@@ -112,7 +114,7 @@ def _colours(values: Float64) -> dict[str, Any]:
     covariance = np.cov(values, rowvar=False) if len(values) > 1 else np.zeros((values.shape[1],) * 2)
     about: dict[str, Any] = {"mean": _rounded(values.mean(axis=0)), "covariance": [_rounded(row) for row in covariance]}
     far = _mahalanobis(values, about)
-    return about | {f"p{share}": max(_rounded(np.percentile(far, share)), 0.001) for share in (50, 99)}
+    return about | {f"p{share}": max(_rounded(np.percentile(far, share)), 1.0) for share in (50, 99)}
 
 
 def _mahalanobis(values: Float64, about: Mapping[str, Any]) -> Float64:

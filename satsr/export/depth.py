@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from satsr.depth.blocks import Float64
 from satsr.depth.training import WAYS, describe
@@ -26,6 +27,8 @@ IMAGES = 8
 BINS = 6
 LEAST = 16
 """Blocks in a bin of distances."""
+USUAL = 0.99
+"""Share of the blocks of scenes as they are that no limit excludes."""
 
 
 def depth(paper: Paper[Any], store: Store, path: Path, count: int) -> dict[str, Any]:
@@ -56,42 +59,58 @@ def depth(paper: Paper[Any], store: Store, path: Path, count: int) -> dict[str, 
         for push in PUSHES:
             if push.way != "colours" or "colour" in trained:
                 pushed[push.way].append(case.measure(trained, push, index))
-    limits = {way: limit(way, [*plain, *found]) for way, found in pushed.items() if found}
+    limits = {way: limit(way, plain, found) for way, found in pushed.items() if found}
     return {"trained": trained, "limits": limits, "inside_db": _gain(plain), "scenes": [scene.id for scene in scenes]}
 
 
-def limit(way: str, found: Sequence[Measured]) -> dict[str, Any]:
+def limit(way: str, plain: Sequence[Measured], pushed: Sequence[Measured]) -> dict[str, Any]:
     """From which distance on the model loses to bicubic.
 
     Blocks are put in bins by their distance; the gain of a bin is the bicubic's summed squared error over the model's.
     The limit lies where the line through the bins' gains falls below 0 dB for good: in this bin, and in it and all
-    farther ones together.
+    farther ones together. It is not nearer than 99 % of the blocks of scenes as they are.
+
+    Args:
+        way: a key of the distances.
+        plain: scenes as they are.
+        pushed: the same, pushed this way.
 
     Returns:
         ``limit``: None where the model does not lose as far as was measured, or already loses inside; ``reach``: the
         mean distance of the farthest bin; ``gains``: [distance, dB, blocks] of each bin.
     """
-    far = np.concatenate([item.far[way] for item in found])
-    ours, cubic = (np.concatenate([getattr(item, name) for item in found]) for name in ("ours", "cubic"))
-    order = np.argsort(far, kind="stable")
-    inside, outside = order[far[order] == 0], order[far[order] > 0]
-    parts = np.array_split(outside, min(BINS, len(outside) // LEAST)) if len(outside) >= LEAST else []
-    bins = [(0.0, inside)] * bool(len(inside)) + [(float(far[part].mean()), part) for part in parts]
+    far, ours, cubic = _together(way, [*plain, *pushed])
+    bins = _bins(far)
     gains = [_decibels(ours[part], cubic[part]) for _, part in bins]
-    rest = [
-        _decibels(*(np.concatenate([values[part] for _, part in bins[place:]]) for values in (ours, cubic)))
-        for place in range(len(bins))
-    ]
     crossing = None
     for place in range(1, len(bins)):
-        if gains[0] > 0 > gains[place] and rest[place] < 0:
+        rest = np.concatenate([part for _, part in bins[place:]])
+        if gains[0] > 0 > gains[place] and _decibels(ours[rest], cubic[rest]) < 0:
             crossing = _crossing(bins[place - 1][0], gains[place - 1], bins[place][0], gains[place])
+            usual = np.quantile(_together(way, plain)[0], USUAL)
+            crossing = _figure(max(crossing, usual))
             break
     return {
         "limit": crossing,
         "reach": _figure(bins[-1][0]) if bins else 0.0,
         "gains": [[_figure(near), _figure(gain), len(part)] for (near, part), gain in zip(bins, gains, strict=True)],
     }
+
+
+def _bins(far: Float64) -> list[tuple[float, npt.NDArray[np.intp]]]:
+    """Mean distance and places of the blocks inside, and of equal parts of those outside, nearest first."""
+    order = np.argsort(far, kind="stable")
+    inside, outside = order[far[order] == 0], order[far[order] > 0]
+    count = min(BINS, len(outside) // LEAST)
+    parts = [inside] * bool(len(inside)) + (np.array_split(outside, count) if count else [])
+    return [(float(far[part].mean()), part) for part in parts]
+
+
+def _together(way: str, found: Sequence[Measured]) -> tuple[Float64, Float64, Float64]:
+    """Distances, the model's squared errors and bicubic's, of all blocks."""
+    columns = [(item.far[way], item.ours, item.cubic) for item in found] or [(np.empty(0),) * 3]
+    far, ours, cubic = (np.concatenate(parts) for parts in zip(*columns, strict=True))
+    return far, ours, cubic
 
 
 def _described(paper: Paper[Any], scene: Scene) -> Iterator[np.ndarray]:
@@ -125,7 +144,7 @@ def _decibels(ours: Float64, cubic: Float64) -> float:
 
 def _crossing(near: float, above: float, far: float, below: float) -> float:
     """Where the line from a gain above 0 at ``near`` to one below it at ``far`` meets 0."""
-    return _figure(near + (far - near) * max(above, 0) / (max(above, 0) - below))
+    return near + (far - near) * max(above, 0) / (max(above, 0) - below)
 
 
 def _figure(value: float) -> float:

@@ -18,7 +18,7 @@ from satsr.upscale.checks import Say
 
 BEYOND = 0.05
 """Share of the blocks beyond a limit from which an input is refused."""
-NEAR = 0.01
+NEAR = 0.02
 OUTSIDE = 0.1
 """Shares beyond a limit, and outside the training data, that are worth a warning; some per cent lie outside anyway."""
 HALF = 0.5
