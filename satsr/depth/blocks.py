@@ -10,7 +10,7 @@ from satsr.errors import SatsrError
 Float64 = npt.NDArray[np.float64]
 BLOCK = 16
 """Side of a block in LR px."""
-PRESENT = 0.25
+PRESENT = 0.5
 """Share of a block's pixels that must be there."""
 MAD = 0.6745
 """Median of the absolute value of a standard normal variable."""

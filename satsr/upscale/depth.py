@@ -21,6 +21,8 @@ BEYOND = 0.05
 NEAR = 0.02
 OUTSIDE = 0.1
 """Shares beyond a limit, and outside the training data, that are worth a warning; some per cent lie outside anyway."""
+FEW = 3
+"""Blocks, or all if there are fewer, that it takes at least: one alone may be chance."""
 HALF = 0.5
 WORDS = {
     "brighter": "is brighter than",
@@ -146,23 +148,28 @@ def _hopeless(depth: Depth) -> list[str]:
 
 def _beyond(depth: Depth, way: str, far: Float64) -> str:
     """The clause for a way in which too many blocks are beyond its limit."""
-    limit = depth.limit(way)
-    share = 0.0 if limit is None else float((far.max(axis=1) > limit).mean())
-    if share < BEYOND:
-        return ""
-    return f"{_share(depth, way, far)}{LOSES.format(share)}"
+    beyond = _farther(far, depth.limit(way))
+    return f"{_share(depth, way, far)}{LOSES.format(beyond)}" if beyond >= BEYOND else ""
 
 
 def _outside(depth: Depth, way: str, far: Float64) -> str:
     """The clause for a way in which many blocks are outside, or some beyond its limit."""
     limit, farthest = depth.limit(way), far.max(axis=1)
-    beyond = 0.0 if limit is None else float((farthest > limit).mean())
+    beyond = _farther(far, limit)
     if beyond >= NEAR:
         return f"{_share(depth, way, far)}{LOSES.format(beyond)}"
-    if (farthest > 0).mean() < OUTSIDE:
+    if _farther(far, 0.0) < OUTSIDE:
         return ""
     untried = limit is None and np.median(farthest[farthest > 0]) > depth.reach(way)
     return _share(depth, way, far) + (", farther than the model was ever measured" if untried else "")
+
+
+def _farther(far: Float64, distance: float | None) -> float:
+    """Share of the blocks (n, C) that are farther in any band; 0 for no distance, and where they are too few."""
+    if distance is None:
+        return 0.0
+    count = int((far.max(axis=1) > distance).sum())
+    return count / len(far) if count >= min(FEW, len(far)) else 0.0
 
 
 def _strange(depth: Depth, far: Mapping[str, Float64]) -> str:

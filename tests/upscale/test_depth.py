@@ -86,6 +86,12 @@ def test_a_noisy_scene_is_refused_where_sharpening_was_measured_to_lose(model, t
         said(model, write(tmp_path / "in.tif", values), tmp_path)
 
 
+def test_one_strange_block_among_many_is_no_reason(model):
+    knows, values = known(model.facts, model.bands), small(50)
+    values[:, :16, :16] *= 3
+    assert examine(knows, [values]).refused == [] and examine(knows, [values[:, :16, :16]]).refused != []
+
+
 def test_what_differs_a_little_is_warned_of_and_goes_on(model, tmp_path):
     (warning,) = said(model, write(tmp_path / "in.tif", 0.5 * small(50)), tmp_path)
     assert warning.startswith("warning: ") and "darker than 99 %" in warning and "lose" not in warning
