@@ -105,9 +105,13 @@ class Evaluate(Section):
 
 
 class Export(Section):
-    """How exact the exported graph must be."""
+    """How exact the exported graph must be, and on how many scenes of ``val`` its limits are measured.
+
+    Each of these scenes goes through the graph some twenty times on the CPU; with 0 nothing is measured.
+    """
 
     max_abs: float = Field(1e-4, gt=0)
+    depth_scenes: int = Field(4, ge=0)
 
 
 class Gates(Section):

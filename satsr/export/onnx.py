@@ -74,6 +74,22 @@ def export(
         temporary.write_bytes(model.SerializeToString(deterministic=True))
 
 
+def describe(path: Path, facts: Mapping[str, Any]) -> None:
+    """Puts another description into an exported file; the graph stays as it is.
+
+    Raises:
+        SatsrError: the disk is full.
+    """
+    import onnx
+
+    model = onnx.load(path)
+    del model.metadata_props[:]
+    entry = model.metadata_props.add()
+    entry.key, entry.value = "satsr", json.dumps(dict(facts), sort_keys=True)
+    with disk_errors("writing the ONNX graph"), replacing(path) as temporary:
+        temporary.write_bytes(model.SerializeToString(deterministic=True))
+
+
 def parity(network: nn.Module, path: Path, cases: Sequence[Mapping[str, np.ndarray]]) -> dict[str, Any]:
     """How far the graph in ``path`` is from the network, on the CPU.
 

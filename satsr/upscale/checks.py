@@ -106,7 +106,18 @@ def _ranges(facts: Facts, values: npt.NDArray[np.floating[Any]], native: np.dtyp
         return [f"{seen}: it looks like 8 bits; give the original product"]
     if float(np.nanmax(values)) > top * 1.01 and (top <= 255 or middle > top):
         return [f"{seen}, found up to {float(np.nanmax(values)):g}: multiply, for instance --gain {top / high:.3g}"]
-    return _saturated(facts, values) + _unlike(facts, values)
+    return _constant(facts, values) or _saturated(facts, values) + _unlike(facts, values)
+
+
+def _constant(facts: Facts, values: npt.NDArray[np.floating[Any]]) -> list[str]:
+    """Bands that have one value everywhere."""
+    names = facts.bands if len(facts.bands) == len(values) else [f"band {band + 1}" for band in range(len(values))]
+    flat = [
+        f"{name} ({np.nanmin(band):g} everywhere)"
+        for name, band in zip(names, values, strict=True)
+        if np.isfinite(band).any() and np.nanmin(band) == np.nanmax(band)
+    ]
+    return [f"nothing is to be seen in {', '.join(flat)}: check the bands and the area"] if flat else []
 
 
 def _saturated(facts: Facts, values: npt.NDArray[np.floating[Any]]) -> list[str]:
@@ -123,9 +134,9 @@ def _saturated(facts: Facts, values: npt.NDArray[np.floating[Any]]) -> list[str]
 
 
 def _unlike(facts: Facts, values: npt.NDArray[np.floating[Any]]) -> list[str]:
-    """Against the percentiles of the training data, where the model carries them (``statistics``: p2, p98)."""
+    """Against the training data's percentiles (``statistics``: p2, p98), where that is all a model says of them."""
     known = facts.raw.get("statistics")
-    if not isinstance(known, Mapping) or not {"p2", "p98"} <= set(known):
+    if "depth" in facts.raw or not isinstance(known, Mapping) or not {"p2", "p98"} <= set(known):
         return []
     middle = float(np.nanmedian(values))
     lowest, highest = float(np.min(known["p2"])), float(np.max(known["p98"]))

@@ -49,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--ensemble", action="store_true", help=f"the mean over {eight}")
     maps = f"the result made small again minus the input; the spread over {eight}"
     add("--uncertainty", type=_names, default=(), metavar="consistency,spread", help=f"also write maps: {maps}")
+    add("--depth-map", action="store_true", help="also write where the input is unlike the training data")
     add("--preview", action="store_true", help="also write a before/after PNG and an HTML page")
     add("--force", action="store_true", help="go on although the input looks wrong")
     add("--overwrite", action="store_true", help="replace an existing result")
@@ -97,6 +98,8 @@ def _run(arguments: argparse.Namespace) -> None:
             f"--uncertainty {','.join(sorted(refused & set(arguments.uncertainty)))} is not made of "
             f"{'frames' if clip else 'image sets'}: scenes and series have both maps, frames have consistency."
         )
+    if arguments.depth_map and model.kind == "imageset":
+        raise SatsrError("--depth-map is not made of image sets: scenes, series and clips have it.")
     options = _options(arguments)
     if clip:
         made = [video.upscale(model, source, output, options, _say).output]

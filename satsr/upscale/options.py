@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 BURN_IN = 8
-LATER = ("per_second", "consistency", "preview", "force", "overwrite")
+LATER = ("per_second", "consistency", "depth_map", "preview", "force", "overwrite")
 """Options that do not change the pixels of the result."""
 
 
@@ -30,6 +30,7 @@ class Options:
         ensemble: the mean of eight outputs (:func:`satsr.upscale.uncertainty.outputs`) instead of one.
         consistency: also write the result, made small again, minus the input.
         spread: also write the standard deviation of these eight, for scenes and series.
+        depth_map: also write where the input is unlike the training data, for scenes, series and clips.
         preview: also write a before/after picture and page.
         force: go on where the input looks wrong.
         overwrite: the result may exist.
@@ -53,6 +54,7 @@ class Options:
     ensemble: bool = False
     consistency: bool = False
     spread: bool = False
+    depth_map: bool = False
     preview: bool = False
     force: bool = False
     overwrite: bool = False

@@ -12,7 +12,7 @@ from satsr.files import disk_errors, require_space
 from satsr.imagery import geotiff, sentinel2
 from satsr.imagery.raster import Raster, finer
 from satsr.progress import Bar
-from satsr.upscale import checks, consistency, preview, strips
+from satsr.upscale import checks, consistency, depth, depth_map, preview, strips
 from satsr.upscale.blend import Seams, windows
 from satsr.upscale.checks import Say, silent
 from satsr.upscale.options import Options
@@ -71,16 +71,13 @@ def check(work: Work, say: Say) -> None:
     Raises:
         SatsrError: it does not look like what the model was trained on, and the user does not insist.
     """
-    scene, own = work.scene, len(work.own)
+    scene = work.scene
     samples = [strip for _, strip in scene.samples()]
-    values = []
-    for strip in samples:
-        present = np.isfinite(strip.values[:own]) & (True if strip.valid is None else strip.valid[:own])
-        values.append(np.where(present, strip.values[:own] * work.gains + work.offsets, np.nan).reshape(own, -1))
-    flat = np.concatenate(values, axis=1)
-    flat = flat.reshape(-1, work.model.channels, flat.shape[1]).swapaxes(0, 1).reshape(work.model.channels, -1)
+    images = [image for strip in samples for image in work.images(strip)]
+    flat = np.concatenate([image.reshape(len(image), -1) for image in images], axis=1)
     gain = float(work.gains[0, 0, 0])
     found = checks.problems(work.model.facts, flat, native=scene.dtype, gain=gain, tags=scene.tags)
+    found += [] if found else depth.compare(work.model, images, say)
     checks.settle(found, work.options.force, say)
     zeros = None
     if scene.nodata is None and not scene.masked:
@@ -120,6 +117,9 @@ def run(work: Work, output: Path, say: Say) -> list[Path]:
         if options.consistency:
             made.append(output.with_name(f"{output.stem}_consistency.tif"))
             consistency.write_map(model, scene, output, partial.folder / "consistency.tif", made[-1])
+        known = depth.known(model.facts, model.bands)
+        if options.depth_map and known:
+            made.append(depth_map.of_scene(known, work, output.with_name(f"{output.stem}_depth.tif")))
         if options.preview:
             made += preview.of_scene(scene, output, model.scale, dict(profile.tags))
     return made

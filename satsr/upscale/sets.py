@@ -24,7 +24,7 @@ from satsr.imagery.raster import Layer, Mask, Raster, Strip
 from satsr.kinds.imageset.paper import SELECTION_SEED
 from satsr.kinds.imageset.views import mean_of_clearest, select_by_coverage
 from satsr.progress import track
-from satsr.upscale import checks, consistency, preview, strips
+from satsr.upscale import checks, consistency, depth, preview, strips
 from satsr.upscale.checks import Say, silent
 from satsr.upscale.options import Options
 from satsr.upscale.provenance import provenance
@@ -247,8 +247,10 @@ def _consistency(model: Model, sets: Sequence[tuple[Path, str]], made: Path) -> 
 def _imageset(model: Model, folder: Path, options: Options, say: Say) -> np.ndarray:
     """(3H, 3W) in the native type."""
     views, quality = _views(folder)
-    sample = np.where(quality != 0, views, np.nan).reshape(1, -1)
-    checks.settle(checks.problems(model.facts, sample, native=views.dtype), options.force, say)
+    clear = np.where(quality != 0, views, np.nan)
+    found = checks.problems(model.facts, clear.reshape(1, -1), native=views.dtype)
+    found += [] if found else depth.compare(model, list(clear[:, None]), say)
+    checks.settle(found, options.force, say)
     finer = folder / "SM.png"
     if model.views and finer.is_file():  # the same views as in the evaluation
         index = zlib.crc32(folder.name.encode())

@@ -21,7 +21,7 @@ from satsr.exported.model import Model
 from satsr.files import disk_errors, replacing, require_space
 from satsr.imagery.raster import Mask, Strip
 from satsr.progress import Bar, track
-from satsr.upscale import checks, consistency, preview, strips, uncertainty
+from satsr.upscale import checks, consistency, depth, depth_map, preview, strips, uncertainty
 from satsr.upscale.blend import Seams, windows
 from satsr.upscale.checks import Say, silent
 from satsr.upscale.options import Options
@@ -29,6 +29,7 @@ from satsr.upscale.plan import Footage, Plan, planned
 from satsr.upscale.provenance import provenance
 from satsr.upscale.results import frames
 from satsr.upscale.results.partial import Partial, unfinished
+from satsr.upscale.work import present
 
 VISIBLE = 1 / 512
 """Mean difference where segments meet, of the range of values, that is worth a line."""
@@ -99,6 +100,10 @@ def upscale(model: Model, source: Path, output: Path, options: Options | None = 
             write_maps(model, clip, made, output.with_name(f"{output.stem}_consistency"))
         per_second = options.per_second or clip.per_second or frames.FRAMES_PER_SECOND
         frames.collect(made, clip.names, output, per_second, tags)
+    known = depth.known(model.facts, model.bands)
+    if options.depth_map and known:
+        target = output.with_name(f"{output.stem}_depth.csv")
+        say(f"how far each frame is from the training data: {depth_map.of_clip(known, clip, options.numbers, target)}")
     if options.preview:
         preview.of_clip(clip, output, model.scale, tags)
     return Outcome(output, *worst)
@@ -123,13 +128,11 @@ def check(model: Model, clip: frames.Clip, options: Options, say: Say) -> None:
     """
     places = {0} if clip.per_second else {0, len(clip) // 2, len(clip) - 1}
     gain, offset = options.numbers
-    samples = []
-    for strip in map(clip.load, sorted(places)):
-        values = strip.values.astype(np.float32) * gain + offset
-        missing = ~np.isfinite(values) if strip.valid is None else ~strip.valid
-        samples.append(np.where(missing, np.nan, values).reshape(len(values), -1)[:, ::7])
-    native = clip.load(0).values.dtype
-    found = checks.problems(model.facts, np.concatenate(samples, axis=1), native=native, gain=gain, tags=clip.tags)
+    strips = [clip.load(place) for place in sorted(places)]
+    images = [present(strip) * np.float32(gain) + np.float32(offset) for strip in strips]
+    sample = np.concatenate([image.reshape(len(image), -1)[:, ::7] for image in images], axis=1)
+    found = checks.problems(model.facts, sample, native=strips[0].values.dtype, gain=gain, tags=clip.tags)
+    found += [] if found else depth.compare(model, images, say)
     checks.settle(found, options.force, say)
 
 

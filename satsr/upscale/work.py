@@ -85,6 +85,12 @@ class Work:
         network = self.cost * views * self.options.batch * side * min(wanted.window, scene.width)
         return int(memory.FIXED + (CACHE_MB << 20) + low + high + 2 * out + network)
 
+    def images(self, strip: Strip) -> list[Float32]:
+        """The model's bands in its numbers, (C, h, w) of each date, NaN where missing."""
+        own, channels = len(self.own), self.model.channels
+        values = present(strip)[:own] * self.gains + self.offsets
+        return [values[first : first + channels] for first in range(0, own, channels)]
+
     def enlarge(self, parts: Sequence[Strip]) -> Float32:
         """(B, C, s h, s w) in the file's numbers, followed by the spread if it is wanted."""
         planes = np.stack([strips.filled(part) for part in parts])
@@ -130,3 +136,9 @@ class Work:
         if valid is not None:
             spread[0][~strips.enlarged(np.asarray(valid.all(axis=0)), self.model.scale)] = np.nan
         return [values, spread]
+
+
+def present(strip: Strip) -> Float32:
+    """(N, h, W) float32, NaN where missing."""
+    there = np.isfinite(strip.values) & (True if strip.valid is None else strip.valid)
+    return np.where(there, strip.values, np.nan).astype(np.float32)

@@ -37,6 +37,7 @@ def some(values, share, replacement):
         (facts(), some(REFLECTANCE, 0.95, np.nan), np.uint16, "are missing"),
         (facts("unit_u8"), BYTES * 8, np.uint16, "multiply"),
         (facts("unit_u8"), BYTES / 255, np.float32, "--gain 255"),
+        (facts(), np.vstack([REFLECTANCE[:2], np.full((1, 500), 700.0)]), np.uint16, "band 3 (700 everywhere)"),
         (facts(statistics={"p2": [3000], "p98": [6000]}), REFLECTANCE, np.uint16, "another sensor"),
     ],
 )

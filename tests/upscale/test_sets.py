@@ -103,7 +103,7 @@ def test_dates_that_are_mostly_clouds_are_passed_over(tiny, tmp_path, season):
 def test_too_few_dates_are_repeated(tiny, tmp_path, season):
     for day in DAYS[1:]:
         (season / f"S2_{day}_BOA.tif").unlink()
-    upscale_series(tiny(series_graph), season, tmp_path / "out.tif", OPTIONS, quiet)
+    upscale_series(tiny(series_graph), season, tmp_path / "out.tif", replace(OPTIONS, force=True), quiet)
     assert (read(tmp_path / "out.tif") == 500).all()
 
 

@@ -220,7 +220,7 @@ def test_the_consistency_of_frames_is_what_the_network_changed_and_has_gaps_wher
     for index in range(3):
         (tmp_path / f"{index}.tif").rename(source / f"{index}.tif")
     lines = []
-    upscale(tiny(recurrent_graph), source, tmp_path / "out", replace(CUT, consistency=True), lines.append)
+    upscale(tiny(recurrent_graph), source, tmp_path / "out", replace(CUT, consistency=True, force=True), lines.append)
     assert any("made small again" in line for line in lines)
     with rasterio.open(tmp_path / "out_consistency" / "1.tif") as found:
         difference = found.read()

@@ -1,0 +1,1 @@
+"""How unlike its training data an image is, block by block; what that is measured by, in plain numbers."""

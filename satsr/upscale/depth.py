@@ -1,0 +1,206 @@
+"""Whether an input is like what the model was trained on, in sentences; if not, whether the model still helps there.
+
+What the training data look like, and from which distance on the model was measured to lose to bicubic, travels with the
+exported file as ``depth`` (:mod:`satsr.export.depth`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from satsr.depth.blocks import Float64, blocks
+from satsr.depth.training import WAYS, distances
+from satsr.exported.facts import Facts
+from satsr.exported.model import Model
+from satsr.upscale.checks import Say
+
+BEYOND = 0.05
+"""Share of the blocks beyond a limit from which an input is refused."""
+NEAR = 0.02
+OUTSIDE = 0.1
+"""Shares beyond a limit, and outside the training data, that are worth a warning; some per cent lie outside anyway."""
+FEW = 3
+"""Blocks, or all if there are fewer, that it takes at least: one alone may be chance."""
+HALF = 0.5
+WORDS = {
+    "brighter": "is brighter than",
+    "darker": "is darker than",
+    "busier": "has stronger contrasts than",
+    "smoother": "has weaker contrasts than",
+    "noisier": "is noisier than",
+    "softer": "has less fine detail than",
+    "colours": "has colours farther from the usual than",
+}
+LOSES = ", and {:.0%} so much that the model was measured to lose to bicubic there"
+SILENT = (
+    "this model does not say what it was trained on in a way that an input can be compared with, so nothing is known "
+    "about how it does on yours: a model that is exported again says it"
+)
+
+
+@dataclass(frozen=True)
+class Depth:
+    """What a model knows of its training data.
+
+    Attributes:
+        trained: of :func:`satsr.depth.training.describe`.
+        limits: by way, of :func:`satsr.export.depth.limit`.
+        bands: their names.
+        inside_db: gain over bicubic on scenes like the training data; None where it was not measured.
+    """
+
+    trained: Mapping[str, Any]
+    limits: Mapping[str, Mapping[str, Any]]
+    bands: Sequence[str]
+    inside_db: float | None = None
+
+    def limit(self, way: str) -> float | None:
+        """The distance at which the model was measured to lose to bicubic; None if it never did."""
+        found = self.limits.get(way, {}).get("limit")
+        return None if found is None else float(found)
+
+    def reach(self, way: str) -> float:
+        """How far was measured."""
+        return float(self.limits.get(way, {}).get("reach", 0.0))
+
+    def relative(self, image: np.ndarray) -> dict[str, Float64]:
+        """By way, (rows, columns): distances in units of the limit, or of the reach where no limit was found.
+
+        Where neither is known the distance stays as it is.
+        """
+        far = distances(self.trained, blocks(image))
+        return {way: values.max(axis=-1) / (self.limit(way) or self.reach(way) or 1.0) for way, values in far.items()}
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Sentences about an input: what it is refused for, and what is only said."""
+
+    refused: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+
+
+def known(facts: Facts, bands: Sequence[str] = ()) -> Depth | None:
+    """What a model's description says; None for one that was exported before it said anything.
+
+    Args:
+        facts: of the model.
+        bands: their names.
+    """
+    found = facts.raw.get("depth")
+    if not isinstance(found, Mapping) or not isinstance(found.get("trained"), Mapping):
+        return None
+    count = len(found["trained"].get("saturated", ()))
+    names = list(bands) if len(bands) == count else [f"band {band + 1}" for band in range(count)]
+    return Depth(found["trained"], found.get("limits", {}), names, found.get("inside_db"))
+
+
+def compare(model: Model, images: Sequence[np.ndarray], say: Say) -> list[str]:
+    """What an input is refused for, at most one sentence; the rest is said.
+
+    Args:
+        model: with its description.
+        images: samples of the input, each (C, h, w) in the model's numbers, NaN where missing.
+        say: takes warnings, and a note where the model says nothing of its training data.
+    """
+    depth = known(model.facts, model.bands)
+    if depth is None:
+        say(f"note: {SILENT}")
+        return []
+    found = examine(depth, images)
+    for sentence in found.said:
+        say(f"warning: {sentence}")
+    return found.refused
+
+
+def examine(depth: Depth, images: Sequence[np.ndarray]) -> Findings:
+    """Compares samples of an input with the training data.
+
+    Args:
+        depth: what the model knows.
+        images: each (C, h, w) in the model's numbers, NaN where missing.
+    """
+    each = [distances(depth.trained, blocks(image)) for image in images]
+    said = _hopeless(depth)
+    far = {way: _present([item[way] for item in each]) for way in WAYS if each and way in each[0]}
+    if not far or not len(far["brighter"]):
+        return Findings([], said)
+    refused = [clause for way in far if (clause := _beyond(depth, way, far[way]))]
+    if refused:
+        return Findings(["; ".join(refused)], said)
+    strange = _strange(depth, far)
+    if strange:
+        return Findings([strange], said)
+    near = [clause for way in far if (clause := _outside(depth, way, far[way]))]
+    return Findings([], said + ["; ".join(near)] * bool(near))
+
+
+def _hopeless(depth: Depth) -> list[str]:
+    if depth.inside_db is None or depth.inside_db > 0:
+        return []
+    return [
+        f"on scenes like its training data this model was measured to be no better than bicubic "
+        f"({depth.inside_db:+.2f} dB)"
+    ]
+
+
+def _beyond(depth: Depth, way: str, far: Float64) -> str:
+    """The clause for a way in which too many blocks are beyond its limit."""
+    beyond = _farther(far, depth.limit(way))
+    return f"{_share(depth, way, far)}{LOSES.format(beyond)}" if beyond >= BEYOND else ""
+
+
+def _outside(depth: Depth, way: str, far: Float64) -> str:
+    """The clause for a way in which many blocks are outside, or some beyond its limit."""
+    limit, farthest = depth.limit(way), far.max(axis=1)
+    beyond = _farther(far, limit)
+    if beyond >= NEAR:
+        return f"{_share(depth, way, far)}{LOSES.format(beyond)}"
+    if _farther(far, 0.0) < OUTSIDE:
+        return ""
+    untried = limit is None and np.median(farthest[farthest > 0]) > depth.reach(way)
+    return _share(depth, way, far) + (", farther than the model was ever measured" if untried else "")
+
+
+def _farther(far: Float64, distance: float | None) -> float:
+    """Share of the blocks (n, C) that are farther in any band; 0 for no distance, and where they are too few."""
+    if distance is None:
+        return 0.0
+    count = int((far.max(axis=1) > distance).sum())
+    return count / len(far) if count >= min(FEW, len(far)) else 0.0
+
+
+def _strange(depth: Depth, far: Mapping[str, Float64]) -> str:
+    """The sentence for an input of which most is brighter or darker in every band than the model was ever measured."""
+    for way in ("brighter", "darker"):
+        nearest = far[way].min(axis=1)
+        if depth.limit(way) is None and (nearest > depth.reach(way)).mean() > HALF:
+            return f"{_share(depth, way, far[way])}, farther than the model was ever measured: another sensor or unit"
+    return ""
+
+
+def _share(depth: Depth, way: str, far: Float64) -> str:
+    """For instance: 31 % of it is brighter than 99 % of the training data (B04 above 3100)."""
+    sentence = f"{(far.max(axis=1) > 0).mean():.0%} of it {WORDS[way]} 99 % of the training data"
+    shares = (far > 0).mean(axis=0)
+    if way == "colours" or len(shares) == 1:
+        return sentence
+    bands = [band for band in range(len(shares)) if shares[band] >= max(shares) / 2]
+    if way not in ("brighter", "darker"):
+        return f"{sentence} in {_listed([depth.bands[band] for band in bands], len(shares))}"
+    side, level = ("above", "p99") if way == "brighter" else ("below", "p1")
+    levels = [f"{depth.bands[band]} {side} {depth.trained['brightness'][level][band]:.0f}" for band in bands]
+    everywhere = "in all bands " if len(bands) == len(shares) else ""
+    return f"{sentence} {everywhere}({', '.join(levels)})"
+
+
+def _listed(names: Sequence[str], count: int) -> str:
+    return "all bands" if len(names) == count else " and ".join(names)
+
+
+def _present(parts: Sequence[Float64]) -> Float64:
+    """(n, C): the blocks that are there."""
+    flat = np.concatenate([part.reshape(-1, part.shape[-1]) for part in parts])
+    return np.asarray(flat[np.isfinite(flat).all(axis=1)])
