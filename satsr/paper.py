@@ -76,6 +76,13 @@ class Paper(ABC, Generic[ConfigOf]):
         return " ".join(text.split("\n\n")[0].split())
 
     @property
+    def departures(self) -> tuple[str, ...]:
+        """What of this configuration departs from the published recipe so far that its figures cannot be called
+        reproduced.
+        """
+        return ()
+
+    @property
     def registered_name(self) -> str:
         """The name in the model registry: the paper's, followed by the variant where it has variants."""
         return self.name
