@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -21,6 +22,9 @@ class Claim(BaseModel):
         source: where the figures stand, and how they were measured.
         rows: the table: method -> metric -> value. Without rows its figures are not known, and ``source`` says why.
         repeatable: whether anybody else has its data.
+        clips: the table of single clips, where there is one: clip -> method -> metric -> value.
+        params_m: millions of parameters by method, as the table says.
+        runtime_ms: milliseconds a frame by method, as the table says, on the authors' machine.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -31,6 +35,29 @@ class Claim(BaseModel):
     source: str
     rows: dict[str, dict[str, float]]
     repeatable: bool = True
+    clips: dict[str, dict[str, dict[str, float]]] = {}
+    params_m: dict[str, float] = {}
+    runtime_ms: dict[str, float] = {}
+
+    def table(self) -> list[dict[str, Any]]:
+        """The published rows with the key ``method``, and what the table says of sizes and times."""
+        columns = {"params_m": self.params_m, "runtime_ms": self.runtime_ms}
+        return [
+            {"method": method, **row, **{name: values[method] for name, values in columns.items() if method in values}}
+            for method, row in self.rows.items()
+        ]
+
+    def clip_table(self, scenes: Mapping[str, Scores]) -> list[dict[str, Any]]:
+        """A row for each published clip: the deciding metric of every method, and of this run where it has the clip.
+
+        Args:
+            scenes: ours, scene -> metric -> value.
+        """
+        ours = {scene.rsplit("/")[-1]: scores.get(self.metric) for scene, scores in scenes.items()}
+        return [
+            {"clip": clip, **{name: row[self.metric] for name, row in methods.items()}, "this run": ours.get(clip)}
+            for clip, methods in self.clips.items()
+        ]
 
 
 def load_claim(root: Path, paper: str) -> Claim:

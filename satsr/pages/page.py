@@ -103,6 +103,8 @@ FAMILIES = {
     "l1": ("L1", "", 4, -1),
     "l2": ("L2", "", 5, -1),
     "loss": ("loss", "", 4, -1),
+    "params_m": ("Parameters", "M", 1, -1),
+    "runtime_ms": ("Runtime", "ms", 0, -1),
 }
 
 

@@ -53,6 +53,8 @@ class Report:
         summary: method -> metric -> value, means over the scenes; metrics have their full names.
         headline: the first metric of the heading; by default the first that ours and the baseline have.
         published: rows of the published table, the key ``method`` and full names of metrics.
+        clips: rows of the published table of single clips, and this run's value beside it; their metric is
+            ``clips_metric``.
         verdict: the published table against this run, in a sentence.
         scenes: scene -> method -> metric -> value, means over the frames.
         curves: name -> (step, value) points; names that end alike after the last "/" share a chart.
@@ -69,6 +71,8 @@ class Report:
     summary: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     headline: str | None = None
     published: Sequence[Mapping[str, Any]] = ()
+    clips: Sequence[Mapping[str, Any]] = ()
+    clips_metric: str = ""
     verdict: str = ""
     scenes: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
     curves: Mapping[str, Points] = field(default_factory=dict)
@@ -106,6 +110,7 @@ def write_report(path: Path, report: Report) -> None:
             timelines=[_timeline(timeline, report) for timeline in report.timelines],
             summary=page.table([{"method": name, **values} for name, values in report.summary.items()], mark_best=True),
             published=_published(report),
+            clips=page.table(report.clips) if report.clips else None,
             scenes=_scenes(report),
             scenes_title=_scenes_title(report),
             charts=charts(report.curves),
