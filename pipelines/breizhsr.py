@@ -15,7 +15,7 @@ does.
 """
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -167,14 +167,14 @@ class Breizhsr(SeriesPaper[BreizhsrConfig]):
         return SeriesCrops(store, replace(takes, names=filled), sampling)
 
     @property
-    def departures(self) -> tuple[str, ...]:
+    def departures(self) -> Sequence[str]:
         """SRDiff in few steps is not the paper's."""
         if not self.config.network.diffuses or self.config.evaluate.sampler == "ancestral":
             return ()
         few, all_of = self.config.network.sampling_steps, self.config.network.timesteps
         return (
-            f"SRDiff was sampled in {few} deterministic steps instead of {all_of} ancestral ones "
-            "(evaluate.sampler = ancestral takes them).",
+            f"SRDiff is sampled in {few} deterministic steps instead of {all_of} ancestral ones "
+            "(evaluate.sampler = ancestral takes them)",
         )
 
     def inputs(self, scene: Scene) -> dict[str, np.ndarray]:

@@ -11,6 +11,8 @@ data hold, and training ends after epoch 46 of 50, whose weights the authors' ev
 bicubic row of the table is met in no colour channel, so that row is not verified.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import nn
@@ -53,17 +55,17 @@ class Msdtgp(VideoPaper[MsdtgpConfig]):
         return None if scale == SCALE else f"MSDTGP at x{scale}"
 
     @property
-    def departures(self) -> tuple[str, ...]:
+    def departures(self) -> Sequence[str]:
         """A network that the paper does not have, and weights of another epoch than the published."""
         found, steps = [], self.config.train.iterations
         if self.config.network.bicubic_residual:
-            found.append("The network adds to a bicubic enlargement, which the paper's does not.")
+            found.append("the network adds to a bicubic enlargement, which the paper's does not")
         if steps != PUBLISHED_STEPS:
             found.append(
-                f"The weights of step {steps} were measured, the authors' are of epoch 46 "
-                f"(train.iterations = {PUBLISHED_STEPS})."
+                f"the weights of step {steps} were measured, the authors' are of epoch 46 "
+                f"(train.iterations = {PUBLISHED_STEPS})"
             )
-        return tuple(found)
+        return found
 
     def network(self) -> nn.Module:
         """The network of the paper, for scale 2, 4 or 8."""

@@ -30,6 +30,10 @@ class SatsrError(Exception):
     """
 
 
+class Undefined(SatsrError):
+    """A metric has no value for these images, whoever asks for it: the sentence says why."""
+
+
 class Interrupted(Exception):
     """Training stopped on a signal after saving; ``code`` is the exit code that shells expect."""
 

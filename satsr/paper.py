@@ -8,7 +8,7 @@ can be set stands apart (``pipelines/configs/<paper>.py``), and so do the publis
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 import numpy as np
@@ -17,6 +17,8 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from satsr.config.recipe import ConfigOf
+from satsr.degrade import imresize
+from satsr.errors import SatsrError
 from satsr.radiometry import Normalisation
 from satsr.scores import Scores
 from satsr.store.store import Scene, Store
@@ -76,13 +78,6 @@ class Paper(ABC, Generic[ConfigOf]):
         return " ".join(text.split("\n\n")[0].split())
 
     @property
-    def departures(self) -> tuple[str, ...]:
-        """What of this configuration departs from the published recipe so far that its figures cannot be called
-        reproduced.
-        """
-        return ()
-
-    @property
     def registered_name(self) -> str:
         """The name in the model registry: the paper's, followed by the variant where it has variants."""
         return self.name
@@ -91,6 +86,15 @@ class Paper(ABC, Generic[ConfigOf]):
     def published_as(self) -> str | None:
         """What the published table calls this configuration; None: as the table itself says."""
         return None
+
+    @property
+    def departures(self) -> Sequence[str]:
+        """What this configuration does otherwise than the published training, in sentences, and which matters.
+
+        With any of them a run cannot count as a reproduction. What makes no difference to a result is among
+        :attr:`deviations` alone.
+        """
+        return ()
 
     @abstractmethod
     def network(self) -> nn.Module:
@@ -125,6 +129,25 @@ class Paper(ABC, Generic[ConfigOf]):
         """The protocol of the paper: one dictionary of named metrics per frame of the output."""
 
     @abstractmethod
+    def written(self, scene: Scene, output: np.ndarray) -> np.ndarray:
+        """What ``satsr upscale`` would write: (T, sH, sW, C) float32 native values, clipped to them and whole."""
+
+    @abstractmethod
+    def reference(self, scene: Scene) -> np.ndarray:
+        """What an output should equal, (T, sH, sW, C) float32 native values."""
+
+    @abstractmethod
+    def given(self, scene: Scene) -> np.ndarray:
+        """The images that an output enlarges, (T, h, w, C) float32 native values."""
+
+    def shrink(self, images: np.ndarray) -> np.ndarray:
+        """The degradation between :meth:`reference` and :meth:`given`: (T, sH, sW, C) float32 to (T, h, w, C).
+
+        The antialiased cubic (a = -0.5) unless the paper has another.
+        """
+        return np.stack([imresize(image, 1 / self.config.convert.scale) for image in images])
+
+    @abstractmethod
     def pictures(self, scene: Scene, output: np.ndarray | None, role: str) -> np.ndarray:
         """(T, H, W, 3) uint8 for the eye: the output, or with ``output=None`` the scene's ``lr`` or ``hr`` frames."""
 
@@ -141,11 +164,17 @@ class Paper(ABC, Generic[ConfigOf]):
         return network
 
     def run(self, network: nn.Module, inputs: Arrays) -> np.ndarray:
-        """The network's output for one scene, without the batch axis, on the network's device."""
+        """The network's output for one scene, without the batch axis, on the network's device.
+
+        Raises:
+            SatsrError: it is not finite.
+        """
         device = next(network.parameters()).device
         with torch.inference_mode():
             output = network(**{name: torch.from_numpy(value).to(device) for name, value in inputs.items()})
         result: np.ndarray = output[0].float().cpu().numpy()
+        if not np.isfinite(result).all():
+            raise SatsrError("the network's output is not finite: the training has diverged.")
         return result
 
     def glimpse(self, network: nn.Module, scene: Scene) -> list[Scores]:

@@ -1,33 +1,43 @@
 """Stage 5, evaluate: the weights are measured, compared with what was published, and shown."""
 
+import sys
 from pathlib import Path
+from typing import Any
 
 from satsr import tracking
-from satsr.evaluate.measure import measure
+from satsr.config.recipe import resolved
+from satsr.config.resolve import merged
+from satsr.evaluate.claim import Claim, load_claim
+from satsr.evaluate.conditions import Run, as_trained, conditions
+from satsr.evaluate.measure import Evaluation, measure
 from satsr.evaluate.page import write_pages
-from satsr.evaluate.verdict import load_claim, verdict
+from satsr.evaluate.verdict import Verdict, verdict
 from satsr.files import read_json, replacing, write_json
 from satsr.project import Places
 from satsr.scores import EXPORTED, Scores
+from satsr.store.fingerprint import references_sha256
 from satsr.store.store import Store
+from satsr.train.devices import device
 from satsr.train.weights import APPLICABLE, trained
-from steps.job import job
+from steps.job import Job, job
 
 
 def run(paper: str, root: Path) -> None:
     """Writes ``metrics.json``, the frames' metrics, the report and the before/after picture.
 
     Raises:
-        SatsrError: there is nothing to validate on, or the network gives values that are not finite.
+        SatsrError: no training has finished, there is nothing to measure on, or the network gives values that are not
+            finite.
     """
     work = job(paper, root)
     recipe, config, places = work.paper, work.config, work.places
     store, claim = Store(places.store), load_claim(root, paper)
-    evaluation = measure(recipe, store, {role: trained(recipe, places, role) for role in APPLICABLE})
+    evaluation = measure(recipe, store, {role: trained(recipe, places, role, device()) for role in APPLICABLE})
+    for sentence in evaluation.left_out():
+        print(f"evaluate: {sentence}", file=sys.stderr, flush=True)
     methods = evaluation.methods()
     data = store.manifest["card"].get("name", "unknown")
-    name = recipe.published_as or claim.method
-    outcome = verdict(claim, name, config.profile, data, methods, config.evaluate.tolerance_db)
+    outcome = judged(work, claim, store, evaluation)
     with replacing(places.evaluation) as folder:
         folder.mkdir()
         write_pages(folder, recipe, places, evaluation, claim, outcome, data)
@@ -40,10 +50,35 @@ def run(paper: str, root: Path) -> None:
             "decides": list(recipe.decides),
             "exported": EXPORTED,
             "methods": methods,
+            "left_out": evaluation.left_out(),
             "verdict": vars(outcome),
         },
     )
     track(paper, places, methods)
+
+
+def judged(work: Job, claim: Claim, store: Store, evaluation: Evaluation) -> Verdict:
+    """The verdict on what was published of this configuration."""
+    name = work.paper.published_as or claim.method
+    scenes = evaluation.scenes()
+    found = conditions(claim, made(work, claim.profile(name), store, len(scenes)))
+    return verdict(claim, name, found, evaluation.methods(), scenes)
+
+
+def made(work: Job, profile: str, store: Store, scenes: int) -> Run:
+    """What the run was, beside the profile to which the published figure belongs."""
+    config, places = work.config, work.places
+    identity: dict[str, Any] = read_json(places.training / "train.json")["identity"]
+    values = merged(places.paper, places.root, {"profile": profile, "data": config.data})
+    return Run(
+        config=as_trained(config, identity),
+        own=resolved(type(config), places.paper, values).model_dump(mode="json"),
+        card=store.manifest["card"].get("name", "unknown"),
+        scenes=scenes,
+        references_sha256=references_sha256(store),
+        trained_on_it=identity["data"] == store.manifest["data"]["sha256"],
+        departures=work.paper.departures,
+    )
 
 
 def track(paper: str, places: Places, methods: dict[str, Scores]) -> None:

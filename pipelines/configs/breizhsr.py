@@ -104,6 +104,7 @@ class BreizhsrEvaluate(Evaluate):
 class BreizhsrConfig(Config):
     """Everything that can be set for this paper."""
 
+    scales = (4,)
     network: BreizhsrNetwork
     train: BreizhsrTrain
     evaluate: BreizhsrEvaluate = BreizhsrEvaluate()

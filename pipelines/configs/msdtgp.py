@@ -29,6 +29,7 @@ class MsdtgpTrain(VideoTrain):
 class MsdtgpConfig(VideoConfig):
     """Everything that can be set for this paper."""
 
+    scales = (2, 4, 8)
     network: MsdtgpNetwork
     train: MsdtgpTrain
 

@@ -43,6 +43,7 @@ class QanetTrain(Train):
 class QanetConfig(Config):
     """Everything that can be set for this paper."""
 
+    scales = (3,)
     network: QanetNetwork
     train: QanetTrain
 

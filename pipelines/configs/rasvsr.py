@@ -28,6 +28,7 @@ class RasvsrTrain(VideoTrain):
 class RasvsrConfig(VideoConfig):
     """Everything that can be set for this paper."""
 
+    scales = (4,)
     network: RasvsrNetwork
     train: RasvsrTrain
 

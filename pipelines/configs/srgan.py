@@ -92,6 +92,7 @@ class SrganTrain(AdversarialTrain):
 class SrganConfig(Config):
     """Everything that can be set for this paper."""
 
+    scales = (2, 4, 8)
     network: SrganNetwork
     train: SrganTrain
 

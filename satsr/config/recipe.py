@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from satsr.config.data import Checks, Convert, Section
 from satsr.config.resolve import merged, validated
+from satsr.errors import SatsrError
 
 ConfigOf = TypeVar("ConfigOf", bound="Config")
 
@@ -81,7 +82,6 @@ class Evaluate(Section):
 
     niqe: bool = True
     panels: int = Field(3, ge=1, le=12)
-    tolerance_db: float = Field(0.1, gt=0)
 
 
 class Export(Section):
@@ -106,8 +106,13 @@ class Gates(Section):
 
 
 class Config(Section):
-    """A paper's whole configuration: one attribute a section."""
+    """A paper's whole configuration: one attribute a section.
 
+    Attributes:
+        scales: those that the paper's networks can have; none where any will do.
+    """
+
+    scales: ClassVar[tuple[int, ...]] = ()
     paper: str
     profile: str
     data: str
@@ -118,6 +123,16 @@ class Config(Section):
     evaluate: Evaluate = Evaluate()
     export: Export = Export()
     gates: Gates = Gates()
+
+    @model_validator(mode="after")
+    def _scale_is_the_networks(self) -> Self:
+        if self.scales and self.convert.scale not in self.scales:
+            choices = " or ".join(map(str, self.scales))
+            raise SatsrError(
+                f"convert.scale = {self.convert.scale}, but the networks of {self.paper} enlarge by {choices}: set "
+                f"convert.scale={self.scales[-1] if len(self.scales) == 1 else choices}."
+            )
+        return self
 
 
 class VideoConfig(Config):

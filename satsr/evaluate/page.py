@@ -1,11 +1,13 @@
 """What the evaluation shows: the report's content, the before/after picture, samples, and the metrics' file."""
 
 import csv
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from satsr.evaluate.claim import Claim
 from satsr.evaluate.measure import Evaluation, write_frames
-from satsr.evaluate.verdict import Claim, Verdict
+from satsr.evaluate.verdict import Verdict
 from satsr.files import read_json
 from satsr.imagery.images import write_png
 from satsr.pages.report import Panel, Report, Timeline, before_after_png, write_report
@@ -54,7 +56,7 @@ def report(
         title=paper.title,
         paper=paper.citation,
         summary={LABELS[method]: scores for method, scores in evaluation.methods().items()},
-        published=claim.table(),
+        published=claim.shown(),
         clips=claim.clip_table({scene: methods[EXPORTED] for scene, methods in scenes.items()}),
         clips_metric=claim.metric,
         verdict=f"{outcome.word.capitalize()}. {outcome.sentence} Published: {claim.source}.",
@@ -85,7 +87,11 @@ def report(
             **training["identity"],
             "lineage": training["lineage"],
         },
-        notes=[f"Deviations: {paper.deviations}"] if paper.deviations else [],
+        notes=[
+            *([f"Deviations: {paper.deviations}"] if paper.deviations else []),
+            *(sentence[0].upper() + sentence[1:] for sentence in paper.departures),
+            *evaluation.left_out(),
+        ],
     )
 
 
@@ -102,5 +108,5 @@ def curves(folder: Path) -> dict[str, list[tuple[float, float]]]:
 def _add(points: dict[str, list[tuple[float, float]]], row: dict[str, Any]) -> None:
     step = float(row.pop("step"))
     for name, value in row.items():
-        if value:
+        if value and isfinite(float(value)):
             points.setdefault(name, []).append((step, float(value)))

@@ -1,119 +1,158 @@
-"""Whether a published result was reproduced, and what was published."""
+"""Whether a published result was reproduced."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from math import isfinite
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from satsr.evaluate.claim import Claim
+from satsr.evaluate.conditions import Conditions
+from satsr.scores import BASELINE, EXPORTED, Scores
 
-from satsr.config.resolve import read_yaml
-from satsr.errors import SatsrError, problems
-from satsr.scores import EXPORTED, Scores
-
-
-class Claim(BaseModel):
-    """What a paper published (``pipelines/<paper>.published.yaml``).
-
-    Attributes:
-        dataset: the name of the card of its data.
-        metric: the one that decides.
-        method: what its table calls the paper's own method.
-        source: where the figures stand, and how they were measured.
-        rows: the table: method -> metric -> value. Without rows its figures are not known, and ``source`` says why.
-        repeatable: whether anybody else has its data.
-        clips: the table of single clips, where there is one: clip -> method -> metric -> value.
-        params_m: millions of parameters by method, as the table says.
-        runtime_ms: milliseconds a frame by method, as the table says, on the authors' machine.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    dataset: str
-    metric: str
-    method: str
-    source: str
-    rows: dict[str, dict[str, float]]
-    repeatable: bool = True
-    clips: dict[str, dict[str, dict[str, float]]] = {}
-    params_m: dict[str, float] = {}
-    runtime_ms: dict[str, float] = {}
-
-    def table(self) -> list[dict[str, Any]]:
-        """The published rows with the key ``method``, and what the table says of sizes and times."""
-        columns = {"params_m": self.params_m, "runtime_ms": self.runtime_ms}
-        return [
-            {"method": method, **row, **{name: values[method] for name, values in columns.items() if method in values}}
-            for method, row in self.rows.items()
-        ]
-
-    def clip_table(self, scenes: Mapping[str, Scores]) -> list[dict[str, Any]]:
-        """A row for each published clip: the deciding metric of every method, and of this run where it has the clip.
-
-        Args:
-            scenes: ours, scene -> metric -> value.
-        """
-        ours = {scene.rsplit("/")[-1]: scores.get(self.metric) for scene, scores in scenes.items()}
-        return [
-            {"clip": clip, **{name: row[self.metric] for name, row in methods.items()}, "this run": ours.get(clip)}
-            for clip, methods in self.clips.items()
-        ]
-
-
-def load_claim(root: Path, paper: str) -> Claim:
-    """What ``paper`` published.
-
-    Raises:
-        SatsrError: the file is missing, or has an unknown key or a wrong value.
-    """
-    path = root / "pipelines" / f"{paper}.published.yaml"
-    try:
-        return Claim.model_validate(read_yaml(path))
-    except ValidationError as error:
-        raise SatsrError(f"{path} does not say what was published: {'; '.join(problems(error))}.") from None
+Word = Literal[
+    "reproduced",
+    "not reproduced",
+    "agrees, data not verified",
+    "differs, data not verified",
+    "undecided",
+    "not comparable",
+    "no published figure",
+]
+"""All that a verdict can be; docs/training.md says what each means."""
+Interval = tuple[float, float]
+ROUNDING = 1e-9
+"""A difference of exactly the tolerance is within it, however floats round."""
 
 
 @dataclass(frozen=True)
 class Verdict:
     """Whether a published result was reproduced."""
 
-    word: str
+    word: Word
     sentence: str
 
 
-def verdict(
-    claim: Claim, name: str, profile: str, dataset: str, methods: Mapping[str, Scores], tolerance_db: float
-) -> Verdict:
-    """Reproduced within tolerance, not reproduced, not comparable, or no published figure; and why.
+@dataclass(frozen=True)
+class Comparison:
+    """One published value and ours, over all test scenes (``scene`` None) or of one."""
 
-    The weights that are exported are judged, and no others.
+    scene: str | None
+    metric: str
+    published: float
+    ours: float
+    tolerance: float
+    interval: Interval | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether ours is a number."""
+        return isfinite(self.ours)
+
+    @property
+    def agrees(self) -> bool:
+        """Whether ours lies within the tolerance, above or below."""
+        return self.known and abs(self.ours - self.published) <= self.tolerance + ROUNDING
+
+    @property
+    def open(self) -> bool:
+        """Whether the scenes are too few to tell ours from the published value."""
+        return self.interval is not None and self.interval[0] <= self.published <= self.interval[1]
+
+    def __str__(self) -> str:
+        place = f" on {self.scene}" if self.scene else ""
+        between = f", interval {self.interval[0]:.4g} to {self.interval[1]:.4g}" if self.interval else ""
+        return (
+            f"{self.metric}{place} is {self.ours:.4f}, {self.ours - self.published:+.4f} from the published "
+            f"{self.published:.4f} (tolerance {self.tolerance:g}{between})"
+        )
+
+
+def verdict(
+    claim: Claim,
+    name: str,
+    found: Conditions,
+    methods: Mapping[str, Scores],
+    scenes: Mapping[str, Mapping[str, Scores]],
+    intervals: Mapping[str, Interval] | None = None,
+) -> Verdict:
+    """Judges the weights that are exported, and no others, by every published metric.
+
+    Nothing is said of a paper unless the run was the paper's: first its conditions must be those of the figure, then the
+    method without a network must come out as published, and only then the network's own values count.
 
     Args:
         claim: what was published.
         name: what the published table calls this configuration.
-        profile: of the recipe.
-        dataset: that was measured on.
-        methods: method -> metric -> value, as measured.
-        tolerance_db: what a reproduction may lie below the published figure.
+        found: what stands between this run and the claim (:func:`satsr.evaluate.conditions.conditions`).
+        methods: method -> metric -> mean over the scenes.
+        scenes: scene -> method -> metric.
+        intervals: metric -> the interval of the exported weights' mean over scenes, where one was computed. Outside the
+            tolerance, but with the published value inside the interval, the verdict is undecided.
     """
-    published = claim.rows.get(name, {}).get(claim.metric)
-    if published is None:
-        return Verdict("no published figure", f"There is no known {claim.metric} of {name} to compare with.")
-    if not claim.repeatable:
-        return Verdict(
-            "not comparable", f"The published {published:.3f} dB of {name} was measured on data that are not public."
-        )
-    ours = methods[EXPORTED][claim.metric]
-    if dataset != claim.dataset or profile != "paper":
-        return Verdict(
-            "not comparable",
-            f"The published {published:.3f} dB belongs to {claim.dataset} and the full recipe; this run used "
-            f"{dataset} and the profile {profile}.",
-        )
-    difference = ours - published
-    word = "reproduced" if difference >= -tolerance_db else "not reproduced"
-    return Verdict(
-        word,
-        f"{claim.metric} is {ours:.3f} dB, {difference:+.3f} dB from the published {published:.3f} dB "
-        f"(tolerance {tolerance_db:.2f} dB).",
-    )
+    if not claim.figures(name):
+        return Verdict("no published figure", f"There is no known figure of {name} to compare with.")
+    if found.obstacles:
+        return Verdict("not comparable", f"{_published(claim, name)}, but {'; '.join(found.obstacles)}.")
+    reason = _measurement(claim, methods, scenes)
+    if reason:
+        return Verdict("not comparable", f"{_published(claim, name)}, but {reason}.")
+    compared = _comparisons(claim, name, EXPORTED, methods, scenes, intervals or {})
+    unknown = [item for item in compared if not item.known]
+    if unknown:
+        return Verdict("not comparable", f"{_published(claim, name)}, but {_unknown(unknown)}.")
+    return _judged(compared, found.unverified)
+
+
+def _judged(compared: Sequence[Comparison], unverified: Sequence[str]) -> Verdict:
+    """Of comparable numbers."""
+    values = "; ".join(map(str, compared))
+    missed = [item for item in compared if not item.agrees]
+    if missed and all(item.open for item in missed):
+        return Verdict("undecided", f"{values}. The published value is in the interval: too few scenes.")
+    if unverified:
+        word: Word = "differs, data not verified" if missed else "agrees, data not verified"
+        return Verdict(word, f"{values}. The data could not be verified: {'; '.join(unverified)}.")
+    return Verdict("not reproduced" if missed else "reproduced", f"{values}.")
+
+
+def _measurement(claim: Claim, methods: Mapping[str, Scores], scenes: Mapping[str, Mapping[str, Scores]]) -> str | None:
+    """Why our measurement is not the published one, told by the method that needs no training; None if it is."""
+    compared = _comparisons(claim, claim.baseline, BASELINE, methods, scenes, {})
+    if not compared:
+        return f"no {claim.baseline} was published by which the measurement could be checked"
+    unknown = [item for item in compared if not item.known]
+    if unknown:
+        return f"{_unknown(unknown)} for {claim.baseline}"
+    wrong = [str(item) for item in compared if not item.agrees]
+    return f"the measurement differs: of {claim.baseline}, {'; '.join(wrong)}" if wrong else None
+
+
+def _comparisons(
+    claim: Claim,
+    name: str,
+    method: str,
+    methods: Mapping[str, Scores],
+    scenes: Mapping[str, Mapping[str, Scores]],
+    intervals: Mapping[str, Interval],
+) -> list[Comparison]:
+    """Every published value of ``name`` beside ours of ``method``; NaN where there is none."""
+    compared = []
+    for scene, row in claim.figures(name):
+        ours = (methods if scene is None else scenes.get(scene, {})).get(method, {})
+        for metric, published in row.items():
+            tolerance = getattr(claim.tolerances[metric], "baseline" if method == BASELINE else "method")
+            interval = intervals.get(metric) if scene is None else None
+            compared.append(Comparison(scene, metric, published, ours.get(metric, float("nan")), tolerance, interval))
+    return compared
+
+
+def _published(claim: Claim, name: str) -> str:
+    scene, row = claim.figures(name)[0]
+    metric = claim.metric if claim.metric in row else next(iter(row))
+    return f"The published {metric} of {name}{f' on {scene}' if scene else ''} is {row[metric]:g}"
+
+
+def _unknown(compared: Sequence[Comparison]) -> str:
+    """Which values there are not: a metric that needs a file (NIQE), an infinite one, a scene that was not measured."""
+    places = [f"{item.metric}{f' on {item.scene}' if item.scene else ''}" for item in compared]
+    return f"{', '.join(dict.fromkeys(places))} was not measured or is not finite"

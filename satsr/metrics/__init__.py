@@ -20,6 +20,7 @@ from satsr.metrics.similarity import (
     ssim_kornia,
     ssim_skimage,
 )
+from satsr.metrics.undefined import or_nan
 
 __all__ = [
     "GAUSSIAN",
@@ -32,6 +33,7 @@ __all__ = [
     "mse",
     "niqe",
     "niqe_available",
+    "or_nan",
     "probav_score",
     "psnr",
     "psnr_float",

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy.special import gamma
 
 from satsr.degrade import imresize
-from satsr.errors import SatsrError
+from satsr.errors import SatsrError, Undefined
 from satsr.files import sha256
 from satsr.metrics.inputs import require_u8, select
 
@@ -48,13 +48,14 @@ def niqe(image: np.ndarray, crop_border: int = 0) -> float:
         crop_border: pixels left out on each side.
 
     Raises:
-        SatsrError: no uint8 image, too small, too flat to have statistics, or no pristine model.
+        SatsrError: no uint8 image, or no pristine model.
+        Undefined: the image is too small, or too flat to have statistics.
     """
     require_u8(image, "the image")
     luma = np.round(select(image, crop_border, "y")).astype(np.float32)
     rows, columns = luma.shape[0] // BLOCK, luma.shape[1] // BLOCK
     if rows * columns < 2:
-        raise SatsrError(
+        raise Undefined(
             f"NIQE needs at least two blocks of {BLOCK} x {BLOCK} pixels, found {luma.shape} after cropping: give a "
             "larger image."
         )
@@ -66,7 +67,7 @@ def niqe(image: np.ndarray, crop_border: int = 0) -> float:
     )
     complete = features[~np.isnan(features).any(axis=1)]
     if len(complete) < 2:
-        raise SatsrError("NIQE is undefined for this image: fewer than two of its blocks have any texture.")
+        raise Undefined("NIQE is undefined for this image: fewer than two of its blocks have any texture.")
     difference = model.mean - np.nanmean(features, axis=0)
     inverse = np.linalg.pinv((model.covariance + np.cov(complete, rowvar=False)) / 2)
     return float(np.sqrt(difference @ inverse @ difference))

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from satsr.errors import SatsrError
+from satsr.errors import SatsrError, Undefined
 from satsr.metrics.inputs import (
     crop,
     float_pair,
@@ -113,7 +113,8 @@ def sam(a: np.ndarray, b: np.ndarray) -> float:
         b: the same shape.
 
     Raises:
-        SatsrError: other shapes or types, NaN or infinity, or no pixel with an angle.
+        SatsrError: other shapes or types, NaN or infinity.
+        Undefined: there is no pixel with an angle.
     """
     for image in (a, b):
         if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] < 2:
@@ -122,7 +123,7 @@ def sam(a: np.ndarray, b: np.ndarray) -> float:
     lengths = [np.sqrt(np.einsum("hwc,hwc->hw", image, image)) for image in (first, second)]
     defined = (lengths[0] > 0) & (lengths[1] > 0)
     if not defined.any():
-        raise SatsrError("the spectral angle is undefined: every pixel is zero in one of the images.")
+        raise Undefined("the spectral angle is undefined: every pixel is zero in one of the images.")
     x, y = (
         image / np.where(defined, length, 1)[..., None] for image, length in ((first, lengths[0]), (second, lengths[1]))
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from satsr.errors import SatsrError
+from satsr.errors import SatsrError, Undefined
 from satsr.metrics.inputs import crop, float_pair, require_peak
 from satsr.metrics.pixels import SHIFT_BORDER
 from satsr.metrics.similarity import GAUSSIAN, SsimWindow, mean_similarity
@@ -59,6 +59,18 @@ class _Placed:
         (top, left), (height, width) = shift, self.inner.shape
         return slice(top, top + height, stride), slice(left, left + width)
 
+    def counts(self) -> dict[Shift, int]:
+        """Clear pixels by shift, where there are two or more: the brightness bias alone fits a single one.
+
+        Raises:
+            Undefined: there are so few at every shift.
+        """
+        found = {shift: int(np.count_nonzero(self.mask[self.window(shift)])) for shift in SHIFTS}
+        counts = {shift: count for shift, count in found.items() if count > 1}
+        if not counts:
+            raise Undefined("the mask has fewer than two clear pixels, so the scene has no score.")
+        return counts
+
     def pair(self, shift: Shift, stride: int = 1) -> _Pair:
         """What is compared at ``shift``, in every ``stride``-th row."""
         window = self.window(shift, stride)
@@ -78,13 +90,15 @@ def cpsnr(sr: np.ndarray, hr: np.ndarray, mask: np.ndarray) -> float:
         max over shifts of -10 log10 cMSE; infinity where the prediction equals the reference at some shift.
 
     Raises:
-        SatsrError: other types, shapes or value ranges, NaN, or no clear pixel.
+        SatsrError: other types or shapes, NaN, or a reference outside 0..1.
+        Undefined: a prediction beyond 10, fewer than two clear pixels, or a reference that is constant there, so that
+            any constant would be perfect.
     """
     placed = _placed(sr, hr, mask)
-    counts = {shift: int(np.count_nonzero(mask[placed.window(shift)])) for shift in SHIFTS}
+    counts = placed.counts()
     # The error in some of the rows, about their own bias, is a lower bound of the error in all: the most promising
     # shift comes first, and one whose bound exceeds the best found needs no second look. The result stays exact.
-    bounds = sorted((placed.pair(shift, _STRIDE).squared_error() / n, shift) for shift, n in counts.items() if n)
+    bounds = sorted((placed.pair(shift, _STRIDE).squared_error() / n, shift) for shift, n in counts.items())
     best = np.inf
     for bound, shift in bounds:
         if bound * (1 - 1e-9) >= best:
@@ -105,11 +119,14 @@ def probav_score(sr: np.ndarray, hr: np.ndarray, mask: np.ndarray, norm: float) 
         norm: the scene's baseline cPSNR in dB, from norm.csv.
 
     Raises:
-        SatsrError: as for ``cpsnr``, or a norm that is not a positive number.
+        SatsrError: as for ``cpsnr``.
+        Undefined: as for ``cpsnr``, or the norm or the cPSNR is not a positive number.
     """
-    if not np.isfinite(norm) or norm <= 0:
-        raise SatsrError(f"the baseline of a Proba-V scene is a positive number of dB, found {norm}: check norm.csv.")
-    return norm / cpsnr(sr, hr, mask)
+    found = cpsnr(sr, hr, mask)
+    for name, value in (("baseline", norm), ("prediction", found)):
+        if not np.isfinite(value) or value <= 0:
+            raise Undefined(f"the cPSNR of a Proba-V scene's {name} is a positive number of dB, found {value}.")
+    return norm / found
 
 
 def cssim(
@@ -135,10 +152,11 @@ def cssim(
 
     Raises:
         SatsrError: as for ``cpsnr``, or images smaller than the window.
+        Undefined: as for ``cpsnr``.
     """
     require_peak(data_range)
     placed = _placed(sr, hr, mask)
-    pairs = (pair for pair in map(placed.pair, SHIFTS) if pair.count)
+    pairs = map(placed.pair, placed.counts())
     return max(mean_similarity(pair.hr, pair.sr + pair.bias() * pair.clear, window, data_range) for pair in pairs)
 
 
@@ -149,12 +167,14 @@ def _placed(sr: np.ndarray, hr: np.ndarray, mask: np.ndarray) -> _Placed:
     if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != hr.shape:
         found = f"{mask.dtype} {mask.shape}" if isinstance(mask, np.ndarray) else type(mask).__name__
         raise SatsrError(f"the mask must be bool {hr.shape}, True where clear, found {found}: compare it with 0.")
-    if reference.min() < 0 or reference.max() > 1 or np.abs(prediction).max() > 10:
-        raise SatsrError(
+    strange = reference.min() < 0 or reference.max() > 1
+    if strange or np.abs(prediction).max() > 10:
+        raise (SatsrError if strange else Undefined)(
             f"a Proba-V metric needs values in 0..1, found {reference.min():g}..{reference.max():g} in the reference "
             f"and {prediction.min():g}..{prediction.max():g} in the prediction: divide digital numbers by 65535."
         )
-    if not mask.any():
-        raise SatsrError("the mask has no clear pixel, so the scene has no score: leave it out of the evaluation.")
+    seen = reference[mask]
+    if seen.size and seen.min() == seen.max():
+        raise Undefined("the reference is constant where it is clear, so that any constant image would be perfect.")
     clear = mask.astype(np.float64)
     return _Placed(np.ascontiguousarray(crop(prediction, SHIFT_BORDER)), reference * clear, clear, mask)

@@ -8,11 +8,11 @@ from satsr.files import read_json, sha256
 from satsr.paper import Paper
 from satsr.project import Places
 from satsr.register.cost import Cost, cost
-from satsr.register.fingerprint import degradation, inputs_sha256, references_sha256
 from satsr.register.gates import Gate, passed
 from satsr.register.model_card import gain
 from satsr.register.registry import Measured
 from satsr.scores import BASELINE, EXPORTED, Scores
+from satsr.store.fingerprint import degradation, inputs_sha256, references_sha256
 from satsr.store.store import Store
 from satsr.tracking import Data, manifest
 from satsr.train.weights import trained

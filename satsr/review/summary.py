@@ -21,6 +21,8 @@ def summary(root: Path, paper: str) -> str:
     gains = [
         f"  {label:<9} {ours[name]:.{digits}f}{unit}, bicubic {baseline[name]:.{digits}f}{unit}: "
         f"{ours[name] - baseline[name]:+.{digits}f}{unit}  ({name})"
+        if None not in (ours.get(name), baseline.get(name))
+        else f"  {label:<9} has no finite value  ({name})"
         for label, name, digits, unit in (("PSNR", psnr, 2, " dB"), ("SSIM", ssim, 4, ""))
     ]
     failed = [gate for gate in registered["gates"] if not gate["passed"]]

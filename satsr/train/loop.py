@@ -25,6 +25,7 @@ from satsr.errors import Interrupted, SatsrError
 from satsr.progress import Bar
 from satsr.seeds import integer
 from satsr.train.checkpoint import Checkpoints
+from satsr.train.devices import device, share_statistics
 from satsr.train.objectives import Objective
 
 LOG_EVERY = 10
@@ -79,7 +80,9 @@ def fit(
         Interrupted: SIGINT or SIGTERM arrived; a checkpoint was written.
     """
     world = int(os.environ.get("WORLD_SIZE", "1"))
-    fabric = Fabric(devices=world, strategy="ddp" if world > 1 else "auto", precision=settings.precision)  # type: ignore[arg-type]
+    precision: Any = settings.precision
+    strategy = "ddp" if world > 1 else "auto"
+    fabric = Fabric(accelerator=device().type, devices=world, strategy=strategy, precision=precision)
     if world > 1:
         fabric.launch()
     if settings.batch % world:
@@ -100,6 +103,8 @@ class _Loop:
         self.state = Progress()
         for network in objective.networks.values():
             network.to(fabric.device).train()
+            if fabric.world_size > 1:
+                share_statistics(network)
         network = objective.networks["network"]
         self.ema = {name: value.detach().clone() for name, value in network.named_parameters()}
         self.wait = 0.0

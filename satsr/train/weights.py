@@ -6,11 +6,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import nn
 
 from models import load_weights
 from models.shared.weights import save_weights
 from satsr.config.recipe import Config
+from satsr.errors import SatsrError
 from satsr.files import replacing, write_json
 from satsr.paper import Paper
 from satsr.project import Places
@@ -90,8 +92,30 @@ def _curves(rows: list[dict[str, float]], places: Places) -> None:
             writer.writerows({**row, "step": int(row["step"])} for row in table)
 
 
-def trained(paper: Paper[Any], places: Places, role: str) -> nn.Module:
-    """The trained network with the weights of ``role`` (one of :data:`APPLICABLE`), in evaluation mode."""
+def trained(paper: Paper[Any], places: Places, role: str, device: torch.device | None = None) -> nn.Module:
+    """The trained network with the weights of ``role`` (one of :data:`APPLICABLE`), in evaluation mode.
+
+    Args:
+        paper: the recipe.
+        places: of its files.
+        role: whose weights.
+        device: where the network is put; the CPU unless given.
+
+    Raises:
+        SatsrError: no training has finished, or its weights are those of another network.
+    """
     network = paper.network()
-    load_weights(network, places.training / f"{role}.safetensors")
-    return network.eval()
+    path = places.training / f"{role}.safetensors"
+    if not path.is_file():
+        raise SatsrError(
+            f"there is no {path}: no training of {places.paper} has finished here. Run the train stage "
+            f"(python -m steps train {places.paper}); one that was interrupted goes on where it stopped."
+        )
+    try:
+        load_weights(network, path)
+    except ValueError as error:
+        raise SatsrError(
+            f"the trained weights are not those of the configured network: {error} The configuration was changed "
+            f"after the training: run the train stage again (python -m steps train {places.paper})."
+        ) from None
+    return network.eval().to(device or torch.device("cpu"))

@@ -129,3 +129,20 @@ def test_the_description_says_which_values_were_trained_on(case: tuple[Paper[Any
     assert len(found["p50"]) == bands.shape[1] == (len(paper.describe()["bands"]) or 1) == paper.describe()["channels"]
     for name, share in (("p2", 2), ("p50", 50), ("p98", 98)):
         np.testing.assert_allclose(found[name], np.percentile(bands, share, axis=0), atol=0.06 * bands.max())
+
+
+def test_what_would_be_written_lies_in_the_units_of_the_reference_and_of_the_input(
+    case: tuple[Paper[Any], Store, Path],
+) -> None:
+    paper, store, _ = case
+    (scene,) = store.scenes("val")
+    written = paper.written(scene, paper.baseline(scene).astype(np.float32))
+    reference, given = paper.reference(scene), paper.given(scene)
+    assert written.shape == reference.shape
+    assert written.ndim == 4
+    assert np.array_equal(written, np.rint(written))
+    assert paper.shrink(written).shape == given.shape
+    low, high = paper.radiometry.native
+    assert all(low <= part.min() and part.max() <= high for part in (written, reference, given))
+    # enlarged and made small again, noise keeps its pattern
+    assert np.corrcoef(paper.shrink(written).ravel(), given.ravel())[0, 1] > 0.7

@@ -5,6 +5,7 @@ ESAOpenSR/SRGAN for the generator's pre-training, the ramp, label smoothing and 
 """
 
 from collections.abc import Iterator, Mapping
+from math import isfinite
 from typing import Any
 
 import torch
@@ -97,8 +98,11 @@ class AdversarialObjective(Objective):
         return self.parts
 
     def validated(self, metrics: Mapping[str, float], step: int) -> None:
-        """Lowers the rate when L1 has not become smaller by a ten-thousandth more than ``plateau_patience`` times."""
-        if step <= self.train.fusion_steps:
+        """Lowers the rate when L1 has not become smaller by a ten-thousandth more than ``plateau_patience`` times.
+
+        A validation without a number counts as none.
+        """
+        if step <= self.train.fusion_steps or not isfinite(metrics["val_l1"]):
             return
         if metrics["val_l1"] < self.plateau["best"] * (1 - 1e-4):
             self.plateau |= {"best": metrics["val_l1"], "waited": 0}

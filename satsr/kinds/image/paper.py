@@ -13,7 +13,7 @@ import numpy as np
 
 from satsr.config.recipe import ConfigOf
 from satsr.degrade import imresize
-from satsr.kinds.image.samples import Pairing
+from satsr.kinds.image.samples import Pairing, shrunk
 from satsr.metrics import mae, mse, psnr_float, ssim_kornia
 from satsr.paper import Paper
 from satsr.radiometry import Normalisation
@@ -64,14 +64,12 @@ class PairPaper(Paper[ConfigOf], Generic[ConfigOf]):
     def baseline(self, scene: Scene) -> np.ndarray:
         """Cubic enlargement (a = -0.5) of the image nearest in date, (3, sH, sW) in the network's range.
 
-        Of several views, it is that or the enlargement of their mean, whichever comes nearer to the target.
+        Of several copies of one image, which differ by their noise alone, it is that of their mean.
         """
         pairing = self.pairing
-        candidates = [self.nearest_view(scene)]
-        if pairing.views > 1:
-            candidates.append(pairing.scene_views(scene, self.config.train.seed).mean(0))
-        _, target = pairing.whole(scene)
-        return min((_enlarged(image, pairing) for image in candidates), key=lambda image: mse(image, target))
+        copies = pairing.views > 1 and pairing.pairs != "stored"
+        views = pairing.scene_views(scene, self.config.train.seed)
+        return _enlarged(views.mean(0) if copies else self.nearest_view(scene), pairing)
 
     def nearest_view(self, scene: Scene) -> np.ndarray:
         """The image nearest in date, (3, h, w) in the network's range."""
@@ -79,9 +77,10 @@ class PairPaper(Paper[ConfigOf], Generic[ConfigOf]):
         return view
 
     def score(self, scene: Scene, output: np.ndarray) -> list[Scores]:
-        """One row: PSNR and SSIM with both maxima, mean absolute and squared error, of values in 0..1."""
+        """One row: PSNR and SSIM with both maxima, mean absolute and squared error, of values in 0..1, as written."""
         pairing = self.pairing
-        ours, theirs = denormalised(output, pairing), denormalised(pairing.whole(scene)[1], pairing)
+        theirs = denormalised(pairing.whole(scene)[1], pairing)
+        ours = self.written(scene, output)[0] / np.float32(pairing.normalisation.native[1])
         reach = pairing.normalisation.high[0] / pairing.normalisation.native[1]
         return [
             {
@@ -93,6 +92,22 @@ class PairPaper(Paper[ConfigOf], Generic[ConfigOf]):
                 "l2_max1": mse(ours, theirs),
             }
         ]
+
+    def written(self, scene: Scene, output: np.ndarray) -> np.ndarray:
+        """One image of whole digital numbers."""
+        return np.asarray(np.rint(_native(output, self.pairing))[None])
+
+    def reference(self, scene: Scene) -> np.ndarray:
+        """The target, with the radiometry of the image that is enlarged."""
+        return _native(self.pairing.whole(scene)[1], self.pairing)[None]
+
+    def given(self, scene: Scene) -> np.ndarray:
+        """The image nearest in date, or the shrunk target, without noise."""
+        return _native(self.pairing.whole(scene)[0][0], self.pairing)[None]
+
+    def shrink(self, images: np.ndarray) -> np.ndarray:
+        """The bilinear with antialiasing that makes the inputs of shrunk targets."""
+        return np.stack([shrunk(image, self.pairing.scale) for image in images])
 
     def pictures(self, scene: Scene, output: np.ndarray | None, role: str) -> np.ndarray:
         """One picture: the output, the target, or the image nearest in date; reflectance of 0.3 is white."""
@@ -113,9 +128,13 @@ class PairPaper(Paper[ConfigOf], Generic[ConfigOf]):
 
 def denormalised(output: np.ndarray, pairing: Pairing) -> np.ndarray:
     """(3, H, W) in the network's range to values (H, W, 3) in 0..1: reflectance, or 8-bit values over 255."""
+    return _native(output, pairing) / np.float32(pairing.normalisation.native[1])
+
+
+def _native(output: np.ndarray, pairing: Pairing) -> np.ndarray:
+    """(3, H, W) in the network's range, to which it is clipped, to native values (H, W, 3)."""
     normalisation = pairing.normalisation
-    inside = np.clip(output.transpose(1, 2, 0), *normalisation.range)
-    return normalisation.inverse(inside) / np.float32(normalisation.native[1])
+    return normalisation.inverse(np.clip(output.transpose(1, 2, 0), *normalisation.range))
 
 
 def _enlarged(image: np.ndarray, pairing: Pairing) -> np.ndarray:

@@ -70,7 +70,7 @@ class Pairing:
         if self.pairs == "stored":
             low = [scene.read("lr", index) for index in nearest_images(scene, self.views)]
         else:
-            low = [self._native(scene, _shrunk(hr, self.scale))]
+            low = [self._native(scene, shrunk(hr, self.scale))]
         low += [low[-1]] * (self.views - len(low))
         forward = self.normalisation.forward
         return np.stack([planes(forward(image)) for image in low]), planes(forward(self._native(scene, hr)))
@@ -151,7 +151,7 @@ def cut(planes: np.ndarray, crop: Crop, factor: int, turned: bool) -> np.ndarray
     return part.swapaxes(-1, -2) if crop.transpose else part
 
 
-def _shrunk(image: np.ndarray, scale: int) -> np.ndarray:
+def shrunk(image: np.ndarray, scale: int) -> np.ndarray:
     """Bilinear with antialiasing, (H, W, C) of any number type to float32 (H / scale, W / scale, C)."""
     x = torch.from_numpy(image.astype(np.float32)).permute(2, 0, 1)[None]
     small = interpolate(x, scale_factor=1 / scale, mode="bilinear", antialias=True, align_corners=False)

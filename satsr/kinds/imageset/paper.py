@@ -15,7 +15,7 @@ from satsr.config.recipe import ConfigOf
 from satsr.degrade import probav_baseline
 from satsr.errors import SatsrError
 from satsr.kinds.imageset.views import clearest, select_by_coverage
-from satsr.metrics import cpsnr, cssim, probav_score
+from satsr.metrics import cpsnr, cssim, or_nan, probav_score
 from satsr.paper import Paper
 from satsr.radiometry import Normalisation, normalisation
 from satsr.scores import Scores
@@ -64,21 +64,50 @@ class ImagesetPaper(Paper[ConfigOf], Generic[ConfigOf]):
         return probav_baseline(*read_views(scene))[None]
 
     def score(self, scene: Scene, output: np.ndarray) -> list[Scores]:
-        """One row: ``cpsnr`` (dB), ``cssim`` (Gaussian window, range 1), ``probav_score``.
+        """One row, of the image as it is written, whole and not negative: ``cpsnr`` (dB), ``cssim`` (Gaussian window,
+        range 1), ``probav_score``; and ``cpsnr_float`` of the network's own values, as the papers have it, which does
+        not see that an image is too dark to be written.
 
-        The last is the baseline's cPSNR over this one. norm.csv has the former; sets of one's own have no norm.csv, so
+        The third is the baseline's cPSNR over this one. norm.csv has the former; sets of one's own have no norm.csv, so
         there it is computed. Where the band is known, ``cpsnr_red`` or ``cpsnr_nir`` repeats the first, since the
         literature gives the mean of each band.
         """
-        sr, hr, mask = output[0], self.radiometry.forward(scene.read("hr", 0)), scene.read("sm", 0) != 0
-        row = {"cpsnr": cpsnr(sr, hr, mask), "cssim": cssim(sr, hr, mask)}
+        hr, mask = self.radiometry.forward(scene.read("hr", 0)), scene.read("sm", 0) != 0
+        sr = self._as_written(scene, output)
+        row = {"cpsnr": or_nan(cpsnr, sr, hr, mask), "cssim": or_nan(cssim, sr, hr, mask)}
         norm, band = scene.meta.get("norm"), scene.meta.get("band")
         if norm is None:
-            norm = cpsnr(self.baseline(scene)[0], hr, mask)
-        row["probav_score"] = probav_score(sr, hr, mask, norm)
+            norm = or_nan(cpsnr, self._as_written(scene, self.baseline(scene)), hr, mask)
+        row["probav_score"] = or_nan(probav_score, sr, hr, mask, norm)
+        row["cpsnr_float"] = or_nan(cpsnr, output[0], hr, mask)
         if band is not None:
             row[f"cpsnr_{band.lower()}"] = row["cpsnr"]
         return [row]
+
+    def _as_written(self, scene: Scene, output: np.ndarray) -> np.ndarray:
+        """(H, W) in 0..1: what is written, over 65535."""
+        return self.radiometry.forward(self.written(scene, output)[0, ..., 0])
+
+    def written(self, scene: Scene, output: np.ndarray) -> np.ndarray:
+        """One image of whole digital numbers."""
+        return np.asarray(np.rint(self.radiometry.inverse(output))[..., None])
+
+    def reference(self, scene: Scene) -> np.ndarray:
+        """The image ``hr``, unclear pixels as they are."""
+        return np.asarray(scene.read("hr", 0)[None, ..., None], np.float32)
+
+    def given(self, scene: Scene) -> np.ndarray:
+        """The mean of the clearest views, whose enlargements are the baseline."""
+        lr, qm = read_views(scene)
+        clear_pixels = np.count_nonzero(qm, axis=(1, 2))
+        return np.asarray(lr[clear_pixels == clear_pixels.max()].mean(axis=0)[None, ..., None], np.float32)
+
+    def shrink(self, images: np.ndarray) -> np.ndarray:
+        """The mean of the fine pixels in each coarse one: a detector's area."""
+        scale = self.config.convert.scale
+        count, height, width, bands = images.shape
+        blocks = images.reshape(count, height // scale, scale, width // scale, scale, bands)
+        return np.asarray(blocks.mean(axis=(2, 4)))
 
     def pictures(self, scene: Scene, output: np.ndarray | None, role: str) -> np.ndarray:
         """One 8-bit picture, gray as RGB: the output, the reference, or the clearest view, all in the same stretch."""

@@ -13,7 +13,7 @@ import numpy as np
 from satsr.config.recipe import ConfigOf
 from satsr.kinds.sampling import nearest_images, planes
 from satsr.kinds.series.samples import Inputs, enlarged, target_values
-from satsr.metrics import mae, mse, psnr, psnr_float, sam, shift_mae, ssim_skimage
+from satsr.metrics import mae, mse, or_nan, psnr, psnr_float, sam, shift_mae, ssim_skimage
 from satsr.paper import Paper
 from satsr.radiometry import Normalisation, normalisation
 from satsr.scores import Scores
@@ -58,10 +58,13 @@ class SeriesPaper(Paper[ConfigOf], Generic[ConfigOf]):
         return enlarged(nearest_image(scene), self.config.convert.scale, self.radiometry)
 
     def score(self, scene: Scene, output: np.ndarray) -> list[Scores]:
-        """One row: the paper's metrics in 8 bits, then PSNR, MAE (peak 1) and spectral angle in reflectance."""
-        target = self.target(scene)
-        ours, theirs = to_u8(output), to_u8(target)
-        found, wanted = self.to_reflectance(output), self.to_reflectance(target)
+        """One row: the paper's metrics in 8 bits, then PSNR, MAE (peak 1) and spectral angle in reflectance.
+
+        Both are of the image as it is written, in whole digital numbers.
+        """
+        target, written = self.target(scene), self.written(scene, output)[0]
+        ours, theirs = to_u8(planes(self.radiometry.forward(written))), to_u8(target)
+        found, wanted = written / np.float32(REFLECTANCE), self.to_reflectance(target)
         return [
             {
                 "psnr_u8": psnr(ours, theirs),
@@ -71,9 +74,21 @@ class SeriesPaper(Paper[ConfigOf], Generic[ConfigOf]):
                 "shift_mae_u8": shift_mae(ours, theirs),
                 "psnr_reflectance": psnr_float(found, wanted, peak=1.0),
                 "mae_reflectance": mae(found, wanted),
-                "sam_reflectance": sam(found, wanted),
+                "sam_reflectance": or_nan(sam, found, wanted),
             }
         ]
+
+    def written(self, scene: Scene, output: np.ndarray) -> np.ndarray:
+        """One image of whole digital numbers, reflectance times 10000."""
+        return np.rint(self.to_reflectance(output) * np.float32(REFLECTANCE))[None]
+
+    def reference(self, scene: Scene) -> np.ndarray:
+        """The matched target."""
+        return self.to_reflectance(self.target(scene))[None] * np.float32(REFLECTANCE)
+
+    def given(self, scene: Scene) -> np.ndarray:
+        """The image nearest in date."""
+        return nearest_image(scene)[None].astype(np.float32)
 
     def target(self, scene: Scene) -> np.ndarray:
         """What the network should give, (3, sH, sW) in -1..1."""

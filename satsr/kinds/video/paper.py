@@ -4,7 +4,6 @@ Output and target are compared as 8-bit RGB without a border cut: the output is 
 (RASVSR, section IV; BasicSR's video validation).
 """
 
-from contextlib import suppress
 from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -12,9 +11,8 @@ from torch import nn
 
 from satsr.config.recipe import VideoConfig
 from satsr.degrade import imresize
-from satsr.errors import SatsrError
 from satsr.kinds.video.samples import planes_of
-from satsr.metrics import niqe, niqe_available, psnr, ssim
+from satsr.metrics import niqe, niqe_available, or_nan, psnr, ssim
 from satsr.paper import Paper
 from satsr.radiometry import Normalisation, normalisation
 from satsr.scores import Scores
@@ -56,10 +54,21 @@ class VideoPaper(Paper[VideoConfigOf], Generic[VideoConfigOf]):
             if full:
                 row |= {"psnr_y_u8": psnr(frame, target, channel="y"), "ssim_y_u8": ssim(frame, target, channel="y")}
                 if self.config.evaluate.niqe and niqe_available():
-                    with suppress(SatsrError):  # too small, or without texture: this frame has no NIQE
-                        row["niqe_y_u8"] = niqe(frame)
+                    row["niqe_y_u8"] = or_nan(niqe, frame)
             rows.append(row)
         return rows
+
+    def written(self, scene: Scene, output: np.ndarray) -> np.ndarray:
+        """8-bit RGB frames."""
+        return self.to_u8(output).astype(np.float32)
+
+    def reference(self, scene: Scene) -> np.ndarray:
+        """The frames ``hr``."""
+        return _frames(scene, "hr")
+
+    def given(self, scene: Scene) -> np.ndarray:
+        """The frames ``lr``."""
+        return _frames(scene, "lr")
 
     def glimpse(self, network: nn.Module, scene: Scene) -> list[Scores]:
         """The first ``train.validate_frames`` frames of a clip."""
@@ -76,6 +85,10 @@ class VideoPaper(Paper[VideoConfigOf], Generic[VideoConfigOf]):
         """(T, 3, H, W) float to (T, H, W, 3) uint8: clipped to 0..1, times 255, rounded to even at ties."""
         pixels: np.ndarray = np.rint(self.radiometry.inverse(output)).astype(np.uint8)
         return pixels.transpose(0, 2, 3, 1)
+
+
+def _frames(scene: Scene, role: str) -> np.ndarray:
+    return np.stack([scene.read(role, index) for index in range(scene.count(role))]).astype(np.float32)
 
 
 def _count(scene: Scene, limit: int | None) -> int:

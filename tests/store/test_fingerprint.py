@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from satsr.register.fingerprint import degradation, inputs_sha256, references_sha256
+from satsr.store.fingerprint import degradation, inputs_sha256, references_sha256
 from satsr.store.store import Store, StoreWriter
 
 HR = np.random.default_rng(0).integers(0, 255, (4, 16, 16, 3), dtype=np.uint8)

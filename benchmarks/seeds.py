@@ -1,0 +1,89 @@
+"""What the seed of training decides: the gain on the test scenes, trained and measured once a seed.
+
+``python benchmarks/seeds.py [paper...] [--seeds 0 1 2]`` trains and evaluates the papers of ``params.yaml`` in this
+checkout once for each seed, on the same data, writes ``benchmarks/seeds/<paper>.json`` and prints a table: the mean of
+the gains over the seeds and their (sample) standard deviation. ``params.yaml`` is left as it was; the last seed's
+weights and results stay, so name the seed of the profile last. Several papers may run at a time, each in a clone.
+"""
+
+import argparse
+import statistics
+import subprocess
+import sys
+from typing import Any
+
+from satsr.config.change import change
+from satsr.config.resolve import read_yaml
+from satsr.files import read_json, write_json
+from satsr.project import Places, root
+from satsr.scores import BASELINE
+from steps.configuration import config_of
+from steps.job import job
+
+DATA, MEASURED = ("download", "convert", "validate"), ("train", "evaluate")
+HEAD = ("model", "data", "seeds", "baseline", "gain", "gain of each seed")
+
+
+def measure(paper: str, seeds: list[int]) -> dict[str, Any]:
+    """Trains and evaluates a paper once a seed; what was measured, as it is written."""
+    before = read_yaml(root() / "params.yaml")["papers"][paper]["train"].get("seed")
+    for stage in DATA:
+        _run(stage, paper)
+    found: dict[str, Any] = {}
+    try:
+        for seed in seeds:
+            change(paper, {"train.seed": seed}, root(), config_of(paper))
+            for stage in MEASURED:
+                _run(stage, paper)
+            metrics = read_json(Places(root(), paper).metrics)
+            found[str(seed)] = {name: metrics["methods"][name] for name in (BASELINE, metrics["exported"])}
+    finally:
+        change(paper, {"train.seed": before}, root(), config_of(paper))
+    described = {key: metrics[key] for key in ("profile", "dataset", "split", "decides", "exported")}
+    return {"model": job(paper, root()).paper.registered_name, **described, "seeds": found}
+
+
+def row(measured: dict[str, Any]) -> list[str]:
+    """The cells of a model's row."""
+    seeds = sorted(measured["seeds"], key=int)
+    gains = [_gains(measured, seed) for seed in seeds]
+    spread = [f"{statistics.mean(values):+.{n}f} ± {statistics.stdev(values):.{n}f}" for values, n in _columns(gains)]
+    single = ", ".join(" / ".join(f"{value:+.{n}f}" for value, n in zip(gain, (2, 4), strict=True)) for gain in gains)
+    psnr, ssim = measured["decides"]
+    baseline = measured["seeds"][seeds[0]][BASELINE]
+    return [
+        measured["model"],
+        measured["dataset"],
+        ", ".join(seeds),
+        f"{baseline[psnr]:.2f} / {baseline[ssim]:.4f}",
+        f"{spread[0]} dB / {spread[1]}",
+        single,
+    ]
+
+
+def _gains(measured: dict[str, Any], seed: str) -> list[float]:
+    scores = measured["seeds"][seed]
+    return [scores[measured["exported"]][name] - scores[BASELINE][name] for name in measured["decides"]]
+
+
+def _columns(gains: list[list[float]]) -> list[tuple[list[float], int]]:
+    return [([gain[place] for gain in gains], digits) for place, digits in ((0, 2), (1, 4))]
+
+
+def _run(stage: str, paper: str) -> None:
+    subprocess.run([sys.executable, "-m", "steps", stage, paper], cwd=root(), check=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("papers", nargs="*", default=list(read_yaml(root() / "params.yaml")["papers"]))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[2, 1, 0])
+    arguments = parser.parse_args()
+    if len(set(arguments.seeds)) < 2:
+        parser.error("a spread needs at least two different seeds.")
+    rows = []
+    for name in arguments.papers:
+        made = measure(name, arguments.seeds)
+        write_json(root() / "benchmarks" / "seeds" / f"{name}.json", made)
+        rows.append(row(made))
+    print("\n".join("| " + " | ".join(cells) + " |" for cells in (HEAD, ["---"] * len(HEAD), *rows)))
