@@ -11,7 +11,7 @@ Step = Callable[[Tensor, Sequence[Tensor], int | Tensor], tuple[Tensor, Tensor]]
 
 
 def recomputed(function: Callable[..., Any], *arguments: Any) -> Any:
-    """What ``function`` gives; its activations are not kept: the backward pass computes them again, to the same bits."""
+    """What ``function`` gives; its activations are not kept: the backward pass makes them again, to the same bits."""
     return checkpoint(function, *arguments, use_reentrant=False, preserve_rng_state=False)
 
 

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from models.srgan.fusion import RecursiveFusion
 from models.srgan.srresnet import SRResNet
+from models.srgan.successor import NOISE_DIM, ESRGANGenerator, FlexibleGenerator
 
 
 class SuperResolver(nn.Module):
@@ -23,6 +24,12 @@ class SuperResolver(nn.Module):
         n_views: images of a sample; 1 for single-image super-resolution.
         bicubic_residual: adds the bicubic enlargement (a = -0.75) of the image, or of the mean of the views, to the
             output, which starts at it: the last convolution is zero at first. The paper does not do that.
+        generator: ``srresnet``, the paper's, or one of its successor's: ``res``, ``rcab``, ``rrdb``, ``lka``,
+            ``stochastic`` (noise is drawn in training and zero otherwise, so that an image has one enlargement) or
+            ``esrgan``; these have no activation at the end, so that images may be in any range.
+
+    Raises:
+        ValueError: there is no such generator.
     """
 
     def __init__(
@@ -34,21 +41,38 @@ class SuperResolver(nn.Module):
         *,
         n_views: int = 1,
         bicubic_residual: bool = False,
+        generator: str = "srresnet",
     ) -> None:
         super().__init__()
         self.scale, self.bicubic_residual = scale, bicubic_residual
-        self.generator = SRResNet(scale, in_channels, n_blocks, n_channels)
+        self.generator = _generator(generator, scale, in_channels, n_blocks, n_channels)
         self.fusion = nn.ModuleDict({"model": RecursiveFusion(in_channels)} if n_views > 1 else {})
         if bicubic_residual:
-            last: nn.Module = self.generator.net.conv_block3.conv_block[0]
+            last = [module for module in self.generator.modules() if isinstance(module, nn.Conv2d)][-1]
             for parameter in last.parameters():
                 nn.init.zeros_(parameter)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, C, H, W), or (B, K, C, H, W) for several views, in -1..1 -> (B, C, scale H, scale W)."""
         image = self.fusion["model"](x) if self.fusion else x
-        y: torch.Tensor = self.generator(image)
+        y: torch.Tensor = self._enlarged(image)
         if self.bicubic_residual:
             mean = x.mean(1) if self.fusion else x
             y = y + functional.interpolate(mean, scale_factor=self.scale, mode="bicubic", align_corners=False)
         return y
+
+    def _enlarged(self, image: torch.Tensor) -> torch.Tensor:
+        """(B, C, H, W) to (B, C, scale H, scale W)."""
+        stochastic = isinstance(self.generator, FlexibleGenerator) and self.generator.stochastic
+        noise = {"noise": image.new_zeros(1, NOISE_DIM)} if stochastic and not self.training else {}
+        y: torch.Tensor = self.generator(image, **noise)
+        return y
+
+
+def _generator(name: str, scale: int, in_channels: int, n_blocks: int, n_channels: int) -> nn.Module:
+    match name:
+        case "srresnet":
+            return SRResNet(scale, in_channels, n_blocks, n_channels)
+        case "esrgan":
+            return ESRGANGenerator(scale, in_channels, n_blocks, n_channels)
+    return FlexibleGenerator(name, scale, in_channels, n_blocks, n_channels)

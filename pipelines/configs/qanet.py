@@ -33,6 +33,9 @@ class QanetTrain(Train):
     loss: str = Field("cpsnr", pattern="^(cpsnr|registered|reference)$")
     min_clear: float = Field(0.85, ge=0, le=1)
     flips: bool = False
+    tile_px: int | None = Field(
+        None, ge=8, multiple_of=2, description="crops lie in tiles of this side; null: anywhere"
+    )
 
     @property
     def milestone_steps(self) -> list[int]:
