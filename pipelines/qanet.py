@@ -11,7 +11,9 @@ of 520, gradients clipped at 15, batch 10 of 9 random views, crops of 32 px, see
 Deviations: the loss is the one the authors meant, a score per image, where their code scores columns; their nine views
 for measuring are chosen by the same criterion, but no files are deleted; the number of steps is 520 epochs for nine
 tiles of every image set, and where clouds leave fewer, the epochs are more; one network learns both bands, as in the
-authors' code, and no band has a training of its own after it, which the names of their files suggest.
+authors' code, and no band has a training of its own after it, which the names of their files suggest. The authors' loss
+leaves brightness free, and their scores do not see it; here what would be written is scored, and ``train.brightness``
+(0 in ``paper``) holds it to the target's.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,7 +25,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 import models
-from models.qanet import cpsnr_loss, registered_cpsnr_loss
+from models.qanet import brightness_loss, cpsnr_loss, registered_cpsnr_loss
 from pipelines.configs.qanet import QanetConfig, QanetTrain
 from satsr.kinds.imageset.paper import ImagesetPaper
 from satsr.kinds.imageset.samples import ViewCrops
@@ -54,8 +56,12 @@ class QanetObjective(Objective):
         set_rate(self.optimizers["network"], multistep(step, settings.milestone_steps, settings.lr, settings.gamma))
 
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, torch.Tensor]]:
-        """One loss."""
-        yield "network", self.loss(self.network(batch["x"], batch["quality"]), batch["target"], batch["mask"])
+        """One loss; with ``train.brightness`` the mean brightness counts too."""
+        output = self.network(batch["x"], batch["quality"])
+        loss = self.loss(output, batch["target"], batch["mask"])
+        if self.settings.brightness:
+            loss = loss + self.settings.brightness * brightness_loss(output, batch["target"], batch["mask"])
+        yield "network", loss
 
 
 class Qanet(ImagesetPaper[QanetConfig]):

@@ -4,8 +4,10 @@ import pytest
 
 from satsr.config.change import change
 from satsr.config.data import Section
-from satsr.config.recipe import Config, Train, load
+from satsr.config.recipe import Config, Train, load, resolved
+from satsr.config.resolve import merged
 from satsr.errors import SatsrError
+from steps.configuration import config_of
 
 
 class Network(Section):
@@ -99,3 +101,22 @@ def test_broken_yaml_is_a_sentence(project: Path) -> None:
 def test_train_has_no_unchecked_defaults() -> None:
     with pytest.raises(ValueError, match="validate_every"):
         Train(iterations=1, checkpoint_every=1)
+
+
+@pytest.mark.parametrize(
+    ("paper", "scale", "choices"),
+    [
+        ("rasvsr", 2, "4"),
+        ("qanet", 4, "3"),
+        ("breizhsr", 2, "4"),
+        ("msdtgp", 3, "2 or 4 or 8"),
+        ("srgan", 3, "2 or 4 or 8"),
+    ],
+)
+def test_a_scale_that_no_network_of_the_paper_has_is_refused_before_anything_runs(
+    paper: str, scale: int, choices: str
+) -> None:
+    with pytest.raises(
+        SatsrError, match=rf"convert\.scale = {scale}, but the networks of {paper} enlarge by {choices}"
+    ):
+        resolved(config_of(paper), paper, merged(paper, Path(__file__).parents[1], {"convert": {"scale": scale}}))

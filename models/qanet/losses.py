@@ -64,6 +64,25 @@ def registered_cpsnr_loss(
     return -_mean_where(_decibels(best), valid)
 
 
+def brightness_loss(output: torch.Tensor, target: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """The mean over images of the absolute difference of mean brightness, over clear pixels: a scalar in 0..1.
+
+    The losses above correct it before they measure, so that alone they let a network's brightness drift, even below 0.
+
+    Args:
+        output: (B, 1, H, W) super-resolved images.
+        target: (B, 1, H, W) high-resolution images.
+        mask: (B, 1, H, W), 1 where the target is clear.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    output, target, mask = _checked(output, target, mask)
+    count = mask.sum((-2, -1))
+    bias = (mask * (target - output)).sum((-2, -1)) / count.clamp_min(1)
+    return _mean_where(bias.abs(), count > 0)
+
+
 def _column_loss(output: torch.Tensor, target: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """QA-Net's loss as executed: a score per column (B, 1, W), its error summed over the biases of all columns."""
     residual, clear = mask * (output - target), mask.sum(-2)

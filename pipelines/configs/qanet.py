@@ -20,7 +20,12 @@ class QanetNetwork(Section):
 
 
 class QanetTrain(Train):
-    """The defaults are the paper's, beside the lengths that a profile sets."""
+    """The defaults are the paper's, beside the lengths that a profile sets.
+
+    Attributes:
+        brightness: weight of the difference of mean brightness to the target, in decibels of the loss for a difference
+            of the whole range of 65535; the paper's 0 leaves brightness free.
+    """
 
     crop_px: int = Field(32, ge=4)
     lr: float = Field(1e-4, gt=0)
@@ -31,6 +36,7 @@ class QanetTrain(Train):
     )
     gamma: float = Field(0.8, gt=0, le=1)
     loss: str = Field("cpsnr", pattern="^(cpsnr|registered|reference)$")
+    brightness: float = Field(0.0, ge=0)
     min_clear: float = Field(0.85, ge=0, le=1)
     flips: bool = False
     tile_px: int | None = Field(

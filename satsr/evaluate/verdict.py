@@ -77,8 +77,8 @@ def verdict(
 ) -> Verdict:
     """Judges the weights that are exported, and no others, by every published metric.
 
-    Nothing is said of a paper unless the run was the paper's: first its conditions must be those of the figure, then the
-    method without a network must come out as published, and only then the network's own values count.
+    Nothing is said of a paper unless the run was the paper's: first its conditions must be those of the figure, then
+    the method without a network must come out as published, and only then the network's own values count.
 
     Args:
         claim: what was published.

@@ -68,7 +68,7 @@ class _Placed:
         found = {shift: int(np.count_nonzero(self.mask[self.window(shift)])) for shift in SHIFTS}
         counts = {shift: count for shift, count in found.items() if count > 1}
         if not counts:
-            raise Undefined("the mask has fewer than two clear pixels, so the scene has no score.")
+            raise Undefined("the mask has no clear pixel, or a single one, so the scene has no score: leave it out.")
         return counts
 
     def pair(self, shift: Shift, stride: int = 1) -> _Pair:
@@ -120,12 +120,13 @@ def probav_score(sr: np.ndarray, hr: np.ndarray, mask: np.ndarray, norm: float) 
 
     Raises:
         SatsrError: as for ``cpsnr``.
-        Undefined: as for ``cpsnr``, or the norm or the cPSNR is not a positive number.
+        Undefined: as for ``cpsnr``, or the norm or the cPSNR is not positive.
     """
     found = cpsnr(sr, hr, mask)
-    for name, value in (("baseline", norm), ("prediction", found)):
-        if not np.isfinite(value) or value <= 0:
-            raise Undefined(f"the cPSNR of a Proba-V scene's {name} is a positive number of dB, found {value}.")
+    if not np.isfinite(norm) or norm <= 0:
+        raise Undefined(f"the baseline of a Proba-V scene is a positive number of dB, found {norm}: check norm.csv.")
+    if found <= 0:
+        raise Undefined(f"a prediction of {found:.2f} dB is too far off for a score, which divides by it.")
     return norm / found
 
 

@@ -1,6 +1,7 @@
 """QA-Net's recipe on a few small image sets: what it trains on, what it is measured by, and its stages end to end."""
 
 from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,15 @@ import pytest
 import torch
 
 from pipelines.configs.qanet import CONFIG, QanetConfig
-from pipelines.qanet import PAPER
+from pipelines.qanet import PAPER, QanetObjective
 from satsr.config.recipe import resolved
 from satsr.config.resolve import merged
 from satsr.convert.layouts.probav import published_split
 from satsr.errors import SatsrError
+from satsr.evaluate.claim import PublishedData, load_claim
+from satsr.evaluate.conditions import conditions
+from satsr.evaluate.measure import measure
+from satsr.evaluate.verdict import verdict
 from satsr.files import read_json
 from satsr.kinds.imageset.paper import read_views
 from satsr.kinds.imageset.samples import ViewCrops
@@ -21,7 +26,9 @@ from satsr.metrics import cpsnr, cssim, probav_score
 from satsr.radiometry import normalisation
 from satsr.seeds import generator
 from satsr.store.store import Scene, Store, StoreWriter
+from satsr.train.weights import trained
 from satsr.validate.suites import chosen, suite
+from steps.evaluate import judged, made
 from steps.job import Job
 from tests import stages
 from tests.conftest import MakeStore
@@ -213,10 +220,52 @@ def test_the_baseline_has_the_score_one_and_the_metrics_of_the_library(job: Job,
         baseline = job.paper.baseline(scene)
         (row,) = job.paper.score(scene, baseline)
         hr, mask = scene.read("hr", 0) / np.float32(65535), scene.read("sm", 0) > 0
-        assert row["cpsnr"] == cpsnr(baseline[0], hr, mask) == row[f"cpsnr_{scene.meta['band'].lower()}"]
-        assert row["cssim"] == cssim(baseline[0], hr, mask)
-        assert row["probav_score"] == probav_score(baseline[0], hr, mask, cpsnr(baseline[0], hr, mask))
+        whole = np.rint(baseline[0] * np.float32(65535)) / np.float32(65535)
+        assert row["cpsnr"] == cpsnr(whole, hr, mask) == row[f"cpsnr_{scene.meta['band'].lower()}"]
+        assert row["cpsnr_float"] == cpsnr(baseline[0], hr, mask) != row["cpsnr"]
+        assert row["cssim"] == cssim(whole, hr, mask)
+        assert row["probav_score"] == probav_score(whole, hr, mask, cpsnr(whole, hr, mask))
         assert row["probav_score"] == pytest.approx(1, abs=1e-6)
+
+
+def test_a_network_whose_image_would_be_written_black_scores_as_black(job: Job, scene: Scene) -> None:
+    truth = scene.read("hr", 0)[None] / np.float32(65535)
+    (dark,) = job.paper.score(scene, truth - 1)
+    (black,) = job.paper.score(scene, np.zeros_like(truth))
+    assert dark["cpsnr_float"] > 100 and dark["cpsnr"] == black["cpsnr"] == black["cpsnr_float"] < 40
+    assert dark["probav_score"] > 1
+
+
+def test_an_output_of_any_size_of_values_has_a_score(job: Job, scene: Scene) -> None:
+    (row,) = job.paper.score(scene, np.full((1, 72, 72), 50.0, np.float32))
+    assert np.isfinite(row["cpsnr"]) and np.isnan(row["cpsnr_float"])
+
+
+def test_the_papers_loss_leaves_brightness_free_and_the_recipe_can_hold_it() -> None:
+    target = 0.1 + 0.05 * torch.rand(2, 1, 96, 96)
+    batch = {"x": target, "quality": target, "target": target + 0.05 * torch.rand(target.shape), "mask": target * 0 + 1}
+
+    def pull(weight: float) -> float:
+        network = Shifted()
+        ((_, loss),) = QanetObjective(network, configured(train={"brightness": weight}).train).losses(batch, 1)
+        loss.backward()
+        assert network.shift.grad is not None
+        return float(network.shift.grad)
+
+    assert abs(pull(0.0)) < 2  # decibels for the whole range: a hundredth of it is worth 0.02 dB
+    assert pull(1000.0) - pull(0.0) == pytest.approx(-1000, abs=0.1)  # towards brighter
+    assert configured(profile="paper").train.brightness == 0
+
+
+class Shifted(torch.nn.Module):
+    """Its first input, too dark by a brightness that is learnt."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shift = torch.nn.Parameter(torch.full((1,), -0.2))
+
+    def forward(self, x: torch.Tensor, quality: torch.Tensor) -> torch.Tensor:
+        return x + self.shift
 
 
 def test_a_norm_of_norm_csv_is_taken_and_without_one_it_is_the_baselines_own_score(job: Job, scene: Scene) -> None:
@@ -299,11 +348,31 @@ def test_the_stages_lead_from_a_card_to_a_report(measured: Job) -> None:
     assert read_json(places.validation / "validation.json")["success"]
     metrics = read_json(places.metrics)
     assert metrics["decides"] == ["cpsnr", "cssim"]
-    assert metrics["verdict"]["word"] == "not comparable" and "imgset0658" in metrics["verdict"]["sentence"]
+    assert metrics["verdict"]["word"] == "not comparable" and metrics["left_out"] == []
+    sentence = metrics["verdict"]["sentence"]
+    assert sentence.startswith("The published cpsnr of QA-Net on imgset0658 is 47.25, but the configuration is not")
+    assert "network.n_modules = 1 instead of 12" in sentence and "this run measured tiny-probav" in sentence
     for method in ("bicubic", "network", "ema"):
         assert {"cpsnr", "cssim", "probav_score"} <= metrics["methods"][method].keys()
     assert metrics["methods"]["bicubic"]["probav_score"] == pytest.approx(1, abs=1e-6)
     assert (places.evaluation / "report.html").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_a_figure_of_one_image_set_meets_that_sets_own_score(measured: Job) -> None:
+    places, store = measured.places, Store(measured.places.store)
+    evaluation = measure(measured.paper, store, {"ema": trained(measured.paper, places, "ema")})
+    name, scores = list(evaluation.scenes().items())[-1]
+    figures = {"bicubic": {"cpsnr": scores["bicubic"]["cpsnr"]}, "QA-Net": {"cpsnr": scores["ema"]["cpsnr"] + 0.05}}
+    claim = load_claim(ROOT, "qanet").model_copy(update={"rows": {}, "scenes": {name: figures}})
+    assert "this run measured tiny-probav" in judged(measured, claim, store, evaluation).sentence
+    run = made(measured, "paper", store, len(evaluation.scenes()))
+    data = PublishedData(card="tiny-probav", test_scenes=run.scenes, references_sha256=run.references_sha256)
+    claim = claim.model_copy(update={"data": data})
+    found = conditions(claim, replace(run, own=run.config))
+    outcome = verdict(claim, "QA-Net", found, evaluation.methods(), evaluation.scenes())
+    assert outcome.word == "reproduced" and f"cpsnr on {name} is" in outcome.sentence
+    assert conditions(claim, run).obstacles and not found.obstacles
 
 
 @pytest.mark.slow
