@@ -27,8 +27,8 @@ FEWER: dict[str, dict[str, Any]] = {
 """What is made smaller beside the number of steps and the batch: nothing of the network, the crops or the images."""
 
 LAST = {"qanet": "evaluate"}
-"""Where it ends if not at the registry. After one step QA-Net's batch statistics are still near their start, its outputs
-are in the thousands, and float32 cannot hold them to the absolute 1e-4 of the export; after thirty steps it can."""
+"""Where it ends if not at the registry. After one step QA-Net's batch statistics are still near their start, its
+outputs are in the thousands, and float32 cannot hold them to the absolute 1e-4 of the export; after thirty it can."""
 
 
 def settings(paper: str, root: Path) -> dict[str, Any]:
