@@ -103,7 +103,8 @@ class ContentLoss(nn.Module):
         if (name in FROM_FILE) != (weights is not None):
             raise ValueError(
                 f"a content loss through VGG19 ({', '.join(FROM_FILE)}) needs a file of its weights (torchvision's, "
-                f".pth or .safetensors), and no other takes one; asked for: {name}, weights: {weights is not None}"
+                f".pth or .safetensors), and no other content loss takes one; asked for: {name}, weights: "
+                f"{weights is not None}"
             )
         self.name = name
         self.features = TruncatedVGG19(i, j, seed) if "vgg19" in name else None
