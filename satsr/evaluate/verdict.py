@@ -155,4 +155,5 @@ def _published(claim: Claim, name: str) -> str:
 def _unknown(compared: Sequence[Comparison]) -> str:
     """Which values there are not: a metric that needs a file (NIQE), an infinite one, a scene that was not measured."""
     places = [f"{item.metric}{f' on {item.scene}' if item.scene else ''}" for item in compared]
-    return f"{', '.join(dict.fromkeys(places))} was not measured or is not finite"
+    hint = " (NIQE needs its model, see SATSR_NIQE_PARAMS)" if any("niqe" in place for place in places) else ""
+    return f"{', '.join(dict.fromkeys(places))} was not measured or is not finite{hint}"

@@ -60,7 +60,7 @@ class _Shared(_BatchNorm):
 
 def _total(value: Tensor) -> Tensor:
     """The sum over the processes; its gradient is summed as well."""
-    from torch.distributed.nn.functional import all_reduce
+    from torch.distributed.nn.functional import all_reduce  # where torch is built without it, one process trains
 
     total: Tensor = all_reduce(value, op=distributed.ReduceOp.SUM)  # type: ignore[no-untyped-call]
     return total

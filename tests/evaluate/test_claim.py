@@ -8,7 +8,7 @@ from satsr.config.recipe import Config, resolved
 from satsr.config.resolve import merged, read_yaml
 from satsr.errors import SatsrError
 from satsr.evaluate.claim import Claim, load_claim
-from satsr.evaluate.conditions import as_trained, differences
+from satsr.evaluate.conditions import AFTERWARDS, EXECUTION, as_trained, differences
 from steps.configuration import config_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,6 +71,14 @@ def test_what_was_trained_counts_and_not_what_was_configured_afterwards() -> Non
     values = own.model_dump(mode="json")
     short = {"network": values["network"], "train": {**values["train"], "iterations": 1}, "convert": {"scale": 4}}
     assert differences(as_trained(own, short), values) == ["train.iterations = 1 instead of 100000"]
+
+
+def test_every_setting_that_is_free_exists() -> None:
+    values = configured("rasvsr", "paper").model_dump(mode="json")
+    for key in EXECUTION:
+        section, _, setting = key.partition(".")
+        assert section in values and (not setting or setting in values[section]), key
+    assert set(AFTERWARDS) <= values.keys()
 
 
 def test_a_claim_may_have_no_rows() -> None:

@@ -220,7 +220,7 @@ def test_the_baseline_has_the_score_one_and_the_metrics_of_the_library(job: Job,
         baseline = job.paper.baseline(scene)
         (row,) = job.paper.score(scene, baseline)
         hr, mask = scene.read("hr", 0) / np.float32(65535), scene.read("sm", 0) > 0
-        whole = np.rint(baseline[0] * np.float32(65535)) / np.float32(65535)
+        whole = np.rint(baseline[0].astype(np.float32) * np.float32(65535)) / np.float32(65535)
         assert row["cpsnr"] == cpsnr(whole, hr, mask) == row[f"cpsnr_{scene.meta['band'].lower()}"]
         assert row["cpsnr_float"] == cpsnr(baseline[0], hr, mask) != row["cpsnr"]
         assert row["cssim"] == cssim(whole, hr, mask)
