@@ -9,11 +9,13 @@ noise), Adam, the rate falling in steps over 400,000 updates, whole tiles, no au
 Deviations: the closest anchor is the sample's own (the authors' comes from another sample of the batch), dates that
 only fill up a series get no attention, RRDB + HighRes-net is scaled to the targets' range, RRDB's last bias starts at
 mid grey because its clamp passes no gradient outside, single-image networks take the image nearest in date, a backbone
-trained in SRDiff's own run sees SRDiff's batch, and SRDiff is sampled deterministically in few steps.
+trained in SRDiff's own run sees SRDiff's batch, and SRDiff is sampled deterministically in few steps by the exported
+graph, by the short validation, and in the evaluation unless evaluate.sampler = ancestral takes all steps as the paper
+does.
 """
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,14 +26,16 @@ from torch.nn.functional import l1_loss
 from torch.utils.data import Dataset
 
 import models
-from models.breizhsr.graphs import Sampler
-from pipelines.configs.breizhsr import BreizhsrConfig, BreizhsrNetwork, BreizhsrTrain
+from models.breizhsr.graphs import Ancestral, Sampler
+from pipelines.configs.breizhsr import NO_ENCODER, BreizhsrConfig, BreizhsrNetwork, BreizhsrTrain
 from satsr.errors import SatsrError
 from satsr.kinds.sampling import Sampling
 from satsr.kinds.series.paper import SeriesPaper
 from satsr.kinds.series.samples import Inputs, SeriesCrops
+from satsr.paper import Arrays
 from satsr.radiometry import Normalisation, normalisation
-from satsr.seeds import generator
+from satsr.scores import Scores
+from satsr.seeds import generator, integer
 from satsr.store.store import Scene, Store
 from satsr.train.objectives import Batch, Objective, Supervised, cosine, every, set_rate
 from satsr.train.start import checked
@@ -42,8 +46,11 @@ SIZES = {
     "highresnet_ltae": ("channels", "res_layers", "d_model", "heads", "anchor"),
     "rrdb_ltae": ("num_blocks", "nf", "gc", "d_model", "heads", "anchor"),
     "rrdb_highresnet": ("num_blocks", "nf", "gc"),
+    NO_ENCODER: (),
 }
 """The keys of the ``network`` section that concern a backbone."""
+SINGLE = ("rrdb", NO_ENCODER)
+"""What takes one image."""
 
 
 class DiffusionObjective(Objective):
@@ -55,14 +62,16 @@ class DiffusionObjective(Objective):
         self.networks = {"network": network}
         self.optimizers = {
             "network": torch.optim.Adam(self.diffusion.denoise_fn.parameters(), lr=settings.lr),
-            "backbone": torch.optim.Adam(self.backbone.parameters(), lr=settings.backbone_lr),
         }
+        if self.backbone is not None:
+            self.optimizers["backbone"] = torch.optim.Adam(self.backbone.parameters(), lr=settings.backbone_lr)
 
     def prepare(self, step: int) -> None:
         """The backbone learns in the first steps and is frozen from then on."""
         settings, first = self.settings, self.settings.backbone_iterations
         learns = step <= first
-        self.backbone.requires_grad_(learns).train(learns)
+        if self.backbone is not None:
+            self.backbone.requires_grad_(learns).train(learns)
         if learns:
             rate = rate_at(step, first, settings, "backbone_")
             set_rate(self.optimizers["backbone"], rate)
@@ -115,14 +124,15 @@ class Breizhsr(SeriesPaper[BreizhsrConfig]):
         anchor = {"anchor": options.pop("anchor")} if "anchor" in options else {}
         diffusion: Any = models.build(
             "srdiff",
-            backbone=settings.backbone,
+            backbone=settings.backbone if settings.encodes else "none",
             timesteps=settings.timesteps,
             channels=settings.unet_channels,
             multipliers=settings.unet_multipliers,
             backbone_options=options,
             **anchor,
         )
-        _started(diffusion.rrdb)
+        if settings.encodes:
+            _started(diffusion.rrdb)
         if settings.backbone_weights:
             _load_backbone(diffusion.rrdb, settings)
         return Sampler(diffusion, settings.sampling_steps)
@@ -147,7 +157,7 @@ class Breizhsr(SeriesPaper[BreizhsrConfig]):
         names += ["days"] if settings.backbone.endswith("ltae") else []
         names += ["alphas"] if settings.backbone.endswith("highresnet") else []
         return Inputs(
-            tuple(names), settings.dates, settings.backbone == "rrdb", self.config.convert.scale, self.radiometry
+            tuple(names), settings.dates, settings.backbone in SINGLE, self.config.convert.scale, self.radiometry
         )
 
     @property
@@ -164,13 +174,40 @@ class Breizhsr(SeriesPaper[BreizhsrConfig]):
         sampling = Sampling(settings.crop_px, settings.match, settings.augment, settings.seed)
         return SeriesCrops(store, replace(takes, names=filled), sampling)
 
+    @property
+    def departures(self) -> Sequence[str]:
+        """SRDiff in few steps is not the paper's."""
+        if not self.config.network.diffuses or self.config.evaluate.sampler == "ancestral":
+            return ()
+        few, all_of = self.config.network.sampling_steps, self.config.network.timesteps
+        return (
+            f"SRDiff is sampled in {few} deterministic steps instead of {all_of} ancestral ones "
+            "(evaluate.sampler = ancestral takes them)",
+        )
+
     def inputs(self, scene: Scene) -> dict[str, np.ndarray]:
-        """As :class:`SeriesPaper` has them; for SRDiff also ``noise``, which depends on seed and scene alone."""
+        """As :class:`SeriesPaper` has them; for SRDiff also ``noise``, which depends on seed and scene alone.
+
+        Where all steps are sampled, ``draws`` (1,) is the seed of the noise of the steps, of seed and scene alone too.
+        """
         made = super().inputs(scene)
         if self.config.network.diffuses:
-            random = generator(self.config.train.seed, "noise", zlib.crc32(scene.id.encode()))
-            made["noise"] = random.standard_normal(made["up"].shape, dtype=np.float32)
+            seed, number = self.config.train.seed, zlib.crc32(scene.id.encode())
+            made["noise"] = generator(seed, "noise", number).standard_normal(made["up"].shape, dtype=np.float32)
+            if self.config.evaluate.sampler == "ancestral":
+                made["draws"] = np.array([integer(seed, "ancestral", number)])
         return made
+
+    def run(self, network: nn.Module, inputs: Arrays) -> np.ndarray:
+        """The output for one scene; with ``draws`` among the inputs, by SRDiff's every step (paper, section 4)."""
+        if "draws" not in inputs:
+            return super().run(network, inputs)
+        assert isinstance(network, Sampler)
+        return super().run(Ancestral(network, int(inputs["draws"][0])), _without_draws(inputs))
+
+    def glimpse(self, network: nn.Module, scene: Scene) -> list[Scores]:
+        """In few steps, however the evaluation samples."""
+        return self.score(scene, super().run(network, _without_draws(self.inputs(scene))))
 
     def describe(self) -> dict[str, Any]:
         """With the variant; a single-image network is of the kind ``image``."""
@@ -221,6 +258,11 @@ def _started(network: nn.Module) -> nn.Module:
     if hasattr(decoder, "conv_last"):
         nn.init.constant_(decoder.conv_last.bias, 0.5)
     return network
+
+
+def _without_draws(inputs: Arrays) -> dict[str, np.ndarray]:
+    """What the network itself takes."""
+    return {name: value for name, value in inputs.items() if name != "draws"}
 
 
 def _load_backbone(backbone: nn.Module, settings: BreizhsrNetwork) -> None:

@@ -9,9 +9,11 @@ Recipe: minus cPSNR as loss, Adam 1e-4 with weight decay 1e-5, times 0.8 in epoc
 of 520, gradients clipped at 15, batch 10 of 9 random views, crops of 32 px, seed 216.
 
 Deviations: the loss is the one the authors meant, a score per image, where their code scores columns; their nine views
-for measuring are chosen by the same criterion, but no files are deleted; crops are drawn from whole image sets instead
-of prepared tiles, by the same share of clear pixels. The authors' loss leaves brightness free, and their scores do not
-see it; here what would be written is scored, and ``train.brightness`` (0 in ``paper``) holds it to the target's.
+for measuring are chosen by the same criterion, but no files are deleted; the number of steps is 520 epochs for nine
+tiles of every image set, and where clouds leave fewer, the epochs are more; one network learns both bands, as in the
+authors' code, and no band has a training of its own after it, which the names of their files suggest. The authors' loss
+leaves brightness free, and their scores do not see it; here what would be written is scored, and ``train.brightness``
+(0 in ``paper``) holds it to the target's.
 """
 
 from collections.abc import Callable, Iterator
@@ -84,7 +86,7 @@ class Qanet(ImagesetPaper[QanetConfig]):
         return QanetObjective(network, settings)
 
     def samples(self, store: Store) -> Dataset[dict[str, torch.Tensor]]:
-        """Crops of random views, both bands together."""
+        """Crops of random views, both bands together, in the full recipe out of fixed tiles."""
         train = self.config.train
         return ViewCrops(
             store,
@@ -95,6 +97,7 @@ class Qanet(ImagesetPaper[QanetConfig]):
             radiometry=self.radiometry,
             min_clear=train.min_clear,
             flips=train.flips,
+            tile_px=train.tile_px,
         )
 
     def example(self) -> tuple[dict[str, torch.Tensor], dict[str, dict[int, str]]]:

@@ -4,13 +4,16 @@ Data: SAT-MTB-VSR, 413 training and 18 held-out clips of 100 frames, 640x640 px,
 on which the figures are published, are test; 41 of the training clips validate.
 Target: 39.930 dB / 0.9670 on the test clips (RGB, no border cut), bicubic 35.583 dB / 0.9280.
 Recipe: Charbonnier, Adam 1e-4 (flow network at a quarter of it, frozen until iteration 5000), cosine to 1e-7 over
-100,000 iterations, batch 4 clips of 60 frames, crops of 64 px, EMA 0.999.
+100,000 iterations, of which 90,000 are made, batch 4 clips of 60 frames, crops of 64 px.
 
 Deviations: mirrored clips need no flag (the authors' stays set after the first one), a clip may start at frame 0, and
-without pretrained SPyNet weights the flow starts at zero.
+without pretrained SPyNet weights (network.flow_weights) the flow starts at zero, which is no reproduction. The
+published weights are the raw ones of step 90,000 of 100,000: the full recipe ends there, with the rate of 100,000 steps
+and without averaging. The paper's ablations are profiles; their figures are not known here.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -21,10 +24,12 @@ import models
 from models.rasvsr import load_flow, start_flow_at_zero
 from models.rasvsr.losses import charbonnier
 from pipelines.configs.rasvsr import RasvsrConfig, RasvsrTrain
+from satsr.errors import SatsrError
 from satsr.kinds.video.paper import VideoPaper
 from satsr.kinds.video.samples import ClipCrops
 from satsr.store.store import Store
 from satsr.train.objectives import Batch, Objective, cosine, set_rate
+from satsr.train.start import checked
 
 
 class RasvsrObjective(Objective):
@@ -41,14 +46,14 @@ class RasvsrObjective(Objective):
 
     def prepare(self, step: int) -> None:
         """Cosine decay in both groups; the flow network is frozen until its step comes (trap 2 of the reference)."""
-        rate = cosine(step, self.settings.iterations, self.settings.lr, self.settings.lr_floor)
-        slow = cosine(
-            step, self.settings.iterations, self.settings.lr * self.settings.flow_lr_factor, self.settings.lr_floor
-        )
+        settings = self.settings
+        period = settings.period or settings.iterations
+        rate = cosine(step, period, settings.lr, settings.lr_floor)
+        slow = cosine(step, period, settings.lr * settings.flow_lr_factor, settings.lr_floor)
         set_rate(self.optimizers["network"], rate, 0)
         set_rate(self.optimizers["network"], slow, 1)
         for parameter in self.flow:
-            parameter.requires_grad_(step >= self.settings.flow_frozen_until)
+            parameter.requires_grad_(step >= settings.flow_frozen_until)
 
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, torch.Tensor]]:
         """One loss."""
@@ -62,15 +67,52 @@ class Rasvsr(VideoPaper[RasvsrConfig]):
     title = "RASVSR, satellite video x4"
     citation = "Wang, Li, Zhao: RASVSR, IEEE JSTARS 17 (2024), 685-695"
 
+    @property
+    def ablation(self) -> str:
+        """What was taken away, as a part of a name; empty for the paper's own network."""
+        network = self.config.network
+        parts = [f"-alignment-{network.alignment}"] if network.alignment != "deformable" else []
+        return "".join([*parts, *([f"-fusion-{network.fusion}"] if network.fusion != "tff" else [])])
+
+    @property
+    def registered_name(self) -> str:
+        """One name for each ablation."""
+        return f"{self.name}{self.ablation}"
+
+    @property
+    def published_as(self) -> str | None:
+        """The table has the whole network alone."""
+        return f"{self.name}{self.ablation}" if self.ablation else None
+
+    @property
+    def departures(self) -> Sequence[str]:
+        """The authors start from SPyNet's published weights."""
+        if self.config.network.flow_weights:
+            return ()
+        return (
+            "the flow starts at zero instead of from SPyNet's pretrained weights (give their file as "
+            "network.flow_weights, with network.flow_sha256)",
+        )
+
     def network(self) -> nn.Module:
-        """The network of the paper; without pretrained flow weights the flow starts at zero."""
+        """The network of the paper; without pretrained flow weights the flow starts at zero.
+
+        Raises:
+            SatsrError: the file of flow weights is missing, another one, or does not fit.
+        """
         settings = self.config.network
-        network = models.build("rasvsr", mid_channels=settings.mid_channels, num_blocks=settings.num_blocks)
-        if settings.flow_weights:
-            load_flow(network, settings.flow_weights)
-        else:
+        sizes = settings.model_dump(include={"mid_channels", "num_blocks", "alignment", "fusion"})
+        network: Any = models.build("rasvsr", **sizes)
+        network.recompute = self.config.train.recompute
+        if not settings.flow_weights:
             start_flow_at_zero(network)
-        return network
+            return cast(nn.Module, network)
+        path = checked(settings.flow_weights, settings.flow_sha256)
+        try:
+            load_flow(network, path)
+        except ValueError as error:
+            raise SatsrError(f"network.flow_weights cannot be used: {error}") from None
+        return cast(nn.Module, network)
 
     def objective(self, network: nn.Module) -> Objective:
         """Charbonnier with the paper's optimiser."""

@@ -8,12 +8,16 @@ Recipe: ``EXPERIMENTS`` of :mod:`pipelines.configs.srgan`. Discriminator and gen
 VGG19's relu5_4 plus 1e-3 times the adversarial loss, Adam 1e-4, the rate times 0.25 when L1 stands still, batch 12 of
 whole tiles, no augmentation.
 
-Deviations: no row is in two splits, the fusion of views is in the generator's optimiser, the views that a sample takes
-are the nearest in date, every view counts where their number is odd, the generated image of a step is computed once for
-both networks, everything is seeded, and a given number of steps replaces early stopping.
+Deviations: a given number of steps replaces early stopping after 250 validations without a smaller L1, and the plateau
+of the rate is counted in validations every 5,000 steps instead of epochs; no row is in two splits, histograms are
+matched to the nearest image in its own 75 px where the author enlarges it to 300 px first, the fusion of views is in
+the generator's optimiser, the views that a sample takes are the nearest in date, every view counts where their number
+is odd, the generated image of a step is computed once for both networks, everything is seeded, sisr1 has the cats
+beside the dogs, and the successor's generators (successor_*) learn three bands of these pairs with its 10 m settings;
+its stochastic one takes no noise outside training.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,8 +26,8 @@ from torch import nn
 from torch.utils.data import Dataset
 
 import models
-from models.srgan import ContentLoss, SuperResolver, part
-from pipelines.configs.srgan import EXPERIMENTS, SCRATCH, SrganConfig, SrganNetwork, SrganTrain
+from models.srgan import FROM_FILE, ContentLoss, SuperResolver, part
+from pipelines.configs.srgan import SCRATCH, SUCCESSORS, VARIANTS, SrganConfig, SrganNetwork, SrganTrain
 from satsr.errors import SatsrError
 from satsr.kinds.image.adversarial import AdversarialObjective
 from satsr.kinds.image.paper import PairPaper
@@ -52,6 +56,16 @@ class Srgan(PairPaper[SrganConfig]):
         """The author's number of the experiment."""
         return self.config.network.variant
 
+    @property
+    def departures(self) -> Sequence[str]:
+        """What of an experiment cannot be the author's, and of the successor's networks."""
+        if self.config.network.variant in SUCCESSORS:
+            return ("the successor's networks learn three bands of these pairs, not its four or six of others",)
+        return (
+            "training ends after a given number of steps instead of when L1 stands still, and the rate falls after "
+            "validations every so many steps instead of every epoch",
+        )
+
     def network(self) -> nn.Module:
         """The generator, behind the fusion of views where there are several."""
         settings = self.config.network
@@ -62,17 +76,13 @@ class Srgan(PairPaper[SrganConfig]):
             n_channels=settings.n_channels,
             n_views=settings.n_views,
             bicubic_residual=settings.bicubic_residual,
+            generator=settings.generator,
         )
 
     def objective(self, network: nn.Module) -> Objective:
         """Adversarial training; the discriminator starts from torch's generator, after the network."""
         settings, train = self.config.network, self.config.train
-        discriminator = models.build(
-            "srgan_discriminator",
-            n_channels=settings.discriminator_channels,
-            n_blocks=settings.discriminator_blocks,
-            fc_size=settings.discriminator_fc,
-        )
+        discriminator = _discriminator(settings)
         assert isinstance(network, SuperResolver)
         return AdversarialObjective(network, discriminator, _content(train), train)
 
@@ -144,14 +154,27 @@ class Srgan(PairPaper[SrganConfig]):
         return {"x": x.astype(np.float32)}
 
 
+def _discriminator(settings: SrganNetwork) -> nn.Module:
+    """The chosen one, for three bands; PatchGAN has the published three layers."""
+    width = settings.discriminator_channels
+    match settings.discriminator:
+        case "patchgan":
+            return models.build("srgan_patchgan", in_channels=3, n_channels=width)
+        case "esrgan":
+            fc = settings.discriminator_fc
+            return models.build("srgan_esrgan_discriminator", in_channels=3, n_channels=width, fc_size=fc)
+    sizes = {"n_blocks": settings.discriminator_blocks, "fc_size": settings.discriminator_fc}
+    return models.build("srgan_discriminator", n_channels=width, **sizes)
+
+
 def _content(train: SrganTrain) -> ContentLoss:
     """The content loss; VGG19 from the very file that ``train.vgg_sha256`` names."""
-    if train.content == "vgg19" and train.vgg_weights is None:
+    if train.content in FROM_FILE and train.vgg_weights is None:
         raise SatsrError(
-            "train.content = vgg19 needs train.vgg_weights, a file of torchvision's vgg19 weights (.pth or "
+            f"train.content = {train.content} needs train.vgg_weights, a file of torchvision's vgg19 weights (.pth or "
             ".safetensors), and train.vgg_sha256; or choose train.content = l1."
         )
-    weights = checked(train.vgg_weights, train.vgg_sha256) if train.content == "vgg19" else None
+    weights = checked(train.vgg_weights, train.vgg_sha256) if train.content in FROM_FILE else None
     try:
         return ContentLoss(train.content, weights, seed=train.seed)
     except ValueError as error:
@@ -165,7 +188,7 @@ def _require_start(settings: SrganNetwork) -> None:
         SatsrError: one is missing.
     """
     given = dict(zip(("network.start", "network.fusion_start"), (settings.start, settings.fusion_start), strict=True))
-    for (key, reference), before in zip(given.items(), EXPERIMENTS[settings.variant].after, strict=False):
+    for (key, reference), before in zip(given.items(), VARIANTS[settings.variant].after, strict=False):
         if reference is None:
             raise SatsrError(
                 f"{settings.variant} goes on from {before}: give {key} = srgan-{before}/<version of the registry>, a "

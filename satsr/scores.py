@@ -26,7 +26,7 @@ HIGHER = ("psnr", "cpsnr", "ssim", "cssim", "uiqi", "q2n", "opensr_synthesis", "
 LOWER = (
     *("niqe", "sam", "lpips", "shift_mae", "mae", "mse", "rmse", "probav_score", "l1", "l2", "loss"),
     *("ergas", "frc_period", "warping_error", "opensr_reflectance", "opensr_spectral", "opensr_spatial"),
-    *("opensr_omission", "opensr_hallucination", "consistency_rmse", "consistency_sam"),
+    *("opensr_omission", "opensr_hallucination", "consistency_rmse", "consistency_sam", "params_m", "runtime_ms"),
 )
 """First words of the names of metrics of which less is better."""
 

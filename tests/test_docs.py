@@ -85,7 +85,7 @@ def test_the_glossary_has_every_word_once_in_order() -> None:
 
 
 def test_the_site_shows_every_page_of_the_documentation() -> None:
-    shown = re.findall(r": ([\w/]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
+    shown = re.findall(r": ([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
     assert {path.name for path in (ROOT / "docs").glob("*.md")} <= set(shown)
     papers = {f"papers/{paper}.md" for paper in read_yaml(ROOT / "params.yaml")["papers"]}
     assert papers == {page for page in shown if page.startswith("papers/")}

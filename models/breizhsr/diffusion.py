@@ -237,6 +237,7 @@ class SRDiff(nn.Module):
         noise: Tensor | None = None,
         steps: int | None = None,
         *,
+        start: Tensor | None = None,
         generator: torch.Generator | None = None,
     ) -> Tensor:
         """Draws an HR image.
@@ -250,6 +251,7 @@ class SRDiff(nn.Module):
                 not used); with fewer steps, the start alone (1, B, 3, 4H, 4W) is enough. None: drawn in this order.
             steps: None or ``timesteps``: ancestral sampling with every step. Fewer: deterministic sampling (DDIM) at
                 that many evenly spaced times.
+            start: (B, 3, 4H, 4W), what sampling starts from where ``noise`` is None; None: drawn too.
             generator: what is drawn comes from it; None: torch's default.
 
         Returns:
@@ -266,6 +268,8 @@ class SRDiff(nn.Module):
         def draw(index: int) -> Tensor:
             if noise is not None:
                 return noise[index]
+            if start is not None and index == 0:
+                return start
             return torch.randn(up.shape, generator=generator, device=place).to(up)
 
         projected = self.denoise_fn.project(self.condition(x, days, alphas))

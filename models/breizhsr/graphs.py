@@ -60,3 +60,23 @@ class Sampler(nn.Module):
 
         residual: Tensor = scan(step, noise, (self.times[:-1], self.times[1:]), dim=0)[0]
         return from_residual(residual, up)
+
+
+class Ancestral(nn.Module):
+    """SRDiff's own sampling: every step, fresh noise in each (Li et al., algorithm 2), with the noise of a seed.
+
+    Args:
+        sampler: whose network is sampled.
+        seed: of the noise, drawn on the CPU step by step, so that it is the same on every device and none is kept.
+    """
+
+    def __init__(self, sampler: Sampler, seed: int) -> None:
+        super().__init__()
+        self.network, self.seed = sampler.network, seed
+
+    def forward(
+        self, x: Tensor, up: Tensor, noise: Tensor, days: Tensor | None = None, alphas: Tensor | None = None
+    ) -> Tensor:
+        """As :meth:`Sampler.forward`; ``noise`` is what sampling starts from."""
+        generator = torch.Generator().manual_seed(self.seed)
+        return self.network.sample(x, up, days, alphas, start=noise, generator=generator)

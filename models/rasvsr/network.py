@@ -1,6 +1,7 @@
 """The network of RASVSR (Wang, Li, Zhao, JSTARS 2024, section III): two passes over the clip, then reconstruction."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -10,10 +11,20 @@ from models.rasvsr.alignment import SecondOrderDeformableAlignment
 from models.rasvsr.blocks import ConvResidualBlocks
 from models.rasvsr.flow import SPyNet
 from models.rasvsr.fusion import TemporalFeatureFusion
-from models.rasvsr.recurrence import over_time
+from models.rasvsr.recurrence import over_time, recomputed
 from models.rasvsr.warp import flow_warp
 
 MIN_SIDE = 8  # pixels at the scale of the features
+ALIGNMENTS = ("deformable", "flow", "none")
+FUSIONS = ("tff", "sum")
+
+
+class Own(nn.Module):
+    """Instead of the fusion: the frame's own feature, to which the aligned one is added."""
+
+    def forward(self, own: Tensor, aligned: Tensor) -> Tensor:
+        """Both (B, C, H, W), to ``own``."""
+        return own
 
 
 class RASVSR(nn.Module):
@@ -25,6 +36,16 @@ class RASVSR(nn.Module):
         max_residue_magnitude: the largest departure of an alignment's offset from the flow, in pixels.
         is_low_res_input: True: frames are enlarged four times. False: frames already have the output's size; they are
             shrunk four times inside.
+        alignment: of the propagated features: ``deformable``, the paper's; for ablations ``flow``, warped by the flow
+            alone, or ``none``, as they are.
+        fusion: of a frame's own feature and the aligned one: ``tff``, the paper's, or ``sum`` for an ablation.
+
+    Attributes:
+        recompute: whether a training keeps no activations of the steps along the clip and of the reconstruction, but
+            computes them again in the backward pass: a third more time, a fraction of the memory, the same bits.
+
+    Raises:
+        ValueError: a setting is none of these.
     """
 
     def __init__(
@@ -33,12 +54,20 @@ class RASVSR(nn.Module):
         num_blocks: int = 7,
         max_residue_magnitude: float = 10,
         is_low_res_input: bool = True,
+        alignment: str = "deformable",
+        fusion: str = "tff",
     ) -> None:
         super().__init__()
         mid = mid_channels
         if mid < 8 or mid % 8:
             raise ValueError(f"mid_channels must be a multiple of 8 (16 offset groups share two features), not {mid}")
+        if alignment not in ALIGNMENTS or fusion not in FUSIONS:
+            raise ValueError(
+                f"alignment is one of {', '.join(ALIGNMENTS)} and fusion one of {', '.join(FUSIONS)}, but they are "
+                f"{alignment!r} and {fusion!r}"
+            )
         self.mid_channels, self.is_low_res_input = mid, is_low_res_input
+        self.alignment, self.recompute = alignment, False
         self.spynet = SPyNet()
         self.feat_extract: nn.Module = ConvResidualBlocks(3, mid, 5)
         if not is_low_res_input:
@@ -51,9 +80,10 @@ class RASVSR(nn.Module):
             )
         self.deform_align, self.backbone, self.fusion = nn.ModuleDict(), nn.ModuleDict(), nn.ModuleDict()
         for index, branch in enumerate(("backward_1", "forward_1")):
-            self.deform_align[branch] = SecondOrderDeformableAlignment(mid, max_residue_magnitude)
+            if alignment == "deformable":
+                self.deform_align[branch] = SecondOrderDeformableAlignment(mid, max_residue_magnitude)
             self.backbone[branch] = ConvResidualBlocks((1 + index) * mid, mid, num_blocks)
-            self.fusion[branch] = TemporalFeatureFusion(mid)
+            self.fusion[branch] = TemporalFeatureFusion(mid) if fusion == "tff" else Own()
         self.reconstruction = ConvResidualBlocks(3 * mid, mid, 5)
         self.upconv1 = nn.Conv2d(mid, 4 * mid, 3, padding=1)
         self.upconv2 = nn.Conv2d(mid, 4 * 64, 3, padding=1)
@@ -86,7 +116,11 @@ class RASVSR(nn.Module):
 
         features = torch.cat([spatial, backward, forward], dim=2)
         scale = 4 if self.is_low_res_input else 1
-        return _frame_by_frame(self._reconstruct, features, x)[..., : scale * height, : scale * width]
+        reconstruct = partial(recomputed, self._reconstruct) if self._recomputes() else self._reconstruct
+        return _frame_by_frame(reconstruct, features, x)[..., : scale * height, : scale * width]
+
+    def _recomputes(self) -> bool:
+        return self.recompute and torch.is_grad_enabled() and not torch.compiler.is_exporting()
 
     def _flows(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         """From every frame to the next and to the previous one, in pixels; meaningless where there is none.
@@ -125,7 +159,7 @@ class RASVSR(nn.Module):
         two_back = two_back * (torch.arange(flows.shape[1], device=flows.device) > 1).view(-1, 1, 1, 1)
         batch, _, channels, height, width = spatial.shape
         nothing = spatial.new_zeros(batch, 2 * channels, height, width)
-        return over_time(step, nothing, [spatial, own, flows, two_back])
+        return over_time(step, nothing, [spatial, own, flows, two_back], self._recomputes())
 
     def _step(self, branch: str, earlier: Tensor, frame: Sequence[Tensor], age: int | Tensor) -> tuple[Tensor, Tensor]:
         """One frame of a branch.
@@ -141,14 +175,25 @@ class RASVSR(nn.Module):
             What is earlier for the next frame, and this frame's propagated feature (B, C, H, W).
         """
         spatial, own, flow_1, flow_2 = frame
-        one_back, two_back = earlier.chunk(2, dim=1)
+        one_back, _ = earlier.chunk(2, dim=1)
         if isinstance(age, int) and age == 0:
             aligned = torch.zeros_like(one_back)
         else:
-            condition = torch.cat([flow_warp(one_back, flow_1), spatial, flow_warp(two_back, flow_2)], dim=1)
-            aligned = self.deform_align[branch](earlier, condition, flow_1, flow_2) * (age > 0)
+            aligned = self._aligned(branch, earlier, spatial, flow_1, flow_2) * (age > 0)
         propagated = aligned + self.fusion[branch](own, aligned)
         return torch.cat([propagated, one_back], dim=1), propagated
+
+    def _aligned(self, branch: str, earlier: Tensor, spatial: Tensor, flow_1: Tensor, flow_2: Tensor) -> Tensor:
+        """The feature one step back, brought to where this frame has it: (B, C, H, W)."""
+        one_back, two_back = earlier.chunk(2, dim=1)
+        if self.alignment == "none":
+            return one_back
+        warped = flow_warp(one_back, flow_1)
+        if self.alignment == "flow":
+            return warped
+        condition = torch.cat([warped, spatial, flow_warp(two_back, flow_2)], dim=1)
+        aligned: Tensor = self.deform_align[branch](earlier, condition, flow_1, flow_2)
+        return aligned
 
     def _reconstruct(self, features: Tensor, frame: Tensor) -> Tensor:
         """All features of a frame (B, 3C, H, W) and the frame itself to the enlarged frame."""

@@ -1,14 +1,21 @@
 """A step repeated along a clip: a plain loop, or one Scan node while a graph is exported."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 Step = Callable[[Tensor, Sequence[Tensor], int | Tensor], tuple[Tensor, Tensor]]
 
 
-def over_time(step: Step, state: Tensor, sequences: Sequence[Tensor]) -> Tensor:
+def recomputed(function: Callable[..., Any], *arguments: Any) -> Any:
+    """What ``function`` gives; its activations are not kept: the backward pass makes them again, to the same bits."""
+    return checkpoint(function, *arguments, use_reentrant=False, preserve_rng_state=False)
+
+
+def over_time(step: Step, state: Tensor, sequences: Sequence[Tensor], recompute: bool = False) -> Tensor:
     """Calls ``step`` frame after frame and collects its outputs.
 
     Args:
@@ -17,6 +24,7 @@ def over_time(step: Step, state: Tensor, sequences: Sequence[Tensor]) -> Tensor:
             tensor, neither one that was given nor a view of one.
         state: before the first frame.
         sequences: (B, T, ...) each.
+        recompute: whether a training keeps no activations of the steps.
 
     Returns:
         The outputs, (B, T, ...).
@@ -25,7 +33,7 @@ def over_time(step: Step, state: Tensor, sequences: Sequence[Tensor]) -> Tensor:
         return _scanned(step, state, sequences)
     outputs = []
     for age, frame in enumerate(zip(*(sequence.unbind(1) for sequence in sequences), strict=True)):
-        state, output = step(state, frame, age)
+        state, output = recomputed(step, state, frame, age) if recompute else step(state, frame, age)
         outputs.append(output)
     return torch.stack(outputs, dim=1)
 

@@ -5,7 +5,7 @@ ESAOpenSR/SRGAN (any number of bands, more generators and discriminators).
 """
 
 from models.srgan.checkpoint import part
-from models.srgan.content import CONTENT_LOSSES, ContentLoss, TruncatedVGG19, three_bands
+from models.srgan.content import CONTENT_LOSSES, FROM_FILE, ContentLoss, TruncatedVGG19, three_bands
 from models.srgan.discriminators import Discriminator, ESRGANDiscriminator, PatchDiscriminator
 from models.srgan.fusion import RecursiveFusion
 from models.srgan.losses import (
@@ -20,6 +20,7 @@ from models.srgan.successor import ESRGANGenerator, FlexibleGenerator, lka, rcab
 
 __all__ = [
     "CONTENT_LOSSES",
+    "FROM_FILE",
     "ContentLoss",
     "Discriminator",
     "ESRGANDiscriminator",

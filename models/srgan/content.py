@@ -18,7 +18,11 @@ from models.shared.weights import load_weights, read_weights
 
 LAYERS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))  # channels and convolutions before each pooling of VGG19
 VGG_KEY = re.compile(r"(?:.*\.)?(?:features|truncated_vgg19)\.(\d+)\.(weight|bias)")
-CONTENT_LOSSES = ("vgg19", "vgg19-random", "l1", "mse", "none")
+CONTENT_LOSSES = ("vgg19", "vgg19-random", "l1", "mse", "none", "l1_sam", "l1_sam_vgg19")
+FROM_FILE = ("vgg19", "l1_sam_vgg19")
+"""Content losses that look through VGG19's published weights."""
+SAM_WEIGHT, FEATURE_WEIGHT = 0.05, 0.2
+"""Of the successor's content loss, beside 1 for L1."""
 
 
 class TruncatedVGG19(nn.Module):
@@ -68,13 +72,14 @@ class ContentLoss(nn.Module):
     """One of :data:`CONTENT_LOSSES`, the mean over everything.
 
     ``vgg19`` and ``vgg19-random`` are the mean squared difference of features, ``l1`` and ``mse`` compare pixels,
-    ``none`` is 0. VGG sees three bands: one band three times, two bands and the first of them again, and of more than
-    three a new random choice at every call.
+    ``none`` is 0. The successor's, ``l1_sam_vgg19``, is L1 plus 0.05 times the spectral angle plus 0.2 times the
+    squared difference of features, and ``l1_sam`` the same without the features. VGG sees three bands: one band three
+    times, two bands and the first of them again, and of more than three a new random choice at every call.
 
     Args:
         name: one of :data:`CONTENT_LOSSES`.
-        weights: for ``vgg19``: a file or a mapping with the names of torchvision, of the authors' truncated network, or
-            of their whole checkpoint (which contains VGG19).
+        weights: for ``vgg19`` and ``l1_sam_vgg19``: a file or a mapping with the names of torchvision, of the authors'
+            truncated network, or of their whole checkpoint (which contains VGG19).
         i: see :class:`TruncatedVGG19`.
         j: see :class:`TruncatedVGG19`.
         seed: of ``vgg19-random``.
@@ -95,13 +100,14 @@ class ContentLoss(nn.Module):
         super().__init__()
         if name not in CONTENT_LOSSES:
             raise ValueError(f"no content loss is called {name!r}: the names are {', '.join(CONTENT_LOSSES)}")
-        if (name == "vgg19") != (weights is not None):
+        if (name in FROM_FILE) != (weights is not None):
             raise ValueError(
-                "the content loss vgg19 needs a file of VGG19's weights (torchvision's vgg19, .pth or .safetensors), "
-                f"and no other content loss takes one; asked for: {name}, weights: {weights is not None}"
+                f"a content loss through VGG19 ({', '.join(FROM_FILE)}) needs a file of its weights (torchvision's, "
+                f".pth or .safetensors), and no other content loss takes one; asked for: {name}, weights: "
+                f"{weights is not None}"
             )
         self.name = name
-        self.features = TruncatedVGG19(i, j, seed) if name.startswith("vgg19") else None
+        self.features = TruncatedVGG19(i, j, seed) if "vgg19" in name else None
         if self.features is not None and weights is not None:
             load_weights(self.features, vgg_weights(weights, self.features))
 
@@ -117,12 +123,29 @@ class ContentLoss(nn.Module):
             ValueError: VGG is asked about more than three bands without a generator.
         """
         hr = hr.detach()
-        if self.features is not None:
-            bands = three_bands(sr.shape[1], generator)
-            return functional.mse_loss(self.features(sr[:, bands]), self.features(hr[:, bands]))
-        if self.name == "none":
-            return sr.new_zeros(())
-        return functional.l1_loss(sr, hr) if self.name == "l1" else functional.mse_loss(sr, hr)
+        pixels = self._pixels(sr, hr)
+        if self.features is None:
+            return pixels
+        bands = three_bands(sr.shape[1], generator)
+        seen = functional.mse_loss(self.features(sr[:, bands]), self.features(hr[:, bands]))
+        return seen if self.name.startswith("vgg19") else pixels + FEATURE_WEIGHT * seen
+
+    def _pixels(self, sr: torch.Tensor, hr: torch.Tensor) -> torch.Tensor:
+        """What of the loss compares pixels."""
+        match self.name:
+            case "l1":
+                return functional.l1_loss(sr, hr)
+            case "mse":
+                return functional.mse_loss(sr, hr)
+            case "l1_sam" | "l1_sam_vgg19":
+                return functional.l1_loss(sr, hr) + SAM_WEIGHT * spectral_angle(sr, hr)
+        return sr.new_zeros(())
+
+
+def spectral_angle(sr: torch.Tensor, hr: torch.Tensor) -> torch.Tensor:
+    """The mean angle between the spectra of two images (B, C, H, W), in radians (the successor's SAM)."""
+    product = functional.cosine_similarity(sr, hr, dim=1, eps=1e-8)
+    return product.clamp(-1 + 1e-7, 1 - 1e-7).acos().mean()
 
 
 def three_bands(count: int, generator: torch.Generator | None = None) -> list[int]:

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from satsr.config.data import Section
-from satsr.config.recipe import Config, Train
+from satsr.config.recipe import Config, Evaluate, Train
 from satsr.errors import SatsrError
 
 BACKBONES: dict[str, dict[str, Any]] = {
@@ -18,12 +18,22 @@ BACKBONES: dict[str, dict[str, Any]] = {
 UPDATES = 400_000
 
 
+NO_ENCODER = "no_encoder"
+DIFFUSIONS: dict[str, dict[str, Any]] = {
+    "rrdb": {"lr_every": 100_000, "batch": 64},
+    "highresnet_ltae": {"lr_every": 100_000, "batch": 64},
+    "highresnet": {"lr_every": 200_000, "batch": 32},
+    NO_ENCODER: {"lr_every": 100_000, "batch": 64},
+}
+"""What SRDiff is conditioned on: a backbone, or with ``no_encoder`` the image itself."""
+
+
 def _diffusion(backbone: str) -> dict[str, Any]:
-    first = {f"backbone_{name}": BACKBONES[backbone][name] for name in ("lr", "lr_every", "lr_gamma")}
-    return {"lr": 2e-4, "lr_every": 100_000, "lr_gamma": 0.5, "batch": 64, **first}
+    first = {f"backbone_{name}": value for name, value in BACKBONES.get(backbone, {}).items() if name != "batch"}
+    return {"lr": 2e-4, "lr_gamma": 0.5, **DIFFUSIONS[backbone], **first}
 
 
-RECIPES = {**BACKBONES, **{f"srdiff_{name}": _diffusion(name) for name in ("rrdb", "highresnet_ltae")}}
+RECIPES = {**BACKBONES, **{f"srdiff_{name}": _diffusion(name) for name in DIFFUSIONS}}
 """The authors' configurations by variant: what the ``train`` section does not say."""
 
 
@@ -62,6 +72,11 @@ class BreizhsrNetwork(Section):
         """Whether it is SRDiff."""
         return self.backbone != self.variant
 
+    @property
+    def encodes(self) -> bool:
+        """Whether there is a backbone to train, or to load."""
+        return self.backbone != NO_ENCODER
+
 
 class BreizhsrTrain(Train):
     """Rates, their steps and the batch are those of ``RECIPES`` unless given.
@@ -82,12 +97,22 @@ class BreizhsrTrain(Train):
     backbone_lr_gamma: float = Field(0.5, gt=0, le=1)
 
 
+class BreizhsrEvaluate(Evaluate):
+    """With ``sampler: ancestral`` SRDiff is measured by all of its steps with fresh noise in each, as in the paper.
+
+    That is ten times the time of the ``deterministic`` steps that the exported graph and the short validation make.
+    """
+
+    sampler: str = Field("deterministic", pattern="^(ancestral|deterministic)$")
+
+
 class BreizhsrConfig(Config):
     """Everything that can be set for this paper."""
 
     scales = (4,)
     network: BreizhsrNetwork
     train: BreizhsrTrain
+    evaluate: BreizhsrEvaluate = BreizhsrEvaluate()
 
     @model_validator(mode="before")
     @classmethod
@@ -95,7 +120,8 @@ class BreizhsrConfig(Config):
         """Fills ``train`` up with the authors' configuration of the variant."""
         network = values.get("network") or {}
         variant = network.get("variant", "highresnet_ltae")
-        first = UPDATES if str(variant).startswith("srdiff_") and not network.get("backbone_weights") else 0
+        learns = str(variant).startswith("srdiff_") and not str(variant).endswith(NO_ENCODER)
+        first = UPDATES if learns and not network.get("backbone_weights") else 0
         authors = {"iterations": UPDATES + first, "backbone_iterations": first, **RECIPES.get(variant, {})}
         return {**values, "train": {**authors, **(values.get("train") or {})}}
 
@@ -103,8 +129,17 @@ class BreizhsrConfig(Config):
     def _backbone_is_trained(self) -> "BreizhsrConfig":
         network, train = self.network, self.train
         if not network.diffuses:
+            if self.evaluate.sampler == "ancestral":
+                raise SatsrError(
+                    f"evaluate.sampler = ancestral is how SRDiff is sampled, but {network.variant} samples nothing: "
+                    "leave it out, or choose one of the variants srdiff_*."
+                )
             return self
-        if bool(network.backbone_weights) == bool(train.backbone_iterations):
+        if not network.encodes and (network.backbone_weights or train.backbone_iterations):
+            raise SatsrError(
+                f"{network.variant} has no backbone: leave out network.backbone_weights and train.backbone_iterations."
+            )
+        if network.encodes and bool(network.backbone_weights) == bool(train.backbone_iterations):
             raise SatsrError(
                 f"{network.variant} needs a trained backbone: give either network.backbone_weights (a file) or "
                 "train.backbone_iterations (the first steps of this training), not both."

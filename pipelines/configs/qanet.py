@@ -39,6 +39,9 @@ class QanetTrain(Train):
     brightness: float = Field(0.0, ge=0)
     min_clear: float = Field(0.85, ge=0, le=1)
     flips: bool = False
+    tile_px: int | None = Field(
+        None, ge=8, multiple_of=2, description="crops lie in tiles of this side; null: anywhere"
+    )
 
     @property
     def milestone_steps(self) -> list[int]:

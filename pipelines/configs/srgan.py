@@ -50,6 +50,24 @@ EXPERIMENTS = {
 """Specification of SRGAN, section 2; the rest is cross-sensor, histograms matched, reflectance of 0..0.3 as -1..1."""
 
 
+BLOCKS = {"standard": 16, "res": 16, "rcab": 16, "rrdb": 16, "lka": 16, "stochastic": 16, "esrgan": 23}
+SUCCESSOR: dict[str, Any] = {
+    **{"match": "histogram", "content": "l1_sam_vgg19", "label_smoothing": True, "clip_norm": 1.0},
+    **{"adam_betas": [0.0, 0.99], "adam_eps": 1e-7, "lr": 1e-4, "discriminator_lr": 1e-6, "warmup_steps": 1000},
+    **{"g_pretrain_steps": 20_000, "ramp_steps": 5_000, "plateau_factor": 0.5, "plateau_patience": 10},
+}
+
+
+def _successor(generator: str) -> Experiment:
+    tanh = generator == "standard"  # whose images are in -1..1
+    network = {"generator": "srresnet" if tanh else generator, "n_blocks": BLOCKS[generator]}
+    return Experiment({**network, "normalisation": "normalise_10k_signed" if tanh else "normalise_10k"}, SUCCESSOR)
+
+
+SUCCESSORS = {f"successor_{name}": _successor(name) for name in BLOCKS}
+"""The generators of ESAOpenSR/SRGAN with the settings of its 10 m configuration (specification of SRGAN, section 6)."""
+VARIANTS = {**EXPERIMENTS, **SUCCESSORS}
+
 RANGES = ("signed_u8", "s2_norm", "s2_norm_open", "breizh_s2", "normalise_10k", "normalise_10k_signed")
 """Names of :mod:`satsr.radiometry` for images of three bands."""
 
@@ -57,9 +75,11 @@ RANGES = ("signed_u8", "s2_norm", "s2_norm_open", "breizh_s2", "normalise_10k", 
 class SrganNetwork(Section):
     """The experiment, its networks, and what it starts from: ``model/version``, a path and its hash, or ``scratch``."""
 
-    variant: str = Field("sisr7", pattern=f"^({'|'.join(EXPERIMENTS)})$")
+    variant: str = Field("sisr7", pattern=f"^({'|'.join(VARIANTS)})$")
     n_views: int = Field(1, ge=1)
     normalisation: str = Field("s2_norm", pattern=f"^({'|'.join(RANGES)})$")
+    generator: str = Field("srresnet", pattern="^(srresnet|res|rcab|rrdb|lka|stochastic|esrgan)$")
+    discriminator: str = Field("standard", pattern="^(standard|patchgan|esrgan)$")
     n_blocks: int = Field(16, ge=1)
     n_channels: int = Field(64, ge=4)
     bicubic_residual: bool = False
@@ -83,7 +103,7 @@ class SrganTrain(AdversarialTrain):
     noise_sigma: float = Field(0.0, ge=0)
     crop_px: int = Field(75, ge=8)
     augment: bool = False
-    content: str = Field("vgg19", pattern="^(vgg19|vgg19-random|l1|mse|none)$")
+    content: str = Field("vgg19", pattern="^(vgg19|vgg19-random|l1|mse|none|l1_sam|l1_sam_vgg19)$")
     vgg_weights: str | None = None
     vgg_sha256: str | None = None
     validate_scenes: int = Field(250, ge=1)
@@ -101,7 +121,7 @@ class SrganConfig(Config):
     def _of_the_experiment(cls, values: dict[str, Any]) -> dict[str, Any]:
         """Fills ``network`` and ``train`` up with those of the experiment."""
         network, train = values.get("network") or {}, values.get("train") or {}
-        experiment = EXPERIMENTS.get(network.get("variant", "sisr7"), Experiment())
+        experiment = VARIANTS.get(network.get("variant", "sisr7"), Experiment())
         network, train = {**experiment.network, **network}, {**experiment.train, **train}
         return {**values, "network": network, "train": train}
 

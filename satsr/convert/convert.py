@@ -154,7 +154,8 @@ def _video_frame(task: _Task, settings: Convert) -> _Done:
         if side not in (needed, full // settings.scale, -(-full // settings.scale)):
             raise SatsrError(
                 f"{roles['lr'][task.index].origin} is {_by(low.shape)}, but {task.origin} is {_by(high.shape)}: "
-                f"at scale {settings.scale} the sides do not belong together"
+                f"at scale {settings.scale} the sides do not belong together (a card with the options "
+                f"{{low: made}} has the low-resolution frames made from the others)"
             )
     return _Done({"hr": cut, "lr": np.ascontiguousarray(low[: small[0], : small[1]])}, high.shape)
 

@@ -1,5 +1,6 @@
 """What was published, and how near to it a measurement must come."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from satsr.config.resolve import read_yaml
 from satsr.errors import SatsrError, problems
+from satsr.scores import Scores
 
 Rows = dict[str, dict[str, float]]
 """A published table: method -> metric -> value."""
@@ -58,6 +60,9 @@ class Claim(_Part):
         profiles: row -> the profile that it belongs to, where that is not ``paper``.
         supplied: settings that a run must supply because no profile can name a file: weights to start from.
         repeatable: whether anybody else has its data.
+        clips: further tables of single scenes that are shown beside ours and not judged.
+        params_m: millions of parameters by method, as the table says.
+        runtime_ms: milliseconds a frame by method, as the table says, on the authors' machine.
     """
 
     data: PublishedData
@@ -71,6 +76,9 @@ class Claim(_Part):
     profiles: dict[str, str] = {}
     supplied: list[str] = []
     repeatable: bool = True
+    clips: dict[str, Rows] = {}
+    params_m: dict[str, float] = {}
+    runtime_ms: dict[str, float] = {}
 
     @model_validator(mode="after")
     def _metrics_have_tolerances(self) -> "Claim":
@@ -94,10 +102,27 @@ class Claim(_Part):
 
     def shown(self) -> list[dict[str, Any]]:
         """The tables as one, for the report."""
+        columns = {"params_m": self.params_m, "runtime_ms": self.runtime_ms}
+        more = {
+            method: {name: values[method] for name, values in columns.items() if method in values}
+            for method in self.rows
+        }
         return [
-            {"method": method if scene is None else f"{method}, {scene}", **values}
+            {"method": method if scene is None else f"{method}, {scene}", **values, **more.get(method, {})}
             for scene, rows in self.tables
             for method, values in rows.items()
+        ]
+
+    def clip_table(self, scenes: Mapping[str, Scores]) -> list[dict[str, Any]]:
+        """A row for each of ``clips``: the first-named metric of every method, and of this run where it has the clip.
+
+        Args:
+            scenes: ours, scene -> metric -> value.
+        """
+        ours = {scene.rsplit("/")[-1]: scores.get(self.metric) for scene, scores in scenes.items()}
+        return [
+            {"clip": clip, **{name: row[self.metric] for name, row in methods.items()}, "this run": ours.get(clip)}
+            for clip, methods in self.clips.items()
         ]
 
 

@@ -10,7 +10,14 @@ from satsr.evaluate.claim import Claim, PublishedData
 EXECUTION = frozenset(
     {
         *("paper", "profile", "data"),  # what the data are is compared by their content
-        *("convert.workers", "train.workers", "train.threads", "train.checkpoint_every", "evaluate.panels"),
+        *(
+            "convert.workers",
+            "train.workers",
+            "train.threads",
+            "train.recompute",
+            "train.checkpoint_every",
+            "evaluate.panels",
+        ),
         "train.seed",  # a result that one seed alone gives is none
     }
 )

@@ -59,17 +59,18 @@ def report(
     paper: Paper[Any], places: Places, evaluation: Evaluation, claim: Claim, outcome: Verdict, data: str
 ) -> Report:
     """The page's content."""
-    training = read_json(places.training / "train.json")
+    training, scenes = read_json(places.training / "train.json"), evaluation.scenes()
     return Report(
         title=paper.title,
         paper=paper.citation,
         summary={LABELS[method]: scores for method, scores in evaluation.methods().items()},
         gains=evaluation.gains(),
         published=claim.shown(),
+        clips=claim.clip_table({scene: methods[EXPORTED] for scene, methods in scenes.items()}),
+        clips_metric=claim.metric,
         verdict=f"{outcome.word.capitalize()}. {outcome.sentence} Published: {claim.source}.",
         scenes={
-            scene: {LABELS[method]: scores for method, scores in methods.items()}
-            for scene, methods in evaluation.scenes().items()
+            scene: {LABELS[method]: scores for method, scores in methods.items()} for scene, methods in scenes.items()
         },
         curves=curves(places.results),
         panels=[

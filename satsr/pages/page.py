@@ -121,6 +121,8 @@ FAMILIES = {
     "consistency_bias": ("bias", "", 2),
     "consistency_rmse": ("consistency RMSE", "", 2),
     "consistency_sam": ("consistency SAM", "°", 3),
+    "params_m": ("Parameters", "M", 1),
+    "runtime_ms": ("Runtime", "ms", 0),
 }
 
 

@@ -58,6 +58,8 @@ class Report:
         headline: the first metric of the heading; by default the first that ours and the baseline have.
         gains: metric -> what ours gains over the baseline, with its interval.
         published: rows of the published table, the key ``method`` and full names of metrics.
+        clips: rows of the published table of single clips, and this run's value beside it; their metric is
+            ``clips_metric``.
         verdict: the published table against this run, in a sentence.
         scenes: scene -> method -> metric -> value, means over the frames.
         curves: name -> (step, value) points; names that end alike after the last "/" share a chart.
@@ -75,6 +77,8 @@ class Report:
     headline: str | None = None
     gains: Mapping[str, Interval] = field(default_factory=dict)
     published: Sequence[Mapping[str, Any]] = ()
+    clips: Sequence[Mapping[str, Any]] = ()
+    clips_metric: str = ""
     verdict: str = ""
     scenes: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
     curves: Mapping[str, Points] = field(default_factory=dict)
@@ -119,6 +123,7 @@ def write_report(path: Path, report: Report) -> None:
             gains_notes=[*words.notes(_without_consistency(report.gains)), words.NOTE, words.NOTE_ON_P],
             consistency=_consistency(report),
             published=_published(report),
+            clips=page.table(report.clips) if report.clips else None,
             scenes=_scenes(report),
             scenes_title=_scenes_title(report),
             charts=charts(report.curves),

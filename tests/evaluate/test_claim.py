@@ -70,7 +70,7 @@ def test_what_was_trained_counts_and_not_what_was_configured_afterwards() -> Non
     own = configured("rasvsr", "paper")
     values = own.model_dump(mode="json")
     short = {"network": values["network"], "train": {**values["train"], "iterations": 1}, "convert": {"scale": 4}}
-    assert differences(as_trained(own, short), values) == ["train.iterations = 1 instead of 100000"]
+    assert differences(as_trained(own, short), values) == ["train.iterations = 1 instead of 90000"]
 
 
 def test_every_setting_that_is_free_exists() -> None:

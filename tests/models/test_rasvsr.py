@@ -286,3 +286,46 @@ def test_reduced_precision_stays_close(small):
     with torch.autocast("cpu", dtype=torch.bfloat16):
         output = small(x)
     assert (output.float() - small(x)).abs().mean() < 0.02
+
+
+def test_activations_that_are_computed_again_change_no_bit():
+    clip, gradients = _random(3, 1, 4, 3, 16, 16), []
+    for recompute in (False, True):
+        network = _lively().train().requires_grad_(True)
+        network.recompute = recompute
+        network(clip).square().mean().backward()
+        gradients.append({name: parameter.grad for name, parameter in network.named_parameters()})
+    for name, gradient in gradients[0].items():
+        assert gradient is not None and torch.equal(gradient, gradients[1][name]), name
+
+
+def test_fewer_activations_are_kept_where_they_are_computed_again():
+    def kept(recompute):
+        network = _lively().requires_grad_(True)
+        network.recompute, sizes = recompute, []
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: sizes.append(t.numel()) or t, lambda t: t):
+            network(_random(3, 1, 4, 3, 16, 16))
+        return sum(sizes)
+
+    assert kept(True) < 0.5 * kept(False)
+
+
+@pytest.mark.parametrize(("alignment", "missing"), [("flow", 1_019_744), ("none", 1_019_744)])
+def test_without_the_deformable_alignment_the_network_has_the_authors_count_without_it(alignment, missing):
+    with torch.device("meta"):
+        network = models.build("rasvsr", alignment=alignment)
+    assert _count(network) == (226, 5_389_519 - missing)
+
+
+@pytest.mark.parametrize("settings", [{"alignment": "flow"}, {"alignment": "none"}, {"fusion": "sum"}])
+def test_an_ablation_gives_another_image_of_the_same_size_and_learns(settings, small):
+    clip, network = _random(3, 1, 3, 3, 16, 16), _lively(**settings).requires_grad_(True)
+    output = network(clip)
+    output.mean().backward()
+    assert output.shape == (1, 3, 3, 64, 64) and not torch.allclose(output, small(clip))
+    assert all(parameter.grad is not None for parameter in network.backbone.parameters())
+
+
+def test_unknown_ablations_are_told():
+    with pytest.raises(ValueError, match="alignment is one of deformable, flow, none"):
+        models.build("rasvsr", alignment="optical")

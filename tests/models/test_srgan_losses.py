@@ -19,6 +19,7 @@ from models.srgan import (
     three_bands,
     warmup_factor,
 )
+from models.srgan.content import spectral_angle
 from tests.golden import weights
 from tests.models.test_srgan import made, rand, tensors
 
@@ -103,7 +104,7 @@ def test_label_smoothing_is_least_where_the_discriminator_says_nine_tenths():
     assert discriminator_loss(fake, fake).item() == pytest.approx(2 * math.log(2))
 
 
-@pytest.mark.parametrize("name", sorted(set(CONTENT_LOSSES) - {"vgg19", "none"}))
+@pytest.mark.parametrize("name", sorted(set(CONTENT_LOSSES) - {"vgg19", "none", "l1_sam", "l1_sam_vgg19"}))
 def test_content_losses_are_zero_for_equal_images_and_send_gradients_to_the_generated_one_only(name):
     loss = ContentLoss(name, i=2, j=2) if name == "vgg19-random" else ContentLoss(name)
     sr, hr = rand(2, 3, 16, 16).requires_grad_(), rand(2, 3, 16, 16, seed=1).requires_grad_()
@@ -162,3 +163,22 @@ def test_vgg_without_weights_or_with_others_is_refused_with_the_way_out():
         ContentLoss("vgg19", models.build("srresnet", n_blocks=1, n_channels=4).state_dict(), i=1, j=1)
     with pytest.raises(ValueError, match="vgg19-random"):
         ContentLoss("lpips")
+
+
+def test_the_successors_content_loss_has_the_golden_values(golden_values, golden_pair, golden_vgg):
+    want = golden_values["loss"]
+    assert ContentLoss("l1")(*golden_pair).item() == pytest.approx(want["l1"], rel=1e-5)
+    assert spectral_angle(*golden_pair).item() == pytest.approx(want["sam"], rel=1e-5)
+    pixels = ContentLoss("l1_sam")(*golden_pair).item()
+    assert pixels == pytest.approx(want["l1"] + 0.05 * want["sam"], rel=1e-5)
+    whole = ContentLoss("l1_sam_vgg19", golden_vgg.features.state_dict())
+    assert whole(*golden_pair).item() == pytest.approx(want["total"], rel=1e-5)
+
+
+def test_the_spectral_angle_of_equal_and_of_black_images_can_be_learnt_from():
+    for sr in (torch.zeros(1, 3, 2, 2), rand(1, 3, 2, 2)):
+        sr.requires_grad_(True)
+        spectral_angle(sr, rand(1, 3, 2, 2)).backward()
+        assert sr.grad.isfinite().all()
+    same = rand(1, 3, 2, 2)
+    assert 0 <= spectral_angle(same, same).item() < 5e-4  # the angle ends before 0, where it has no gradient

@@ -43,6 +43,8 @@ def report() -> Report:
         "Wang, Li, Zhao: RASVSR (2024)",
         means,
         published=[{"method": "bicubic", "psnr_rgb_u8": 35.583}, {"method": "RASVSR", "psnr_rgb_u8": 39.93}],
+        clips=[{"clip": "000", "RASVSR": 39.87, "this run": None}],
+        clips_metric="psnr_rgb_u8",
         verdict="Not comparable: other data.",
         scenes={"000": means, "001": {**means, "ours": {**means["ours"], "psnr_rgb_u8": 25.0}}},
         curves={"loss": [(1, 0.5), (2, 0.1)], "network/val_psnr": [(1, 20.0)], "ema/val_psnr": [(1, 21.0)]},
@@ -76,6 +78,13 @@ def written(path: Path, content: Report) -> str:
 def decoded(uri: str) -> np.ndarray:
     data = base64.b64decode(uri.split(",", 1)[1])
     return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+
+
+def test_published_clips_stand_beside_ours(tmp_path: Path) -> None:
+    text = written(tmp_path / "report.html", report())
+    assert "Clip by clip, psnr_rgb_u8" in text and "39.87" in text
+    bare = written(tmp_path / "bare.html", replace(report(), clips=()))
+    assert "Clip by clip" not in bare
 
 
 def test_the_page_loads_nothing_from_anywhere(tmp_path: Path) -> None:

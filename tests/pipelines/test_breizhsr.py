@@ -10,7 +10,7 @@ import torch
 
 from models.shared.weights import save_weights
 from pipelines.breizhsr import PAPER, DiffusionObjective
-from pipelines.configs.breizhsr import CONFIG, RECIPES, BreizhsrConfig
+from pipelines.configs.breizhsr import CONFIG, NO_ENCODER, RECIPES, BreizhsrConfig
 from satsr.config.recipe import resolved
 from satsr.config.resolve import merged
 from satsr.errors import SatsrError
@@ -45,7 +45,8 @@ def settings(variant: str = "highresnet_ltae", **network: Any) -> dict[str, Any]
     changes = {**TINY, "network": {**TINY["network"], "variant": variant, **network}, "train": dict(TINY["train"])}
     if variant.startswith("srdiff"):
         changes["network"] |= DIFFUSION
-        changes["train"]["backbone_iterations"] = 0 if "backbone_weights" in network else 2
+        first = 0 if "backbone_weights" in network or variant.endswith(NO_ENCODER) else 2
+        changes["train"]["backbone_iterations"] = first
     return changes
 
 
@@ -129,9 +130,10 @@ def test_every_variant_trains_and_runs(variant: str, store: Store) -> None:
 
 
 @pytest.mark.slow
-def test_sampling_is_exported_as_one_graph_for_any_dates_and_sizes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("variant", ["srdiff_highresnet_ltae", "srdiff_highresnet", "srdiff_no_encoder"])
+def test_sampling_is_exported_as_one_graph_for_any_dates_and_sizes(variant: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    config = tiny("srdiff_highresnet_ltae")
+    config = tiny(variant)
     network = PAPER(config).network().eval()
     example, axes = PAPER(config).example()
     export(PAPER(config).graph(network), example, axes, tmp_path / "model.onnx", PAPER(config).describe())
@@ -144,7 +146,8 @@ def test_the_authors_configuration_fills_up_what_is_not_said() -> None:
             CONFIG, "breizhsr", merged("breizhsr", ROOT, {"profile": "paper", "network": {"variant": variant}})
         )
         assert config.train.model_dump().items() >= recipe.items()
-        assert config.train.iterations == (800_000 if variant.startswith("srdiff") else 400_000)
+        first = variant.startswith("srdiff") and not variant.endswith(NO_ENCODER)
+        assert config.train.iterations == (800_000 if first else 400_000)
     reduced = resolved(CONFIG, "breizhsr", merged("breizhsr", ROOT, {"profile": "small_srdiff_rrdb"}))
     assert (reduced.network.variant, reduced.train.batch) == ("srdiff_rrdb", 4)
 
@@ -167,6 +170,46 @@ def test_diffusion_trains_its_backbone_first_and_then_leaves_it(store: Store) ->
     scene = store.scenes("val")[0]
     first, second = (PAPER(config).run(network.eval(), PAPER(config).inputs(scene)) for _ in range(2))
     np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("variant", ["srdiff_rrdb", "srdiff_no_encoder"])
+def test_the_evaluation_can_take_every_step_with_the_noise_of_seed_and_scene(variant: str, store: Store) -> None:
+    changes = settings(variant)
+    few, every = (
+        PAPER(resolved(CONFIG, "breizhsr", merged("breizhsr", ROOT, {**changes, "evaluate": {"sampler": name}})))
+        for name in ("deterministic", "ancestral")
+    )
+    network: Any = every.network().eval()
+    scene, other = store.scenes("val")
+    given = every.inputs(scene)
+    output = every.run(network, given)
+    np.testing.assert_array_equal(output, every.run(network, given))
+    noise = torch.Generator().manual_seed(int(given["draws"][0]))
+    steps = [torch.randn(given["up"].shape, generator=noise) for _ in range(10)]
+    whole = torch.stack([torch.from_numpy(given["noise"]), *steps])
+    names = {name: torch.from_numpy(given[name]) for name in ("x", "up")}
+    np.testing.assert_array_equal(output, network.network.sample(**names, noise=whole)[0].numpy())
+    assert np.abs(output - few.run(network, few.inputs(scene))).max() > 1e-3
+    assert given["draws"] != every.inputs(other)["draws"]
+    assert every.glimpse(network, scene) == few.glimpse(network, scene)
+    assert not every.departures and "3 deterministic steps instead of 10" in few.departures[0]
+
+
+def test_only_diffusion_can_be_sampled(store: Store) -> None:
+    with pytest.raises(SatsrError, match=r"evaluate\.sampler = ancestral is how SRDiff"):
+        resolved(CONFIG, "breizhsr", merged("breizhsr", ROOT, {"evaluate": {"sampler": "ancestral"}}))
+    with pytest.raises(SatsrError, match="srdiff_no_encoder has no backbone"):
+        changes = {"network": {"variant": "srdiff_no_encoder"}, "train": {"backbone_iterations": 2}}
+        resolved(CONFIG, "breizhsr", merged("breizhsr", ROOT, changes))
+
+
+@pytest.mark.parametrize(
+    "profile", [f"{size}_{name}" for size in ("quick", "paper") for name in RECIPES if "srd" in name]
+)
+def test_every_diffusion_is_a_profile(profile: str) -> None:
+    config = resolved(CONFIG, "breizhsr", merged("breizhsr", ROOT, {"profile": profile}))
+    assert config.network.variant == profile.partition("_")[2]
+    assert (config.evaluate.sampler == "ancestral") is profile.startswith("paper")
 
 
 def test_a_backbone_from_a_file_is_the_one_that_its_hash_names(tmp_path: Path) -> None:

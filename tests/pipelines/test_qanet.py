@@ -76,6 +76,33 @@ def crops(store: Store, side: int, seed: int, **more: Any) -> ViewCrops:
     return ViewCrops(store, 9, side, 3, seed, radiometry=normalisation("probav"), **more)
 
 
+def test_crops_of_the_full_recipe_lie_in_tiles_that_are_clear_enough(store: Store) -> None:
+    scenes, places = store.scenes("train"), [(top, left) for top in (0, 6, 12) for left in (0, 6, 12)]
+    maps = {scene.id: np.stack([scene.read("qm", view) for view in range(scene.count("qm"))]) != 0 for scene in scenes}
+    share = {
+        (scene.id, (top, left, 12)): maps[scene.id][:, top : top + 12, left : left + 12].mean()
+        for scene in scenes
+        for top, left in places
+    }
+    least = float(np.median(list(share.values()))) - 1e-9
+    samples = crops(store, 8, 1, tile_px=12, min_clear=least)
+    assert [(scene.id, tile) for scene, tile in samples.items] == [key for key in share if share[key] >= least]
+    assert 0 < len(samples.items) < len(share)
+    _, tile = samples.items[0]
+    assert tile is not None
+    drawn = {(crop.top, crop.left) for crop in (samples._crop_in(tile, generator(0, "place", i)) for i in range(200))}
+    assert drawn == {(tile[0] + row, tile[1] + column) for row in range(5) for column in range(5)}
+    assert samples[3]["x"].shape == (9, 8, 8) and samples[3]["target"].shape == (1, 24, 24)
+    torch.testing.assert_close(samples[3]["x"], crops(store, 8, 1, tile_px=12, min_clear=least)[3]["x"])
+    with pytest.raises(SatsrError, match=r"no tile of train\.tile_px = 24 LR pixels is clear"):
+        crops(store, 8, 1, tile_px=24, min_clear=1.0)
+
+
+def test_the_full_recipe_has_the_tiles_of_the_authors() -> None:
+    train = configured(profile="paper").train
+    assert (train.tile_px, train.crop_px, train.min_clear, train.flips) == (64, 32, 0.85, False)
+
+
 def test_the_paper_profile_is_the_published_recipe() -> None:
     card = ROOT / "data/catalog/proba-v.yaml"
     config = configured(profile="paper", data=str(card))

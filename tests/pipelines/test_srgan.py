@@ -10,7 +10,7 @@ import torch
 
 from models.shared.weights import save_weights
 from models.srgan import ContentLoss, RecursiveFusion, SRResNet, SuperResolver
-from pipelines.configs.srgan import CONFIG, EXPERIMENTS, SrganConfig
+from pipelines.configs.srgan import CONFIG, EXPERIMENTS, SUCCESSORS, SrganConfig
 from pipelines.srgan import PAPER
 from satsr.config.recipe import resolved
 from satsr.config.resolve import merged
@@ -156,6 +156,44 @@ def test_every_experiment_trains_and_runs(variant: str, store: Store, photograph
         assert output.shape == PAPER(config).baseline(scene).shape == (3, 64, 80)
         assert set(PAPER(config).watched) <= set(PAPER(config).score(scene, output)[0])
         assert PAPER(config).pictures(scene, None, "lr").shape == (1, 16, 20, 3)
+
+
+@pytest.mark.parametrize("variant", SUCCESSORS)
+def test_every_generator_of_the_successor_trains_runs_and_gives_one_image_for_one_input(
+    variant: str, store: Store
+) -> None:
+    kind = "esrgan" if variant.endswith("esrgan") else "patchgan"
+    config = tiny(variant=variant, network={"discriminator": kind}, content="l1_sam", g_pretrain_steps=1, ramp_steps=1)
+    objective, samples = objective_of(config), PAPER(config).samples(store)
+    assert config.network.generator in ("srresnet", variant.removeprefix("successor_"))
+    batch = torch.utils.data.default_collate([samples[0], samples[1]])
+    assert step_all(objective, batch, 3) == [["network"], ["discriminator", "network"], ["discriminator", "network"]]
+    network, scene = objective.network.eval(), store.scenes("val")[0]
+    first, second = (PAPER(config).run(network, PAPER(config).inputs(scene)) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    assert first.shape == PAPER(config).baseline(scene).shape and np.isfinite(first).all()
+    assert "three bands" in PAPER(config).departures[0] and PAPER(config).published_as == variant
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", SUCCESSORS)
+def test_every_generator_of_the_successor_exports_what_it_computes(variant: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    config = tiny(variant=variant)
+    network = PAPER(config).network().eval()
+    example, axes = PAPER(config).example()
+    export(PAPER(config).graph(network), example, axes, tmp_path / "model.onnx", PAPER(config).describe())
+    assert parity(network, tmp_path / "model.onnx", PAPER(config).parity_cases())["max_abs"] < 1e-4
+
+
+@pytest.mark.parametrize("variant", SUCCESSORS)
+def test_every_generator_of_the_successor_is_a_profile_with_its_settings(variant: str) -> None:
+    config = resolved(CONFIG, "srgan", merged("srgan", ROOT, {"profile": variant}))
+    train, network = config.train, config.network
+    assert network.variant == variant and network.n_channels == 64
+    assert (train.lr, train.discriminator_lr, train.betas) == (1e-4, 1e-6, (0.0, 0.99))
+    assert (train.g_pretrain_steps, train.ramp_steps, train.warmup_steps) == (20_000, 5_000, 1_000)
+    assert (train.content, train.beta, train.label_smoothing) == ("l1_sam_vgg19", 1e-3, True)
 
 
 @pytest.mark.slow

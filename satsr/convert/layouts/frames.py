@@ -39,7 +39,7 @@ def frames(root: Path) -> list[SceneSource]:
     return found
 
 
-def gt_lr(root: Path, test_folder: str = "test") -> list[SceneSource]:
+def gt_lr(root: Path, test_folder: str = "test", low: str = "given") -> list[SceneSource]:
     """``[split/]{GT,LR...}/clip/frame``: SAT-MTB-VSR (``LR4xBicubic``), Jilin-189 (``LR4x``, and an unused Bicubic4x).
 
     The folders called GT (or HR) are looked for at any depth, the low-resolution frames beside them in a folder whose
@@ -50,10 +50,15 @@ def gt_lr(root: Path, test_folder: str = "test") -> list[SceneSource]:
         root: the folder.
         test_folder: the folder whose clips test; ``val`` or ``eval`` for data whose published figures are measured on a
             folder of that name.
+        low: ``given``, or ``made``: low-resolution folders are not looked at, and the frames are made later, at the
+            scale of the configuration instead of the published one.
 
     Raises:
-        SatsrError: frames without a partner, or several low-resolution folders; the message lists all.
+        SatsrError: frames without a partner, several low-resolution folders (the message lists all), or an unknown
+            ``low``.
     """
+    if low not in ("given", "made"):
+        raise SatsrError(f"the option low of {root} is given or made, found {low!r} in the dataset card.")
     targets = sorted({parent for file in files_below(root) for parent in file.parents if _is_target(parent, root)})
     problems: list[str] = []
     found = []
@@ -61,23 +66,23 @@ def gt_lr(root: Path, test_folder: str = "test") -> list[SceneSource]:
         sources = [
             folder
             for folder in sorted(target.parent.iterdir())
-            if folder.is_dir() and folder.name.lower().startswith(("lr", "lq"))
+            if low == "given" and folder.is_dir() and folder.name.lower().startswith(("lr", "lq"))
         ]
         if len(sources) > 1:
             problems.append(f"{target.parent} has several: {', '.join(folder.name for folder in sources)}")
             continue
         split = split_of(target.relative_to(root).parts, test_folder)
-        low = _clips(sources[0]) if sources else {}
+        others = _clips(sources[0]) if sources else {}
         for folder, files in _clips(target).items():
             place = folder.relative_to(target)
             roles: dict[str, Sequence[Frame]] = {"hr": [_frame(file) for file in files]}
             if sources:
-                partners, alone = _paired(files, low.pop(sources[0] / place, []))
+                partners, alone = _paired(files, others.pop(sources[0] / place, []))
                 problems += alone
                 roles["lr"] = [_frame(file) for file in partners]
             name = target.parent.resolve().name if place == Path() else place.as_posix()
             found.append(SceneSource(name, split, roles, why=folder_said(split, test_folder)))
-        problems += [f"{file} has no high-resolution partner" for files in low.values() for file in files]
+        problems += [f"{file} has no high-resolution partner" for files in others.values() for file in files]
     if problems:
         raise SatsrError(listed(f"the frames in {root} do not pair up", problems))
     return found

@@ -108,6 +108,14 @@ def test_the_layout_of_sat_mtb_vsr_is_read_also_inside_another_folder(tmp_path: 
     assert {scene.split for scene in found_as_the_card_says} == {"train", "test"}
 
 
+def test_low_resolution_frames_of_another_scale_can_be_left_aside(tmp_path: Path) -> None:
+    touch(tmp_path, "eval/GT/002/000.png", "eval/LR4x/002/000.png")
+    (scene,) = read_scenes("jilin", tmp_path, {"low": "made"})
+    assert set(scene.roles) == {"hr"}
+    with pytest.raises(SatsrError, match="given or made, found 'none'"):
+        read_scenes("jilin", tmp_path, {"low": "none"})
+
+
 def test_the_layout_of_jilin_is_read_without_its_bicubic_frames(tmp_path: Path) -> None:
     touch(tmp_path, *(f"eval/{kind}/002/{i:03d}.png" for kind in ("GT", "LR4x", "Bicubic4x") for i in (0, 1)))
     assert found(tmp_path, "jilin") == {("val", "002"): {"hr": ["000.png", "001.png"], "lr": ["000.png", "001.png"]}}
