@@ -13,12 +13,14 @@ import time
 from satsr.config.change import change
 from satsr.config.resolve import read_yaml
 from satsr.files import read_json
+from satsr.pages.gains import brief
 from satsr.project import Places, root
+from satsr.scores import Interval
 from steps import STAGES
 from steps.configuration import config_of
 from steps.job import job
 
-HEAD = ["paper", "data", *STAGES, "baseline", "ours", "gain", "parity"]
+HEAD = ["paper", "data", *STAGES, "baseline", "ours", "gain, 95 %", "consistency", "parity"]
 
 
 def row(paper: str, profile: str) -> list[str]:
@@ -33,9 +35,10 @@ def row(paper: str, profile: str) -> list[str]:
     baseline, ours = (metrics["methods"][name] for name in ("bicubic", metrics["exported"]))
     psnr, ssim = work.paper.decides
     values = [f"{found[psnr]:.2f} / {found[ssim]:.4f}" for found in (baseline, ours)]
-    gain = f"{ours[psnr] - baseline[psnr]:+.2f} dB / {ours[ssim] - baseline[ssim]:+.4f}"
+    gains = [brief(name, Interval(**metrics["gains"][name])) for name in (psnr, ssim)]
+    consistency = " → ".join(f"{found['consistency_rmse']:.2f}" for found in (baseline, ours))
     name = work.paper.registered_name
-    return [name, metrics["dataset"], *times, *values, gain, f"{parity['max_abs']:.0e}"]
+    return [name, metrics["dataset"], *times, *values, " / ".join(gains), consistency, f"{parity['max_abs']:.0e}"]
 
 
 def _timed(stage: str, paper: str) -> str:

@@ -15,7 +15,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from satsr.config.resolve import read_yaml
-from satsr.scores import BASELINE
+from satsr.pages.gains import brief
+from satsr.scores import BASELINE, Interval
 from steps import STAGES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -60,7 +61,17 @@ def test_the_readmes_figures_are_the_committed_ones(paper: str) -> None:
     assert row["data"] == metrics["dataset"]
     assert row["baseline"] == f"{baseline[psnr]:.2f} / {baseline[ssim]:.4f}"
     assert row["ours"] == f"{ours[psnr]:.2f} / {ours[ssim]:.4f}"
-    assert row["gain"] == f"{ours[psnr] - baseline[psnr]:+.2f} dB / {ours[ssim] - baseline[ssim]:+.4f}"
+    assert row["gain, 95 %"] == " / ".join(brief(name, Interval(**metrics["gains"][name])) for name in (psnr, ssim))
+    assert row["consistency"] == " → ".join(f"{found['consistency_rmse']:.2f}" for found in (baseline, ours))
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_the_readmes_figures_are_of_scenes_that_nothing_was_tuned_on(paper: str) -> None:
+    metrics = metrics_of(paper)
+    psnr, ssim = metrics["decides"]
+    assert metrics["split"] == "test"
+    assert all(metrics["gains"][name]["count"] >= 20 for name in (psnr, ssim))
+    assert all(metrics["gains"][name]["unit"] == "scenes" for name in (psnr, ssim))
 
 
 @pytest.mark.parametrize("paper", PAPERS)

@@ -13,7 +13,7 @@ from models import load_weights
 from models.shared.weights import save_weights
 from satsr.config.recipe import Config
 from satsr.errors import SatsrError
-from satsr.files import replacing, write_json
+from satsr.files import read_json, replacing, write_json
 from satsr.paper import Paper
 from satsr.project import Places
 from satsr.store.store import Store
@@ -102,7 +102,7 @@ def trained(paper: Paper[Any], places: Places, role: str, device: torch.device |
         device: where the network is put; the CPU unless given.
 
     Raises:
-        SatsrError: no training has finished, or its weights are those of another network.
+        SatsrError: no training has finished, its files were altered since, or its weights are those of another network.
     """
     network = paper.network()
     path = places.training / f"{role}.safetensors"
@@ -111,6 +111,7 @@ def trained(paper: Paper[Any], places: Places, role: str, device: torch.device |
             f"there is no {path}: no training of {places.paper} has finished here. Run the train stage "
             f"(python -m steps train {places.paper}); one that was interrupted goes on where it stopped."
         )
+    _require_unaltered(places)
     try:
         load_weights(network, path)
     except ValueError as error:
@@ -119,3 +120,19 @@ def trained(paper: Paper[Any], places: Places, role: str, device: torch.device |
             f"after the training: run the train stage again (python -m steps train {places.paper})."
         ) from None
     return network.eval().to(device or torch.device("cpu"))
+
+
+def _require_unaltered(places: Places) -> None:
+    """Whether the files of weights are those that the training wrote: a damaged copy may come out of a cache.
+
+    Raises:
+        SatsrError: they are not.
+    """
+    expected, found = read_json(places.training / "train.json")["lineage"], lineage_of(places.training)
+    if found != expected:
+        raise SatsrError(
+            f"the weights in {places.training} are not those that the training wrote (lineage {expected[:12]}, found "
+            f"{found[:12]}): they were altered, or damaged in DVC's cache. Delete this folder and its copy in the "
+            f"cache, and run the train stage again (dvc repro --force --single-item train@{places.paper}); it goes on "
+            "from its last checkpoint."
+        )

@@ -17,11 +17,13 @@ from satsr.config.recipe import resolved
 from satsr.config.resolve import merged
 from satsr.errors import SatsrError
 from satsr.evaluate.measure import Evaluation, equals, measure
+from satsr.files import write_json
 from satsr.paper import Paper
 from satsr.project import Places
 from satsr.scores import BASELINE
 from satsr.seeds import generator
 from satsr.store.store import Store, StoreWriter
+from satsr.train.start import lineage_of
 from satsr.train.weights import trained
 from steps.configuration import config_of, configuration
 
@@ -125,9 +127,16 @@ def test_a_network_that_diverged_is_refused_with_the_scene(paper: Paper[Any], st
         measure(paper, store, {"ema": network})
 
 
+def left(folder: Path, network: nn.Module) -> Places:
+    """What a training leaves of a network."""
+    places = Places(folder, "msdtgp")
+    save_weights(network, places.training / "ema.safetensors", {"satsr": json.dumps({})})
+    write_json(places.training / "train.json", {"lineage": lineage_of(places.training)})
+    return places
+
+
 def test_a_trained_network_goes_to_the_device_that_is_asked_for(paper: Paper[Any], tmp_path: Path) -> None:
-    places = Places(tmp_path, "msdtgp")
-    save_weights(paper.network(), places.training / "ema.safetensors", {"satsr": json.dumps({})})
+    places = left(tmp_path, paper.network())
     assert {p.device.type for p in trained(paper, places, "ema").parameters()} == {"cpu"}
     on_meta = trained(paper, places, "ema", torch.device("meta"))
     assert {p.device.type for p in [*on_meta.parameters(), *on_meta.buffers()]} == {"meta"}
@@ -139,9 +148,17 @@ def test_after_an_unfinished_training_there_is_a_sentence(paper: Paper[Any], tmp
 
 
 def test_weights_of_another_configuration_are_a_sentence(paper: Paper[Any], tmp_path: Path) -> None:
-    places = Places(tmp_path, "msdtgp")
-    save_weights(nn.Linear(2, 2), places.training / "ema.safetensors", {})
     with pytest.raises(SatsrError, match="changed after the training"):
+        trained(paper, left(tmp_path, nn.Linear(2, 2)), "ema")
+
+
+def test_weights_that_were_damaged_since_are_a_sentence(paper: Paper[Any], tmp_path: Path) -> None:
+    places = left(tmp_path, paper.network())
+    path = places.training / "ema.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(SatsrError, match=r"are not those that the training wrote .* dvc repro --force"):
         trained(paper, places, "ema")
 
 
