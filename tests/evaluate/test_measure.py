@@ -158,7 +158,7 @@ def test_weights_that_were_damaged_since_are_a_sentence(paper: Paper[Any], tmp_p
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    with pytest.raises(SatsrError, match=r"are not those that the training wrote .* dvc repro --force"):
+    with pytest.raises(SatsrError, match=r"are not those that the training wrote .*dvc repro --force"):
         trained(paper, places, "ema")
 
 
