@@ -37,6 +37,7 @@ def test_tiles_of_a_diffusion_network_equal_the_whole(tiny, tmp_path, scene):
     assert np.abs(read(tmp_path / "out.tif").astype(int) - whole).max() <= 1
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_scene_and_another_seed_another(tiny, tmp_path, scene):
     model = tiny(diffusion_graph)
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
@@ -46,6 +47,7 @@ def test_the_same_seed_gives_the_same_scene_and_another_seed_another(tiny, tmp_p
     assert (first != other).mean() > 0.5
 
 
+@pytest.mark.slow
 def test_the_spread_of_a_diffusion_network_is_that_of_its_samples_and_leaves_the_result_alone(tiny, tmp_path, scene):
     model = tiny(diffusion_graph)
     upscale(model, scene, tmp_path / "plain.tif", SMALL, quiet)

@@ -56,6 +56,7 @@ def ramp() -> np.ndarray:
     return np.linspace(-1, 1, 4000, dtype=np.float32).reshape(2, 40, 50)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DIGESTS)
 def test_the_rules_give_the_weights_of_the_authors_networks(name):
     found = hashlib.sha256()

@@ -161,6 +161,7 @@ def test_with_the_residual_a_fresh_network_is_close_to_bicubic():
     assert F.l1_loss(out, enlarged) < 0.3
 
 
+@pytest.mark.slow
 def test_a_few_steps_from_the_stable_start_lower_the_loss_on_one_sample():
     torch.manual_seed(0)
     made, target = MSDTGP(**TINY, bicubic_residual=True), draw(8, 1, 3, 32, 32)

@@ -108,6 +108,7 @@ def recorded(network):
     }
 
 
+@pytest.mark.slow
 def test_every_golden_intermediate_is_matched(recorded, golden):
     file = golden("rasvsr/a_intermediates.npz")
     assert set(file) == set(recorded)
@@ -288,6 +289,7 @@ def test_reduced_precision_stays_close(small):
     assert (output.float() - small(x)).abs().mean() < 0.02
 
 
+@pytest.mark.slow
 def test_activations_that_are_computed_again_change_no_bit():
     clip, gradients = _random(3, 1, 4, 3, 16, 16), []
     for recompute in (False, True):

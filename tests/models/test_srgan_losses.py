@@ -63,6 +63,7 @@ def test_a_layer_that_vgg_lacks_is_refused(i, j):
         TruncatedVGG19(i, j)
 
 
+@pytest.mark.slow
 def test_one_training_step_has_the_reference_losses(golden_vgg):
     lr, hr = 2 * rand(2, 3, 16, 16) - 1, 2 * rand(2, 3, 64, 64, seed=1) - 1
     generator, discriminator = made(SRResNet(), 0.03).train(), made(Discriminator(), 0.03).train()

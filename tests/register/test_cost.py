@@ -39,6 +39,7 @@ def test_free_axes_get_the_size_that_all_models_share_and_others_stay() -> None:
     assert made == {"x": (1, 5, 3, 64, 64), "up": (1, 3, 256, 256), "days": (1, 7)}
 
 
+@pytest.mark.slow
 def test_work_and_time_are_counted_for_one_image_of_a_clip(tmp_path: Path) -> None:
     graph = recurrent_graph(tmp_path / "clip.onnx")
     found = cost(Clip().eval(), graph, {"x": torch.zeros(2, 3, 3, 64, 72)}, CLIP, 2)

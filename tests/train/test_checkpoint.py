@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 
 from satsr.train.checkpoint import Checkpoints
@@ -24,6 +25,7 @@ except SatsrError as error:
 """
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_is_a_sentence_and_the_earlier_checkpoint_is_good(tmp_path: Path) -> None:
     command = [sys.executable, "-c", FULL_DISK, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -42,6 +42,7 @@ def graph(tmp_path):
     return lambda make, **more: make(tmp_path / f"{make.__name__}.onnx", **more)
 
 
+@pytest.mark.slow
 def test_a_scene_with_maps_and_preview(tmp_path, graph, capsys):
     source, output = scene(tmp_path / "in.tif"), tmp_path / "out.tif"
     model = graph(image_graph)

@@ -87,6 +87,7 @@ def held(tiny, method, **more):
     return tiny(image_graph, normalisation="s2_norm", constraint={"method": method}, **more)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["frequency", "backprojection"])
 @pytest.mark.parametrize(("height", "width"), [(150, 210), (64, 200), (131, 30)])
 def test_tiled_equals_untiled_with_a_constraint(tiny, tmp_path, method, height, width):
@@ -105,6 +106,7 @@ def test_windows_overlap_further_by_the_reach_of_the_constraint(tiny):
         assert (made.overlap, made.eliminate) == (overlap, margin)
 
 
+@pytest.mark.slow
 def test_bright_sand_keeps_its_level_above_the_stretch(tiny, tmp_path):
     """The network gives 3000 at most; what the input has above it comes back, also above 10000."""
     values = smooth(150, 140) // 20 + 5000
@@ -141,6 +143,7 @@ def test_the_constraint_works_in_the_models_numbers_where_the_file_has_an_offset
     assert np.abs(read(tmp_path / "b.tif").astype(int) - 1000 - read(tmp_path / "a.tif")).max() <= 1
 
 
+@pytest.mark.slow
 def test_gaps_stay_gaps_and_cast_no_shadow_with_a_constraint(tiny, tmp_path):
     values = np.full((3, 150, 140), 4000, np.uint16)
     whole, gaps = write(tmp_path / "whole.tif", values), values.copy()
@@ -335,6 +338,7 @@ def test_the_spread_is_zero_for_a_network_that_knows_no_direction(tiny, tmp_path
         assert spread.shape[0] == 1 and spread.dtype == np.float32 and least <= spread[0, 20:-20, 20:-20].mean() <= most
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [

@@ -95,6 +95,7 @@ def challenge(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_model_makes_a_submission_of_the_test_sets_alone(challenge: Path, tmp_path: Path) -> None:
     graph = imageset_graph(tmp_path / "tiny.onnx")
     make_submission(load(graph, device="cpu"), challenge, tmp_path / "out.zip", names=SETS)

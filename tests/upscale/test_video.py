@@ -83,6 +83,7 @@ def test_other_kinds_of_models_equal_the_whole_clip(tiny, tmp_path, graph):
     assert np.abs(pictures(tmp_path / "out") - model(values).astype(int)).max() <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["frequency", "backprojection"])
 @pytest.mark.parametrize("graph", [recurrent_graph, window_graph, image_graph])
 def test_clips_that_are_held_to_their_frames_equal_the_whole_too(tiny, tmp_path, graph, method):

@@ -72,6 +72,7 @@ def test_zero_offset_and_full_mask_is_a_plain_convolution():
     torch.testing.assert_close(out, F.conv2d(x, weight, bias, padding=1), rtol=0, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_gradients_are_those_of_finite_differences():
     arguments = [tensor.requires_grad_() for tensor in _draw(3, size=(3, 4))]
     assert torch.autograd.gradcheck(modulated_deform_conv, arguments, atol=1e-6)
