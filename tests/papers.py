@@ -12,6 +12,7 @@ SHORT = {
     "train.checkpoint_every": 2,
     "gates.min_gain_psnr_db": -99.0,
     "gates.min_gain_ssim": -2.0,
+    "gates.max_consistency_ratio": 1000.0,
     "evaluate.panels": 1,
 }
 VIDEO = ("embedded-video.yaml", {"train": 1, "val": 1, "test": 2, "frames": 4, "size": [128, 128], "test_frames": 3})

@@ -18,6 +18,7 @@ TINY = {
     "train.validate_frames": 2,
     "gates.min_gain_psnr_db": -50.0,
     "gates.min_gain_ssim": -1.0,
+    "gates.max_consistency_ratio": 1000.0,
     "evaluate.panels": 1,
 }
 

@@ -70,7 +70,11 @@ def started(url: str, command: list[str]) -> subprocess.Popen[bytes]:
     from urllib3 import PoolManager, Retry
 
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-    PoolManager().request("GET", f"{url}/health", retries=Retry(600, backoff_factor=0.2, backoff_max=0.2))
+    try:
+        PoolManager().request("GET", f"{url}/health", retries=Retry(600, backoff_factor=0.2, backoff_max=0.2))
+    except BaseException:
+        stopped(server)
+        raise
     return server
 
 
