@@ -141,6 +141,10 @@ def _main(report: Report) -> Report:
             scene: {method: further.main(scores) for method, scores in methods.items()}
             for scene, methods in report.scenes.items()
         },
+        panels=[
+            replace(panel, scores={name: _without_consistency(further.main(s)) for name, s in panel.scores.items()})
+            for panel in report.panels
+        ],
         gains=further.main(report.gains),
     )
 
