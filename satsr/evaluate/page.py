@@ -14,6 +14,7 @@ from satsr.pages.report import Panel, Report, Timeline, before_after_png, write_
 from satsr.paper import Paper
 from satsr.project import Places
 from satsr.scores import BASELINE, CONSTRAINED, EXPORTED, UNCONSTRAINED
+from satsr.store.store import Store
 from satsr.tracking import manifest
 
 LABELS = {
@@ -97,11 +98,21 @@ def report(
             "lineage": training["lineage"],
         },
         notes=[
+            f"Measured on test, scenes that neither train nor choose anything. {divided(places)}",
             *([f"Deviations: {paper.deviations}"] if paper.deviations else []),
             *(sentence[0].upper() + sentence[1:] for sentence in paper.departures),
             *evaluation.left_out(),
             *evaluation.notes(),
         ],
+    )
+
+
+def divided(places: Places) -> str:
+    """How the data were divided, a clause a split."""
+    division = Store(places.store).manifest.get("division", {})
+    return (
+        "; ".join(f"{split}: {division[split].rstrip('.')}" for split in ("train", "val", "test") if split in division)
+        + "."
     )
 
 
