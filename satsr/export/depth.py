@@ -70,7 +70,8 @@ def limit(way: str, plain: Sequence[Measured], pushed: Sequence[Measured]) -> di
 
     Blocks are put in bins by their distance; the gain of a bin is the bicubic's summed squared error over the model's.
     The limit lies where the line through the bins' gains falls below 0 dB for good: in this bin, and notably in it and
-    all farther ones together, since on blurred ground both are the same and either may be ahead by a hair. It is not nearer than 99 % of the blocks of scenes as they are.
+    all farther ones together, since on blurred ground both are the same and either may be ahead by a hair.
+    It is not nearer than 99 % of the blocks of scenes as they are.
 
     Args:
         way: a key of the distances.
