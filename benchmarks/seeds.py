@@ -1,9 +1,10 @@
 """What the seed of training decides: the gain on the test scenes, trained and measured once a seed.
 
 ``python benchmarks/seeds.py [paper...] [--seeds 0 1 2]`` trains and evaluates the papers of ``params.yaml`` in this
-checkout once for each seed, on the same data, writes ``benchmarks/seeds/<paper>.json`` and prints a table: the mean of
-the gains over the seeds and their (sample) standard deviation. ``params.yaml`` is left as it was; the last seed's
-weights and results stay, so name the seed of the profile last. Several papers may run at a time, each in a clone.
+checkout once for each seed, on the same data, adds what it measures to ``benchmarks/seeds/<paper>.json`` and prints a
+table: the mean of the gains over the seeds and their (sample) standard deviation. ``params.yaml`` is left as it was; the
+last seed's weights and results stay, so name the seed of the profile last. Seeds and papers may be measured one by
+one and several at a time, each in a clone; seeds of other data or of another profile than the newest are dropped.
 """
 
 import argparse
@@ -25,7 +26,7 @@ HEAD = ("model", "data", "seeds", "baseline", "gain", "gain of each seed")
 
 
 def measure(paper: str, seeds: list[int]) -> dict[str, Any]:
-    """Trains and evaluates a paper once a seed; what was measured, as it is written."""
+    """Trains and evaluates a paper once a seed; what is known of its seeds then, as it is written."""
     before = read_yaml(root() / "params.yaml")["papers"][paper]["train"].get("seed")
     for stage in DATA:
         _run(stage, paper)
@@ -40,14 +41,21 @@ def measure(paper: str, seeds: list[int]) -> dict[str, Any]:
     finally:
         change(paper, {"train.seed": before}, root(), config_of(paper))
     described = {key: metrics[key] for key in ("profile", "dataset", "split", "decides", "exported")}
-    return {"model": job(paper, root()).paper.registered_name, **described, "seeds": found}
+    described["model"] = job(paper, root()).paper.registered_name
+    path = root() / "benchmarks" / "seeds" / f"{paper}.json"
+    known = read_json(path) if path.is_file() else {}
+    baseline = next(iter(found.values()))[BASELINE]
+    if described.items() <= known.items() and all(run[BASELINE] == baseline for run in known["seeds"].values()):
+        found = {**known["seeds"], **found}
+    write_json(path, {**described, "seeds": found})
+    return {**described, "seeds": found}
 
 
 def row(measured: dict[str, Any]) -> list[str]:
     """The cells of a model's row."""
     seeds = sorted(measured["seeds"], key=int)
     gains = [_gains(measured, seed) for seed in seeds]
-    spread = [f"{statistics.mean(values):+.{n}f} ± {statistics.stdev(values):.{n}f}" for values, n in _columns(gains)]
+    spread = [f"{statistics.mean(values):+.{n}f}{_deviation(values, n)}" for values, n in _columns(gains)]
     single = ", ".join(" / ".join(f"{value:+.{n}f}" for value, n in zip(gain, (2, 4), strict=True)) for gain in gains)
     psnr, ssim = measured["decides"]
     baseline = measured["seeds"][seeds[0]][BASELINE]
@@ -70,6 +78,10 @@ def _columns(gains: list[list[float]]) -> list[tuple[list[float], int]]:
     return [([gain[place] for gain in gains], digits) for place, digits in ((0, 2), (1, 4))]
 
 
+def _deviation(values: list[float], digits: int) -> str:
+    return f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
+
+
 def _run(stage: str, paper: str) -> None:
     subprocess.run([sys.executable, "-m", "steps", stage, paper], cwd=root(), check=True)
 
@@ -79,11 +91,5 @@ if __name__ == "__main__":
     parser.add_argument("papers", nargs="*", default=list(read_yaml(root() / "params.yaml")["papers"]))
     parser.add_argument("--seeds", nargs="+", type=int, default=[2, 1, 0])
     arguments = parser.parse_args()
-    if len(set(arguments.seeds)) < 2:
-        parser.error("a spread needs at least two different seeds.")
-    rows = []
-    for name in arguments.papers:
-        made = measure(name, arguments.seeds)
-        write_json(root() / "benchmarks" / "seeds" / f"{name}.json", made)
-        rows.append(row(made))
+    rows = [row(measure(name, arguments.seeds)) for name in arguments.papers]
     print("\n".join("| " + " | ".join(cells) + " |" for cells in (HEAD, ["---"] * len(HEAD), *rows)))
