@@ -2,8 +2,8 @@
 
 ``python benchmarks/seeds.py [paper...] [--seeds 0 1 2]`` trains and evaluates the papers of ``params.yaml`` in this
 checkout once for each seed, on the same data, adds what it measures to ``benchmarks/seeds/<paper>.json`` and prints a
-table: the mean of the gains over the seeds and their (sample) standard deviation. ``params.yaml`` is left as it was; the
-last seed's weights and results stay, so name the seed of the profile last. Seeds and papers may be measured one by
+table: the mean of the gains over the seeds and their (sample) standard deviation. ``params.yaml`` is left as it was;
+the last seed's weights and results stay, so name the seed of the profile last. Seeds and papers may be measured one by
 one and several at a time, each in a clone; seeds of other data or of another profile than the newest are dropped.
 """
 
