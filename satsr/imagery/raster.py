@@ -18,6 +18,7 @@ from satsr.errors import SatsrError
 from satsr.imagery.gdal import opened
 
 CACHE_MB = 256
+MAX_BLOCK_BYTES = 1 << 30
 SAMPLE_PX = 128
 Mask = npt.NDArray[np.bool_]
 
@@ -81,6 +82,7 @@ class Raster:
         self.masked = any(_has_mask(self._open[layer.path], layer.index) for layer in self.layers)
         for layer in self.layers:
             other = self._open[layer.path]
+            _require_small_blocks(layer, other)
             if other.shape != first.shape or other.transform != first.transform:
                 raise SatsrError(
                     f"{layer.path} has {other.width} x {other.height} px where {self.layers[0].path} has {self.width} "
@@ -106,6 +108,12 @@ class Raster:
         if self.nodata is not None and self.nodata == round(self.nodata) and limits.min <= self.nodata <= limits.max:
             return self.nodata
         return 0.0 if self.masked else None
+
+    @property
+    def hollow(self) -> float:
+        """How many times as many bytes its pixels have as its files: damaged and hostile files claim the most."""
+        claimed = self.height * self.width * self.dtype.itemsize * len(self.layers)
+        return float(claimed / max(sum(file.stat().st_size for file in self.files if file.is_file()), 1))
 
     def read(self, top: int, height: int) -> Strip:
         """Full rows of all layers, native."""
@@ -188,6 +196,21 @@ def _masks(dataset: Any, indexes: list[int], window: Window) -> Mask | None:
     if not any(_has_mask(dataset, index) for index in indexes):
         return None
     return np.asarray(dataset.read_masks(indexes, window=window) > 0)
+
+
+def _require_small_blocks(layer: Layer, dataset: Any) -> None:
+    """Refuses a band that is stored in one piece of gigabytes: each part of it would unpack all of it.
+
+    Raises:
+        SatsrError: so.
+    """
+    height, width = dataset.block_shapes[layer.index - 1]
+    needed = height * width * np.dtype(dataset.dtypes[layer.index - 1]).itemsize
+    if needed > MAX_BLOCK_BYTES:
+        raise SatsrError(
+            f"{layer.path} stores {width} x {height} px in one block of {needed / 1e9:.1f} GB, more than the limit of "
+            f"{MAX_BLOCK_BYTES / 1e9:.1f} GB: it was not read. Store it in tiles (gdal_translate -co TILED=YES)."
+        )
 
 
 def _has_mask(dataset: Any, index: int) -> bool:

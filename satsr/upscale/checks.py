@@ -15,6 +15,9 @@ MADE_BY = "SATSR_MODEL"
 MOST_MISSING = 0.9
 MOST_SATURATED = 0.25
 ZEROS = 0.005
+HOLLOW = 1500
+"""Times that a file may unpack to without a question: Deflate packs nothing better than 1032 times."""
+LARGE_PX = 100_000_000
 
 
 def silent(line: str) -> None:
@@ -48,6 +51,24 @@ def problems(
     if present.size:
         found += _ranges(facts, values, native, gain)
     return found
+
+
+def require_content(pixels: int, hollow: float, force: bool) -> None:
+    """Refuses a large image that holds next to nothing: damaged files do, and such as are made to keep computers busy.
+
+    Args:
+        pixels: of the image.
+        hollow: how many times its file unpacks to.
+        force: whether the user insists.
+
+    Raises:
+        SatsrError: so.
+    """
+    if pixels >= LARGE_PX and hollow >= HOLLOW and not force:
+        raise SatsrError(
+            f"the scene claims {pixels / 1e6:.0f} million pixels, but its file holds {hollow:.0f} times fewer bytes than "
+            "these need: nearly all of it is empty, or it is damaged. Cut out the part that you want, or add --force."
+        )
 
 
 def settle(found: Sequence[str], force: bool, say: Say) -> None:

@@ -390,6 +390,30 @@ def test_a_damaged_scene_gets_a_sentence_and_leaves_no_result(tiny, tmp_path):
     assert not (tmp_path / "out.tif").exists()
 
 
+def hollow(path, side, block):
+    """A GeoTIFF without a single block written: some kilobytes that claim ``side`` x ``side`` px."""
+    blocks = {"blockxsize": block, "blockysize": block, "tiled": True} if block else {"blockysize": side}
+    shape = {"height": side, "width": side, "count": 3, "dtype": "uint16"}
+    options = {"SPARSE_OK": True, "compress": "deflate", "interleave": "band", "BIGTIFF": "YES", **blocks}
+    with rasterio.open(path, "w", driver="GTiff", crs="EPSG:32631", **shape, **options):
+        pass
+    return path
+
+
+def test_a_small_file_that_claims_a_huge_scene_is_a_sentence(tiny, tmp_path):
+    source = hollow(tmp_path / "in.tif", 60_000, 4096)
+    assert source.stat().st_size < 100_000
+    with pytest.raises(SatsrError, match=r"claims 3600 million pixels, but its file holds \d+ times fewer bytes"):
+        upscale(tiny(image_graph), source, tmp_path / "out.tif", replace(SMALL, force=False), quiet)
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".tif"] == ["in.tif"]
+
+
+def test_a_scene_in_one_block_of_gigabytes_is_a_sentence(tiny, tmp_path):
+    source = hollow(tmp_path / "in.tif", 30_000, 0)
+    with pytest.raises(SatsrError, match=r"stores 30000 x 30000 px in one block of 1.8 GB.*TILED=YES"):
+        upscale(tiny(image_graph), source, tmp_path / "out.tif", SMALL, quiet)
+
+
 def test_the_network_is_measured_before_the_start(tiny):
     assert memory.available() > 1 << 20
     assert 3 * 4 * 3 * 4 <= memory.per_pixel(tiny(image_graph)) < 1e6
