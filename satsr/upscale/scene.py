@@ -44,6 +44,7 @@ def upscale(model: Model, source: Path, output: Path, options: Options | None = 
     """
     options = options or Options()
     with find(model, source, options) as scene:
+        checks.require_content(scene.height * scene.width, scene.hollow, options.force)
         work = Work(model, scene, options)
         check(work, say)
         return run(work, output, say)
@@ -72,7 +73,6 @@ def check(work: Work, say: Say) -> None:
         SatsrError: it does not look like what the model was trained on, and the user does not insist.
     """
     scene = work.scene
-    checks.require_content(scene.height * scene.width, scene.hollow, work.options.force)
     samples = [strip for _, strip in scene.samples()]
     images = [image for strip in samples for image in work.images(strip)]
     flat = np.concatenate([image.reshape(len(image), -1) for image in images], axis=1)
