@@ -67,7 +67,8 @@ def require_content(pixels: int, hollow: float, force: bool) -> None:
     if pixels >= LARGE_PX and hollow >= HOLLOW and not force:
         raise SatsrError(
             f"the scene claims {pixels / 1e6:.0f} million pixels, but its file holds {hollow:.0f} times fewer bytes "
-            "than these need: nearly all of it is empty, or it is damaged. Cut out the part that you want, or add --force."
+            "than these need: nearly all of it is empty, or it is damaged. Cut out the part that you want, or add "
+            "--force."
         )
 
 
