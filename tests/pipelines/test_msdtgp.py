@@ -1,6 +1,7 @@
 """MSDTGP's recipe: scales, the published epoch, and the stages at the scales without published figures."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +50,9 @@ def test_other_scales_have_a_name_of_their_own_and_no_published_figure(scale: in
 def test_the_stages_run_at_other_scales(scale: int, tmp_path: Path, mlflow_store: MakeStore) -> None:
     mlflow_store(tmp_path)
     card = (ROOT / "data/catalog/embedded-video.yaml").read_text()
-    card = card.replace(
-        "train: 8, val: 2, frames: 20, size: [256, 256]", "train: 1, val: 1, frames: 4, size: [160, 160]"
-    )
+    scenes = "embedded: {kind: video, train: 1, val: 1, test: 2, frames: 4, size: [160, 160], seed: 0}"
+    card, count = re.subn(r"embedded: \{.*\}", scenes, card)
+    assert count == 1
     stages.project(tmp_path, "msdtgp", card, {"profile": f"quick_x{scale}", **TINY})
     first = ("download", "convert", "validate", "train", "evaluate", "export", "register")
     work = stages.run(tmp_path, "msdtgp", *first)
