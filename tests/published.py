@@ -18,10 +18,12 @@ from tests.convert.layouts.test_series import write_tiff
 
 
 def sat_mtb_vsr(root: Path) -> None:
-    """``{train,val}/{GT,LR4xBicubic}/000/00000000.png``, 640 x 640, one clip of 631 rows as the published clip 385."""
-    for number, (split, name, rows) in enumerate(
-        (("train", "000", 640), ("train", "001", 640), ("train", "385", 631), ("val", "000", 640))
-    ):
+    """``{train,val}/{GT,LR4xBicubic}/000/00000000.png``, 640 x 640, one clip of 631 rows as the published clip 385.
+
+    Of five clips to train with, the last validates.
+    """
+    clips = [("train", name, 640) for name in ("000", "001", "002", "386")]
+    for number, (split, name, rows) in enumerate((*clips, ("train", "385", 631), ("val", "000", 640))):
         for frame, image in enumerate(render_clip(0, number, 2, rows, 640)):
             place = Path(name) / f"{frame:08d}.png"
             write_png(root / split / "GT" / place, image)
@@ -29,8 +31,11 @@ def sat_mtb_vsr(root: Path) -> None:
 
 
 def jilin_189(root: Path) -> None:
-    """``{train,eval}/{GT,LR4x,Bicubic4x}/000/000.png``; the clip to measure has 320 px, since that is slow on a CPU."""
-    for number, (split, side) in enumerate((("train", 640), ("train", 640), ("train", 640), ("eval", 320))):
+    """``{train,eval}/{GT,LR4x,Bicubic4x}/000/000.png``; the clip to measure has 320 px, since that is slow on a CPU.
+
+    Of five clips to train with, the last validates.
+    """
+    for number, (split, side) in enumerate((*[("train", 640)] * 4, ("train", 320), ("eval", 320))):
         for frame, image in enumerate(render_clip(0, number, 2, side, side)):
             place = Path(f"{number:03d}") / f"{frame:03d}.png"
             write_png(root / split / "GT" / place, image)
