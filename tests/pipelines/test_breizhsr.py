@@ -56,9 +56,9 @@ def tiny(variant: str = "highresnet_ltae", **network: Any) -> BreizhsrConfig:
 
 
 def write(path: Path, counts: tuple[int, ...] = (5, 3), meta: dict[str, Any] | None = None) -> Store:
-    """Series of random images, so many dates each, trained and validated on."""
+    """Series of random images, so many dates each, in every split."""
     with StoreWriter(path, {"name": "test"}) as writer:
-        for split in ("train", "val"):
+        for split in ("train", "val", "test"):
             for number, count in enumerate(counts):
                 random, name = generator(0, split, number), f"scene{number}"
                 for index in range(count):

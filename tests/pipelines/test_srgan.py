@@ -54,9 +54,9 @@ def tiny(
 
 
 def write(path: Path, count: int = 5, dtype: Any = np.uint16, days: list[int] | None = None) -> Store:
-    """Scenes of ``count`` random images and a target of 8 bits, to train and to validate on."""
+    """Scenes of ``count`` random images and a target of 8 bits, in every split."""
     with StoreWriter(path, {"name": "test"}) as writer:
-        for split in ("train", "val"):
+        for split in ("train", "val", "test"):
             for number in range(2):
                 random, name = generator(0, split, number), f"scene{number}"
                 for index in range(count):
