@@ -11,7 +11,6 @@ from satsr.depth.blocks import BLOCK, PRESENT, Float64, blocks, tiles
 from satsr.depth.training import distances, median
 from satsr.export.pushes import Push
 from satsr.exported.model import Model
-from satsr.kinds.sampling import window
 from satsr.paper import Paper
 from satsr.store.store import Scene
 
@@ -58,9 +57,8 @@ class Case:
         if "sm" in scene.roles:
             truth = np.where(scene.read("sm", 0) != 0, truth, np.nan)
         if model.kind == "window":
-            middle = len(images) // 2
-            chosen = window(middle, len(images), model.views or FRAMES)
-            images, clear, truth = images[chosen], clear[chosen], truth[middle : middle + 1]
+            middle = len(truth) // 2  # whose neighbours are seen
+            truth = truth[middle : middle + 1]
         if model.kind == "video":
             images, clear, truth = images[:FRAMES], clear[:FRAMES], truth[:FRAMES]
         top, left = (max(side - SIDE, 0) // 2 for side in images.shape[2:])
@@ -118,8 +116,11 @@ class Case:
 
 
 def seen(paper: Paper[Any], inputs: dict[str, np.ndarray]) -> tuple[np.ndarray, npt.NDArray[np.bool_]]:
-    """What the network sees of a scene, (N, C, h, w) native values, and where that is clear, (N, 1, h, w)."""
-    x = inputs["x"][0]
+    """What the network sees of a scene, (N, C, h, w) native values, and where that is clear, (N, 1, h, w).
+
+    Of a clip that is seen in windows, it is the window of the middle frame.
+    """
+    x = inputs["x"][len(inputs["x"]) // 2]
     images = x.reshape(-1, len(paper.bands) or 1, *x.shape[-2:])
     native = np.stack([np.moveaxis(paper.radiometry.inverse(np.moveaxis(image, 0, -1)), -1, 0) for image in images])
     clear = np.ones((len(native), 1, *native.shape[2:]), np.bool_)

@@ -6,15 +6,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipelines.msdtgp import PAPER as MSDTGP
 from satsr.degrade import imresize
 from satsr.export import onnx
-from satsr.export.cases import Measured
+from satsr.export.cases import Case, Measured
 from satsr.export.depth import depth, limit
 from satsr.export.pushes import AMOUNTS, PUSHES, Push
+from satsr.exported.model import load
 from satsr.exported.runners import OnnxRunner
-from satsr.store.store import Store
+from satsr.store.store import Store, StoreWriter
+from steps.configuration import configuration
 from tests.depths import pairs, recipe, terrain
-from tests.tiny_graphs import cubic_graph
+from tests.tiny_graphs import cubic_graph, window_graph
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def measured(far, gain):
@@ -68,6 +73,20 @@ def test_noise_and_blur_are_of_the_image_alone_and_always_the_same():
     np.testing.assert_array_equal(noise.only(image, 3), noise.only(image, 3))
     assert np.std(noise.only(image, 3) - image) == pytest.approx(0.1 * image.mean(), rel=0.1)
     assert not np.array_equal(noise.only(image, 4), noise.only(image, 3))
+
+
+@pytest.mark.parametrize("count", [2, 7])
+def test_a_frame_with_neighbours_is_measured_against_its_own_truth(tmp_path: Path, count: int) -> None:
+    with StoreWriter(tmp_path / "store", {"name": "clip"}) as writer:
+        for index in range(count):
+            writer.put("val", "a", "hr", index, np.full((128, 128, 3), 20 * index, np.uint8))
+            writer.put("val", "a", "lr", index, np.full((32, 32, 3), 20 * index, np.uint8))
+        writer.describe("val", "a", {})
+    (scene,) = Store(tmp_path / "store").scenes("val")
+    msdtgp = MSDTGP(configuration("msdtgp", ROOT))
+    case = Case.of(msdtgp, load(window_graph(tmp_path / "model.onnx", scale=4)), scene)
+    assert case.truth.shape == (1, 3, 128, 128) and case.images.shape == (5, 3, 32, 32)
+    assert case.truth.mean() == case.images[2].mean() == 20 * (count // 2)
 
 
 @pytest.fixture(scope="module")
