@@ -86,3 +86,24 @@ def test_the_committed_metrics_are_those_of_dvc_lock(paper: str) -> None:
 
 def test_the_table_has_a_row_for_each_paper() -> None:
     assert sorted(re.sub("-.*", "", name) for name in table()) == sorted(PAPERS)
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_the_table_of_seeds_is_that_of_the_kept_scores_and_of_the_readmes_run(paper: str) -> None:
+    kept = json.loads(held(f"benchmarks/seeds/{paper}.json"))
+    (line,) = (
+        line
+        for line in held("docs/results.md").decode().splitlines()
+        if f"| {', '.join(kept['seeds'])} |" in line and line.startswith(f"| {kept['model']} |")
+    )
+    single = [
+        " / ".join(
+            f"{run[kept['exported']][name] - run[BASELINE][name]:+.{digits}f}"
+            for name, digits in zip(kept["decides"], (2, 4), strict=True)
+        )
+        for run in kept["seeds"].values()
+    ]
+    assert line.endswith(f"| {', '.join(single)} |")
+    assert len(kept["seeds"]) >= 3 and kept["split"] == "test"
+    run = metrics_of(paper)["methods"]
+    assert kept["seeds"]["0"] == {name: run[name] for name in (BASELINE, kept["exported"])}
