@@ -84,7 +84,7 @@ def cost(
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         output = network(**{name: torch.rand(shape) for name, shape in shapes.items()})
     images = int(np.prod(output.shape[:-3]))
-    seconds, peak = _fresh(graph, shapes)
+    seconds, peak = measured_apart(graph, shapes)
     return Cost(
         inputs=", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in shapes.items()),
         images=images,
@@ -129,7 +129,7 @@ def run(graph: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
     return {"seconds": min(times), "peak_mb": (peak - before) / 1e6 if peak else None}
 
 
-def _fresh(graph: Path, shapes: Mapping[str, tuple[int, ...]]) -> tuple[float, float | None]:
+def measured_apart(graph: Path, shapes: Mapping[str, tuple[int, ...]]) -> tuple[float, float | None]:
     command = [sys.executable, "-m", "satsr.register.cost", str(graph.resolve()), json.dumps(shapes)]
     project = Path(__file__).resolve().parents[1]
     done = subprocess.run(command, capture_output=True, text=True, cwd=project)
