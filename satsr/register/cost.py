@@ -130,6 +130,11 @@ def run(graph: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
 
 
 def measured_apart(graph: Path, shapes: Mapping[str, tuple[int, ...]]) -> tuple[float, float | None]:
+    """Seconds and peak memory of :func:`run` in a process of its own.
+
+    Raises:
+        SatsrError: the graph cannot be run on these inputs.
+    """
     command = [sys.executable, "-m", "satsr.register.cost", str(graph.resolve()), json.dumps(shapes)]
     project = Path(__file__).resolve().parents[1]
     done = subprocess.run(command, capture_output=True, text=True, cwd=project)

@@ -21,7 +21,18 @@ SIDE = 32
 SMALL = {"n_blocks": 1, "n_channels": 8, "discriminator_blocks": 2, "discriminator_channels": 4, "discriminator_fc": 8}
 PAPERS: dict[str, tuple[str, dict[str, Any]]] = {
     "image": ("srgan", {"profile": "sisr7", "network": {**SMALL, "start": "scratch"}, "train": {"content": "l1"}}),
-    "series": ("breizhsr", {"network": {"variant": "highresnet_ltae", "channels": 8, "d_model": 16, "heads": 2}}),
+    "series": (
+        "breizhsr",
+        {
+            "network": {
+                "variant": "highresnet_ltae",
+                "channels": 8,
+                "d_model": 16,
+                "heads": 2,
+                "bicubic_residual": False,
+            }
+        },
+    ),
     "video": ("msdtgp", {"network": {"base_filter": 16, "n_resblock": 1, "n_extract": 1}}),
     "imageset": ("qanet", {"network": {"n_modules": 1, "n_resblocks": 1, "n_feats": 8}}),
 }

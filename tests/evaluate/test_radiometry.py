@@ -27,7 +27,7 @@ def test_every_method_has_its_consistency_and_ours_has_both_ways(cases: Case, ki
     if kind in SECOND:
         free, held = methods["ema"], methods[SECOND[kind]]
         free, held = (held, free) if paper.constraint != "none" else (free, held)
-        assert held["consistency_rmse"] < 0.8 * free["consistency_rmse"]
+        assert held["consistency_rmse"] < 0.5 * free["consistency_rmse"]
         assert unheld(methods)["ema"] == free  # a published figure is compared with the network's own output
     sample = evaluation.samples[0]
     assert set(methods) <= set(sample.pictures) and set(methods) == set(sample.scores)
