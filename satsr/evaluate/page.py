@@ -10,7 +10,8 @@ from satsr.evaluate.measure import Evaluation, write_frames
 from satsr.evaluate.verdict import Verdict
 from satsr.files import read_json
 from satsr.imagery.images import write_png
-from satsr.pages.report import Panel, Report, Timeline, before_after_png, write_report
+from satsr.pages.panels import Panel, before_after_png
+from satsr.pages.report import Report, Timeline, write_report
 from satsr.paper import Paper
 from satsr.project import Places
 from satsr.scores import BASELINE, CONSTRAINED, EXPORTED, UNCONSTRAINED

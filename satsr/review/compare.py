@@ -19,7 +19,7 @@ from satsr.files import write_text
 from satsr.imagery.images import read_rgb
 from satsr.pages import further, gains, page
 from satsr.pages.page import metric
-from satsr.pages.report import Panel, panel_context
+from satsr.pages.panels import Panel, panel_context
 from satsr.register import decisions
 from satsr.register.decisions import Version
 from satsr.register.registry import CHAMPION

@@ -13,7 +13,7 @@ from satsr.imagery import bands
 from satsr.imagery.gdal import opened
 from satsr.imagery.raster import Raster, Strip
 from satsr.pages import page
-from satsr.pages.report import Panel, before_after_png, panel_context
+from satsr.pages.panels import Panel, before_after_png, panel_context
 from satsr.upscale.results import frames
 from satsr.upscale.strips import filled
 

@@ -11,7 +11,8 @@ import pytest
 from satsr.errors import SatsrError
 from satsr.pages import page
 from satsr.pages.chart import dot_plot, line_chart, trend
-from satsr.pages.report import Panel, Report, Timeline, before_after_png, panel_context, write_report
+from satsr.pages.panels import Panel, before_after_png, panel_context
+from satsr.pages.report import Report, Timeline, write_report
 from satsr.scores import Interval
 from satsr.seeds import generator
 
