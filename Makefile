@@ -1,11 +1,12 @@
 # make train_rasvsr   install into .venv, set up, run the pipeline of one paper
 # make test           install into .venv, run linters and all tests
+# make bench         measure how fast everything is, as ratios (about an hour), into benchmarks/results.json and docs/speed.md
 # make docs           build the documentation into site/, in an environment of its own
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: install setup test unit lint clean
+.PHONY: install setup test unit lint bench clean
 .SECONDARY:
 
 install: .venv/installed
@@ -31,6 +32,9 @@ unit: .venv/installed
 
 test: setup lint
 	@pytest --numprocesses 2 --dist loadfile
+
+bench: .venv/installed
+	@python -m benchmarks.speed
 
 .PHONY: docs
 docs: .venv-docs/installed
