@@ -1,7 +1,7 @@
 """Measures the parts that are named, or all, and keeps the rows: ``python -m benchmarks.speed [part ...]``.
 
-``benchmarks/results.json`` holds the rows of every part with the commit and the machine they were measured on; the table of
-``docs/speed.md`` is made of it. Parts that are not measured now keep their rows.
+``benchmarks/results.json`` holds the rows of every part with the commit and the machine they were measured on; the
+table of ``docs/speed.md`` is made of it. Parts that are not measured now keep their rows.
 """
 
 import importlib

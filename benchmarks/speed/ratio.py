@@ -1,7 +1,7 @@
 """A ratio of two times taken side by side, so that a busy or slow machine changes neither much.
 
-Every figure is the processor time of a piece of work over the mean time of a calibration that runs just before and just after
-it, the median of at least seven such ratios. One thread each, unless a row says otherwise.
+Every figure is the processor time of a piece of work over the mean time of a calibration that runs just before and
+just after it, the median of at least seven such ratios. One thread each, unless a row says otherwise.
 """
 
 import os
@@ -17,8 +17,8 @@ from functools import cache
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
-import cv2
-import numpy as np
+import cv2  # noqa: E402
+import numpy as np  # noqa: E402
 
 REPEATS = 7
 Work = Callable[[], object]
