@@ -24,11 +24,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csc_array
-from scipy.sparse.linalg import SuperLU, splu
 
 from satsr.degrade import BORDERS, KERNELS, axis_weights, blur, imresize, shrink
 from satsr.errors import SatsrError
+from satsr.sparse import Banded
 
 Float32 = npt.NDArray[np.float32]
 REACH = {"none": 0, "frequency": 4, "backprojection": 8}
@@ -154,8 +153,8 @@ def solved(image: Float32, scale: int, constraint: Constraint) -> Float32:
 
 
 @lru_cache(maxsize=64)
-def _axis(size: int, scale: int, kernel: str, border: str) -> SuperLU:
+def _axis(size: int, scale: int, kernel: str, border: str) -> Banded:
     """One axis enlarged and made small again, (size, size) with few diagonals, ready to be solved."""
     border = border if kernel == "cubic" else "cut"
     down = axis_weights(size * scale, 1 / scale, border, "float64", kernel)
-    return splu(csc_array(down @ axis_weights(size, float(scale), "mirror", "float64")))
+    return Banded(down, axis_weights(size, float(scale), "mirror", "float64"))

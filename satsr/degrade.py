@@ -3,15 +3,17 @@
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
-from scipy.special import erf
 
 from satsr.errors import SatsrError
+from satsr.sparse import Taps, matrix
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 BORDERS = ("mirror", "replicate", "cut")
 PROBAV_PEAK = 65535.0
@@ -238,7 +240,7 @@ def expose(
     return np.ascontiguousarray(across.reshape(shape[1], shape[0], bands).swapaxes(0, 1))
 
 
-def apertures(length: int, count: int, pitch: int, offset: float, blur: float) -> csr_array:
+def apertures(length: int, count: int, pitch: int, offset: float, blur: float) -> "csr_array":
     """What each detector of a row takes from each fine pixel: a box of its width behind a Gaussian.
 
     Args:
@@ -251,6 +253,9 @@ def apertures(length: int, count: int, pitch: int, offset: float, blur: float) -
     Returns:
         (count, length), each row adds up to 1. Sparse, so that the sums have one order whatever the number of threads.
     """
+    from scipy.sparse import csr_array  # a quarter of a second, which applying a model does without
+    from scipy.special import erf
+
     start = (length - count * pitch) / 2 + offset * pitch
     centres = start + (np.arange(count) + 0.5) * pitch
     edges = (np.arange(length + 1) - centres[:, None]) / pitch
@@ -308,7 +313,7 @@ KERNELS: Mapping[str, Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64
 
 
 @lru_cache(maxsize=64)
-def axis_weights(size: int, scale: float, border: str, dtype: str, kernel: str = "cubic") -> csr_array:
+def axis_weights(size: int, scale: float, border: str, dtype: str, kernel: str = "cubic") -> Taps:
     """The resize of one axis, as :func:`imresize` does it, as a sparse matrix (ceil(size * scale), size)."""
     # 1e-9: a product such as 30 * 0.1 lies just above the whole number that is meant.
     length = max(1, int(np.ceil(size * scale - 1e-9)))
@@ -326,11 +331,7 @@ def axis_weights(size: int, scale: float, border: str, dtype: str, kernel: str =
         columns = np.minimum(columns, 2 * size - 1 - columns)
     else:
         columns = columns.clip(0, size - 1)
-    rows = np.repeat(np.arange(length), taps.shape[1])
-    matrix = csr_array((values.ravel(), (rows, columns.ravel())), shape=(length, size))
-    matrix.sum_duplicates()
-    matrix.eliminate_zeros()
-    return matrix.astype(dtype)
+    return matrix(columns, values, size, dtype)
 
 
 def _require_image(image: np.ndarray) -> None:

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from satsr.errors import SatsrError
 
 
@@ -25,6 +23,8 @@ def locked(path: Path, timeout: float = 3600.0, busy: str | None = None) -> Iter
     Raises:
         SatsrError: another process held the lock for the whole time.
     """
+    from filelock import FileLock, Timeout  # brings asyncio, which nothing else needs
+
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path.parent / f".{path.name}.lock", fallback_to_soft=False)
     try:

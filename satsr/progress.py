@@ -4,10 +4,8 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
 from typing import TypeVar
-
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 Item = TypeVar("Item")
 QUIET_SECONDS = 10.0
@@ -16,17 +14,20 @@ QUIET_SECONDS = 10.0
 class Bar:
     """Counts up to ``total``; use as a context manager.
 
-    On a terminal a bar with the time remaining; elsewhere one line at most every ten seconds and one at the end, so
+    On a terminal a bar with the time remaining, where rich is installed; elsewhere one line at most every ten seconds and one at the end, so
     that logs stay short.
     """
 
     def __init__(self, label: str, total: int, done: int = 0) -> None:
         self.label, self.total, self.done = label, total, done
         self._shown = os.environ.get("RANK", "0") == "0"  # of several processes (torchrun) one speaks
-        self._live = self._shown and sys.stderr.isatty()
+        self._live = self._shown and sys.stderr.isatty() and find_spec("rich") is not None
         self._begin = self._last = time.monotonic()
         self._first, self._told = done, -1
         if self._live:
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
             self._rich = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(bar_width=28),

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft, ndimage
 
 LOW_BAND = 0.2
 """Cycles per pixel up to which phases count: aliasing of the small frame disturbs those above."""
@@ -50,6 +49,8 @@ def measure_shift(frame: Gray, reference: Gray) -> Shift:
     Returns:
         The shift, NaN where the frames are flat or share no structure.
     """
+    from scipy import ndimage
+
     total = np.zeros(2)
     coherence = 0.0
     for _ in range(ROUNDS):
@@ -68,6 +69,8 @@ def measure_shift(frame: Gray, reference: Gray) -> Shift:
 
 def _estimate(frame: Gray, reference: Gray) -> tuple[npt.NDArray[np.float64], float]:
     """One estimate (y, x) and its coherence."""
+    from scipy import fft
+
     height, width = frame.shape
     window = np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1]).astype(np.float32)
     spectrum, other = (fft.rfft2((image - np.average(image, weights=window)) * window) for image in (frame, reference))

@@ -170,7 +170,7 @@ class Model:
 
     def _window(self, planes: np.ndarray, index: int, more: Mapping[str, Any]) -> Float32:
         """One frame from its neighbours."""
-        from satsr.kinds.sampling import window  # imports torch, which graphs do not need
+        from satsr.kinds.sampling import window
 
         neighbours = planes[window(index, len(planes), self.views or 5)]
         frame: Float32 = self.predict(neighbours.reshape(1, -1, *planes.shape[2:]), **more)[0]

@@ -3,17 +3,17 @@
 import inspect
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from satsr.errors import SatsrError
 from satsr.exported.facts import decode
+from satsr.exported.file import whole
 
 Float32 = npt.NDArray[np.float32]
 DEVICES = ("auto", "cpu", "cuda")
-MAX_BYTES = 1 << 31
 
 
 class Runner(Protocol):
@@ -51,7 +51,7 @@ class OnnxRunner:
     def __init__(self, path: Path, device: str = "auto") -> None:
         import onnxruntime
 
-        content = _checked(path)
+        content = whole(path)
         self.device = _onnx_device(device, onnxruntime.get_available_providers())
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
@@ -132,40 +132,6 @@ class TorchRunner:
             output = self._network(**{name: torch.from_numpy(value).to(self.device) for name, value in inputs.items()})
         result: Float32 = output.float().cpu().numpy()
         return result
-
-
-def _checked(path: Path) -> bytes:
-    """The bytes of a graph that needs no other file."""
-    import onnx
-
-    if not path.is_file():
-        raise SatsrError(f"there is no model file {path}: name a file, or a registered model such as rasvsr@champion.")
-    if path.stat().st_size >= MAX_BYTES:
-        raise SatsrError(
-            f"{path} has {path.stat().st_size / 1e9:.1f} GB: an ONNX file of one piece has less than 2 GB."
-        )
-    content = path.read_bytes()
-    try:
-        graph = onnx.load_model_from_string(content)
-    except Exception as error:  # protobuf's own exception type
-        raise SatsrError(f"{path} is not an ONNX file ({type(error).__name__}): fetch it again.") from None
-    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in _tensors(graph.graph)):
-        raise SatsrError(
-            f"{path} keeps its weights in other files, which could be any file of this computer, so it was refused: "
-            "export it again as one file (external_data=False)."
-        )
-    return content
-
-
-def _tensors(graph: Any) -> list[Any]:
-    """All tensors of a graph and of the graphs inside its nodes."""
-    found = list(graph.initializer)
-    for node in graph.node:
-        for attribute in node.attribute:
-            found += [attribute.t, *attribute.tensors]
-            for inner in (attribute.g, *attribute.graphs):
-                found += _tensors(inner)
-    return found
 
 
 def _onnx_device(wanted: str, providers: list[str]) -> str:

@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from satsr.errors import SatsrError
 from satsr.imagery.dates import nearest
 from satsr.seeds import generator
-from satsr.store.store import Scene, Store
+
+if TYPE_CHECKING:
+    from satsr.store.store import Scene, Store
 
 
 class Shuffled:
@@ -51,7 +54,7 @@ class Crop:
         hflip, vflip, transpose = (bool(draw) for draw in random.integers(2, size=3))
         return cls(top, left, size[0], size[1], hflip, vflip, transpose and turns and size[0] == size[1])
 
-    def read(self, scene: Scene, role: str, indices: Sequence[int], factor: int) -> np.ndarray:
+    def read(self, scene: "Scene", role: str, indices: Sequence[int], factor: int) -> np.ndarray:
         """(N, height * factor, width * factor, ...) in native dtype, flipped."""
         window = (self.top * factor, self.left * factor, self.height * factor, self.width * factor)
         images = np.stack([scene.read(role, index, window) for index in indices])
@@ -62,7 +65,7 @@ class Crop:
         return images.swapaxes(1, 2) if self.transpose else images
 
 
-def training_scenes(store: Store) -> list[Scene]:
+def training_scenes(store: "Store") -> list["Scene"]:
     """The scenes to train on.
 
     Raises:
@@ -74,7 +77,7 @@ def training_scenes(store: Store) -> list[Scene]:
     return scenes
 
 
-def crop_size(scenes: Sequence[Scene], crop_px: int) -> tuple[int, int]:
+def crop_size(scenes: Sequence["Scene"], crop_px: int) -> tuple[int, int]:
     """``crop_px`` squared, or what the smallest scene allows."""
     shapes = [scene.shape("lr") for scene in scenes]
     return min(crop_px, *(shape[0] for shape in shapes)), min(crop_px, *(shape[1] for shape in shapes))
@@ -103,7 +106,7 @@ def window(centre: int, count: int, frames: int) -> list[int]:
     return [index if 0 <= index < count else centre for index in range(centre - half, centre + half + 1)]
 
 
-def offsets(scene: Scene) -> np.ndarray:
+def offsets(scene: "Scene") -> np.ndarray:
     """(T,) float32: signed days from the target to each image; a single image without a date is of the target's.
 
     Raises:
@@ -118,7 +121,7 @@ def offsets(scene: Scene) -> np.ndarray:
     return np.array(days, dtype=np.float32)
 
 
-def nearest_images(scene: Scene, count: int) -> list[int]:
+def nearest_images(scene: "Scene", count: int) -> list[int]:
     """The ``count`` images of a series nearest in date to its target, or all if there are fewer, in their order."""
     return nearest(offsets(scene), count)
 

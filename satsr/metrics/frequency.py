@@ -8,7 +8,6 @@ from bisect import bisect
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft
 
 from satsr.errors import SatsrError
 from satsr.metrics.inputs import float_pair
@@ -100,6 +99,8 @@ def _squares(sums: npt.NDArray[np.int64], side: int) -> npt.NDArray[np.bool_]:
 
 def _ring_sums(x: Array, y: Array) -> Array:
     """Sums over rings, (3, rings): real cross spectrum, and both energies, of planes (H, W)."""
+    from scipy import fft
+
     height, width = x.shape
     window = np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1])
     f, g = (fft.rfft2((plane - np.average(plane, weights=window)) * window) for plane in (x, y))

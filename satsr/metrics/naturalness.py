@@ -6,12 +6,12 @@ model of pristine photographs. That model is a third party's data file which the
 
 import os
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy.special import gamma
 
 from satsr.degrade import imresize
 from satsr.errors import SatsrError, Undefined
@@ -26,7 +26,6 @@ BLOCK = 96
 """Side of a block in pixels at the first scale; half of it at the second."""
 _SHIFTS = ((0, 1), (1, 0), (1, 1), (1, -1))
 _SHAPES = np.arange(0.2, 10.001, 0.001)
-_SHAPE_RATIOS = gamma(2 / _SHAPES) ** 2 / (gamma(1 / _SHAPES) * gamma(3 / _SHAPES))
 
 Array = npt.NDArray[np.float64]
 
@@ -133,6 +132,8 @@ def _normalised(luma: npt.NDArray[np.float32], window: Array) -> npt.NDArray[np.
 
 def _block_features(image: npt.NDArray[np.float32], side: int) -> Array:
     """The 18 features of each block of ``side`` pixels: (blocks, 18), NaN where a block has no texture."""
+    from scipy.special import gamma
+
     rows, columns = image.shape[0] // side, image.shape[1] // side
     blocks = image.reshape(rows, side, columns, side).swapaxes(1, 2).reshape(rows * columns, side, side)
     shape, left, right = _fit(blocks)
@@ -149,7 +150,9 @@ def _fit(blocks: npt.NDArray[np.float32]) -> tuple[Array, Array, Array]:
 
     A block without negative or without positive values has NaN scales and, as in the authors' code, shape 0.2.
     """
-    values = blocks.reshape(len(blocks), -1).astype(np.float64)
+    from scipy.special import gamma
+
+    ratios, values = _shape_ratios(), blocks.reshape(len(blocks), -1).astype(np.float64)
     squares = values**2
     with np.errstate(invalid="ignore", divide="ignore"):
         left = np.sqrt((squares * (values < 0)).sum(axis=1) / (values < 0).sum(axis=1))
@@ -158,8 +161,16 @@ def _fit(blocks: npt.NDArray[np.float32]) -> tuple[Array, Array, Array]:
         moment = np.abs(values).mean(axis=1) ** 2 / squares.mean(axis=1)
         target = moment * (ratio**3 + 1) * (ratio + 1) / (ratio**2 + 1) ** 2
     # The tabulated ratios increase with the shape, so the nearest is one of the two neighbours.
-    above = np.searchsorted(_SHAPE_RATIOS, target).clip(1, len(_SHAPES) - 1)
-    nearest = above - (target - _SHAPE_RATIOS[above - 1] <= _SHAPE_RATIOS[above] - target)
+    above = np.searchsorted(ratios, target).clip(1, len(_SHAPES) - 1)
+    nearest = above - (target - ratios[above - 1] <= ratios[above] - target)
     shape = np.where(np.isnan(target), _SHAPES[0], _SHAPES[nearest])
     scale = np.sqrt(gamma(1 / shape) / gamma(3 / shape))
     return shape, left * scale, right * scale
+
+
+@cache
+def _shape_ratios() -> Array:
+    """What the moments of a distribution of each of the shapes give."""
+    from scipy.special import gamma
+
+    return np.asarray(gamma(2 / _SHAPES) ** 2 / (gamma(1 / _SHAPES) * gamma(3 / _SHAPES)))

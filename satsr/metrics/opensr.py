@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from satsr.errors import SatsrError
 from satsr.metrics.inputs import crop, float_pair
@@ -104,6 +103,8 @@ def harmonised(sr: np.ndarray, hr: np.ndarray, clear: Mask | None = None) -> Ima
     shift = _measured(matched, theirs)
     if shift.length < _STILL_PX:
         return matched
+    from scipy import ndimage
+
     return np.asarray(ndimage.shift(matched, (-shift.y, -shift.x, 0), order=3, mode="reflect"))
 
 

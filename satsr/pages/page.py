@@ -10,15 +10,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from satsr.errors import SatsrError
 from satsr.scores import bare, direction
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 Image = npt.NDArray[np.uint8]
 PICTURE_BYTES = 4_000_000
@@ -31,7 +33,9 @@ def render(template: str, **context: Any) -> str:
 
 
 @lru_cache
-def _environment() -> Environment:
+def _environment() -> "Environment":
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
     folder = Path(__file__).with_name("templates")
     environment = Environment(
         loader=FileSystemLoader(folder),

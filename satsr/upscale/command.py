@@ -106,7 +106,7 @@ def _run(arguments: argparse.Namespace) -> None:
     else:
         action = scene.upscale
         if model.kind != "image":
-            from satsr.upscale import sets  # imports torch, which graphs do not need
+            from satsr.upscale import sets
 
             action = {"series": sets.upscale_series, "imageset": sets.upscale_imagesets}[model.kind]
         made = action(model, source, output, options, _say)

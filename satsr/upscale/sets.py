@@ -21,8 +21,7 @@ from satsr.imagery.gdal import opened
 from satsr.imagery.images import read_image, write_png
 from satsr.imagery.imageset import VIEW, paired
 from satsr.imagery.raster import Layer, Mask, Raster, Strip
-from satsr.kinds.imageset.paper import SELECTION_SEED
-from satsr.kinds.imageset.views import mean_of_clearest, select_by_coverage
+from satsr.kinds.imageset.views import SELECTION_SEED, mean_of_clearest, select_by_coverage
 from satsr.progress import track
 from satsr.upscale import checks, consistency, depth, preview, strips
 from satsr.upscale.checks import Say, silent

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import distance_transform_edt
 
 from satsr.imagery.raster import Mask, Strip
 from satsr.progress import Bar
@@ -120,9 +120,17 @@ def filled(strip: Strip) -> Float32:
         if not valid.any():
             plane[:] = mean
         elif not valid.all():
-            rows, columns = distance_transform_edt(~valid, return_distances=False, return_indices=True)
-            plane[:] = plane[rows, columns]
+            plane[:] = _nearest(plane, valid)
     return values
+
+
+def _nearest(plane: Float32, valid: npt.NDArray[np.bool_]) -> Float32:
+    """Each pixel as the valid one that is nearest to it, by OpenCV's distance, which is exact to 2 %."""
+    missing = (~valid).astype(np.uint8)
+    _, labels = cv2.distanceTransformWithLabels(missing, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    values = np.empty(labels.max() + 1, plane.dtype)
+    values[labels[valid]] = plane[valid]
+    return values[labels]
 
 
 def enlarged(mask: Mask, scale: int) -> Mask:

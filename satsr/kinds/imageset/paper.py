@@ -14,15 +14,13 @@ import numpy.typing as npt
 from satsr.config.recipe import ConfigOf
 from satsr.degrade import probav_baseline
 from satsr.errors import SatsrError
-from satsr.kinds.imageset.views import clearest, mean_of_clearest, select_by_coverage
+from satsr.kinds.imageset.views import SELECTION_SEED, clearest, mean_of_clearest, select_by_coverage
 from satsr.metrics import cpsnr, cssim, or_nan, probav_score, registered
 from satsr.paper import Paper
 from satsr.radiometry import Normalisation, normalisation
 from satsr.scores import Scores
 from satsr.store.store import Scene
 
-SELECTION_SEED = 216
-"""Of the choice of views when measuring: QA-Net's seed, and not the training's, so that all trainings see the same."""
 STRETCH = (1.0, 99.0)
 """Percentiles of the reference's clear pixels that become black and white for the eye."""
 

@@ -10,6 +10,8 @@ from satsr.errors import SatsrError
 from satsr.seeds import generator
 
 Indices = npt.NDArray[np.int64]
+SELECTION_SEED = 216
+"""Of the choice of views when measuring: QA-Net's seed, and not the training's, so that all trainings see the same."""
 TRIALS = 500
 WORST_PIXELS = 10
 
