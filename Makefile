@@ -15,7 +15,7 @@ install: .venv/installed
 	@$(PYTHON) -m venv .venv || { echo "the venv module is missing: apt install python3-venv"; exit 1; }
 	@echo "installing the locked dependencies into .venv"
 	@$(BIN)/pip install -qq --disable-pip-version-check --requirement requirements.lock
-	@$(BIN)/pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable '.[train,dev]'
 	@touch $@
 
 setup: .venv/installed

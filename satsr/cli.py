@@ -14,12 +14,13 @@ COMPARE = "one table and one HTML page for model versions that were measured on 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; a user's mistake is one sentence and exit code 1."""
-    from satsr.errors import SatsrError
+    from satsr.errors import SatsrError, absences
 
     parsed = parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int | None] = parsed.command
     try:
-        return command(parsed) or 0
+        with absences():
+            return command(parsed) or 0
     except SatsrError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -103,11 +104,13 @@ def _setup(arguments: argparse.Namespace) -> None:
 
 
 def _set(arguments: argparse.Namespace) -> None:
+    from satsr.project import checkout
+
+    where = checkout()
     from satsr.config.change import change
-    from satsr.project import root
     from steps.configuration import config_of
 
-    lines = change(arguments.paper, dict(map(_setting, arguments.settings)), root(), config_of(arguments.paper))
+    lines = change(arguments.paper, dict(map(_setting, arguments.settings)), where, config_of(arguments.paper))
     print("\n".join(lines) or "params.yaml says so already")
 
 
@@ -128,12 +131,14 @@ def _setting(text: str) -> tuple[str, Any]:
 
 
 def _show(arguments: argparse.Namespace) -> None:
+    from satsr.project import checkout
+
+    where = checkout()
     from ruamel.yaml import YAML
 
-    from satsr.project import root
     from steps.configuration import configuration
 
-    YAML().dump(configuration(arguments.paper, root()).model_dump(), sys.stdout)
+    YAML().dump(configuration(arguments.paper, where).model_dump(), sys.stdout)
 
 
 def _summary(arguments: argparse.Namespace) -> None:
@@ -144,12 +149,12 @@ def _summary(arguments: argparse.Namespace) -> None:
 
 
 def _review_list(arguments: argparse.Namespace) -> None:
-    from satsr import tracking
     from satsr.project import root
     from satsr.register import decisions
     from satsr.review.listing import listing
+    from satsr.tracking.reading import reader
 
-    client = tracking.client(root())
+    client = reader(root())
     models = [arguments.model] if arguments.model else decisions.names(client)
     if not models:
         print("the registry is empty: run a pipeline first, for instance zenml pipeline run train_rasvsr")

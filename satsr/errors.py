@@ -3,7 +3,8 @@
 import os
 import re
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,6 +21,16 @@ PATTERNS = (
     (re.compile(r"\b(ghp|gho|github_pat|hf|glpat|xoxb)[_-][A-Za-z0-9_-]{16,}"), "***"),
     (re.compile(r"(Bearer\s+)[A-Za-z0-9._~+/=-]+", re.IGNORECASE), r"\1***"),
 )
+
+
+CHECKOUT = ("benchmarks", "models", "pipelines", "steps")
+"""What only a checkout of the repository has."""
+PREVIEW = ("jinja2", "matplotlib")
+TRAIN = (
+    *("alembic", "dvc", "great_expectations", "lightning_fabric", "lmdb", "mlflow", "onnx", "onnxscript", "pandas"),
+    *("psutil", "pydantic", "rich", "ruamel", "safetensors", "scipy", "sqlalchemy", "torch", "zenml"),
+)
+"""What only ``pip install "satsr[train]"`` brings, as it is imported."""
 
 
 class SatsrError(Exception):
@@ -40,6 +51,31 @@ class Interrupted(Exception):
     def __init__(self, number: int, step: int) -> None:
         super().__init__(f"stopped by {signal.Signals(number).name} at step {step}; the same command goes on from here")
         self.code = 128 + number
+
+
+@contextmanager
+def absences() -> Iterator[None]:
+    """Turns the absence of what only training, previews or a checkout have into sentences.
+
+    Raises:
+        SatsrError: so.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        module = (error.name or "").partition(".")[0]
+        if module in CHECKOUT:
+            raise SatsrError(
+                f"this needs {module}/, which only a checkout of the repository has: run it there, installed by make "
+                "install. ONNX files are applied anywhere."
+            ) from None
+        extra = "preview" if module in PREVIEW else "train" if module in TRAIN else ""
+        if not extra:
+            raise
+        raise SatsrError(
+            f'this needs {module}, which is not installed: pip install "satsr[{extra}]", or in a checkout make install. '
+            "ONNX files are applied without."
+        ) from None
 
 
 def listed(claim: str, problems: Sequence[str], limit: int = 200) -> str:

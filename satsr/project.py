@@ -1,6 +1,7 @@
 """Where things lie: the project's root (satsr is an application that runs from its repository), and a paper's files."""
 
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,18 @@ def root() -> Path:
         if (folder / "params.yaml").is_file() and (folder / "dvc.yaml").is_file():
             return folder.resolve()
     raise SatsrError(f"{start} is not inside a satsr checkout (no params.yaml and dvc.yaml upwards of it): cd there.")
+
+
+def checkout() -> Path:
+    """The root, from which ``steps`` and ``pipelines`` can be imported from here on, however satsr was installed.
+
+    Raises:
+        SatsrError: as :func:`root`.
+    """
+    found = root()
+    if str(found) not in sys.path:
+        sys.path.append(str(found))
+    return found
 
 
 @dataclass(frozen=True)

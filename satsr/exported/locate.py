@@ -53,6 +53,25 @@ def located(name: str, backend: str) -> Iterator[Located]:
 
 
 def _fetched(wanted: VersionName, backend: str, folder: Path) -> Located:
+    from satsr.project import root
+    from satsr.tracking.reading import reader
+
+    registry = reader(root())
+    version = registered(registry, wanted)
+    if version is None:
+        raise SatsrError(_absent(registry, wanted.name, wanted.alias or str(wanted.number)))
+    label = f"{wanted.name}/{version.version}"
+    place = getattr(version, "folder", None) if backend == "onnx" else None  # of a local registry
+    place = place or _downloaded(label, version.run_id, backend, folder)
+    suffix = ".onnx" if backend == "onnx" else ".safetensors"
+    files = sorted(place.rglob(f"*{suffix}"))
+    if not files:
+        raise SatsrError(f"{label} holds no {suffix} file: use the other --backend, or register the model again.")
+    chosen = next((file for file in files if file.stem == "ema"), files[0])
+    return Located(chosen, label)
+
+
+def _downloaded(label: str, run: str, backend: str, folder: Path) -> Path:
     from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
 
@@ -60,26 +79,15 @@ def _fetched(wanted: VersionName, backend: str, folder: Path) -> Located:
     from satsr.tracking import client
 
     registry = client(root())
-    version = registered(registry, wanted)
-    if version is None:
-        raise SatsrError(_absent(registry, wanted.name, wanted.alias or str(wanted.number)))
-    label = f"{wanted.name}/{version.version}"
     try:
         if backend == "onnx":
-            place = Path(download_artifacts(f"models:/{label}", dst_path=str(folder)))
-        else:
-            place = Path(registry.download_artifacts(version.run_id, "weights", str(folder)))
+            return Path(download_artifacts(f"models:/{label}", dst_path=str(folder)))
+        return Path(registry.download_artifacts(run, "weights", str(folder)))
     except (MlflowException, OSError) as error:
         if backend == "torch":
             raise SatsrError(f"{label} was registered without weights for torch: use --backend onnx.") from None
         reason = " ".join(str(error).split())[:200]
         raise SatsrError(f"the files of {label} cannot be fetched from the registry ({reason}).") from None
-    suffix = ".onnx" if backend == "onnx" else ".safetensors"
-    files = sorted(place.rglob(f"*{suffix}"))
-    if not files:
-        raise SatsrError(f"{label} holds no {suffix} file: use the other --backend, or register the model again.")
-    chosen = next((file for file in files if file.stem == "ema"), files[0])
-    return Located(chosen, label)
 
 
 def _absent(registry: Any, name: str, wanted: str) -> str:

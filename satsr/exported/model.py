@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from satsr.constraint import Constraint, held, require_offered
 from satsr.degrade import opencv_cubic, to_native
-from satsr.errors import SatsrError
+from satsr.errors import SatsrError, absences
 from satsr.exported import arrays
 from satsr.exported.facts import BANDS, KINDS, Facts, parse
 from satsr.exported.locate import located
@@ -44,7 +44,7 @@ def load(reference: str | Path, *, backend: str = "onnx", device: str = "auto") 
     """
     if backend not in BACKENDS:
         raise SatsrError(f"no backend is called {backend!r}: choose onnx or torch.")
-    with located(str(reference), backend) as found:
+    with absences(), located(str(reference), backend) as found:
         made = TorchRunner if found.path.suffix == ".safetensors" else OnnxRunner
         runner: OnnxRunner | TorchRunner = made(found.path, device)
         return Model(parse(runner.description, found.name), runner, found.name, sha256(found.path))

@@ -9,6 +9,7 @@ from typing import Any
 
 from satsr import quiet
 from satsr.tracking import NOTE, Data, Run
+from satsr.tracking.versions import unknown
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 DECISIONS = "\n\n**Decisions**\n\n"
@@ -99,14 +100,15 @@ def facts_of(client: Any, source: str) -> dict[str, str]:
     """The parameters of the logged model that a version was made from: none if somebody deleted it.
 
     Args:
-        client: MLflow's client.
+        client: MLflow's client, or :class:`satsr.tracking.reading.Reading`.
         source: of the version, such as ``models:/m-0123``.
     """
-    from mlflow.exceptions import MlflowException
-
-    with suppress(MlflowException):
+    try:
         return dict(client.get_logged_model(source.rpartition("/")[2]).params)
-    return {}
+    except Exception as error:
+        if not unknown(error):
+            raise
+        return {}
 
 
 def alias(client: Any, name: str, wanted: str) -> int | None:

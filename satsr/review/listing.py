@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from satsr.pages import page
 from satsr.register import decisions
 from satsr.register.registry import CHAMPION
-from satsr.review.paired import Pair
+
+if TYPE_CHECKING:
+    from satsr.review.paired import Pair
 
 COLUMNS = (
     "version",
@@ -38,12 +39,14 @@ def listing(client: Any, name: str) -> str:
 
 def comparison(rows: Sequence[Mapping[str, Any]]) -> str:
     """The rows of :func:`satsr.review.compare.table`, numbers as on the page."""
+    from satsr.pages import page
+
     shown = page.table(rows)
     headings = [note or title for title, note in shown.columns]
     return "\n".join(_aligned([headings, *([cell.text for cell in row] for row in shown.rows)]))
 
 
-def answers(found: Sequence[Pair]) -> list[str]:
+def answers(found: "Sequence[Pair]") -> list[str]:
     """The differences between versions with their intervals, and whether they can be told apart."""
     lines = []
     for pair in found:

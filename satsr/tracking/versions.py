@@ -32,12 +32,26 @@ def parsed(text: str) -> VersionName | None:
 
 
 def registered(client: Any, wanted: VersionName) -> Any:
-    """MLflow's version for a name that is not bare; None if the registry has none."""
-    from mlflow.exceptions import MlflowException
+    """MLflow's version for a name that is not bare; None if the registry has none.
 
+    Args:
+        client: MLflow's, or :class:`satsr.tracking.reading.Reading`.
+        wanted: its name.
+    """
     try:
         if wanted.alias:
             return client.get_model_version_by_alias(wanted.name, wanted.alias)
         return client.get_model_version(wanted.name, str(wanted.number))
-    except MlflowException:
+    except Exception as error:
+        if not unknown(error):
+            raise
         return None
+
+
+def unknown(error: Exception) -> bool:
+    """Whether the registry said by it that it does not have what was asked for."""
+    if isinstance(error, LookupError):
+        return True
+    from mlflow.exceptions import MlflowException
+
+    return isinstance(error, MlflowException)

@@ -4,10 +4,10 @@ import argparse
 import sys
 from collections.abc import Callable
 from dataclasses import fields
+from importlib.util import find_spec
 from pathlib import Path
 
-from satsr.constraint import METHODS
-from satsr.errors import SatsrError
+from satsr.errors import PREVIEW, SatsrError
 from satsr.upscale.options import Options
 
 EXAMPLES = """examples:
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--date", metavar="YYYY-MM-DD", help="wanted day of a series (default: the middle one)")
     add("--seed", type=_at_least(0), help="of the noise that a diffusion model starts from (default: 0)")
     held = "how the result is held to its input (default: as the model says; reflectances: frequency, 8 bits: none)"
-    add("--constraint", choices=METHODS, help=held)
+    add("--constraint", choices=("none", "frequency", "backprojection"), help=held)
     eight = "eight turns and mirrors of the input (a diffusion model: eight seeds)"
     add("--ensemble", action="store_true", help=f"the mean over {eight}")
     maps = f"the result made small again minus the input; the spread over {eight}"
@@ -78,6 +78,9 @@ def _run(arguments: argparse.Namespace) -> None:
     unknown = set(arguments.uncertainty) - {"consistency", "spread"}
     if unknown:
         raise SatsrError(f"--uncertainty knows consistency and spread, not {', '.join(sorted(unknown))}.")
+    absent = [name for name in PREVIEW if arguments.preview and find_spec(name) is None]
+    if absent:
+        raise SatsrError(f'--preview needs {" and ".join(absent)}: pip install "satsr[preview]", or leave it out.')
     source, output = arguments.input, arguments.output
     if not source.exists():
         raise SatsrError(f"{source} does not exist: check the path.")
