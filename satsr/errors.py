@@ -28,7 +28,7 @@ CHECKOUT = ("benchmarks", "models", "pipelines", "steps")
 PREVIEW = ("jinja2", "matplotlib")
 TRAIN = (
     *("alembic", "dvc", "great_expectations", "lightning_fabric", "lmdb", "mlflow", "onnx", "onnxscript", "pandas"),
-    *("psutil", "pydantic", "rich", "ruamel", "safetensors", "scipy", "sqlalchemy", "torch", "zenml"),
+    *("markupsafe", "psutil", "pydantic", "rich", "ruamel", "safetensors", "scipy", "sqlalchemy", "torch", "zenml"),
 )
 """What only ``pip install "satsr[train]"`` brings, as it is imported."""
 
@@ -73,8 +73,8 @@ def absences() -> Iterator[None]:
         if not extra:
             raise
         raise SatsrError(
-            f'this needs {module}, which is not installed: pip install "satsr[{extra}]", or in a checkout make install. '
-            "ONNX files are applied without."
+            f'this needs {module}, which is not installed: pip install "satsr[{extra}]", or in a checkout make '
+            "install. ONNX files are applied without."
         ) from None
 
 

@@ -14,8 +14,8 @@ QUIET_SECONDS = 10.0
 class Bar:
     """Counts up to ``total``; use as a context manager.
 
-    On a terminal a bar with the time remaining, where rich is installed; elsewhere one line at most every ten seconds and one at the end, so
-    that logs stay short.
+    On a terminal a bar with the time remaining, where rich is installed; elsewhere one line at most every ten seconds
+    and one at the end, so that logs stay short.
     """
 
     def __init__(self, label: str, total: int, done: int = 0) -> None:

@@ -81,7 +81,7 @@ def matrix(columns: npt.NDArray[np.int64], data: Floats, width: int, dtype: npt.
         dtype: of the images that it is multiplied with.
     """
     order = np.argsort(columns, axis=1, kind="stable")
-    columns, data = (np.take_along_axis(values, order, axis=1) for values in (columns, data))
+    columns, data = np.take_along_axis(columns, order, axis=1), np.take_along_axis(data, order, axis=1)
     rows = np.arange(len(columns))[:, None]
     group = np.cumsum(np.diff(columns, axis=1, prepend=columns[:, :1]) > 0, axis=1)
     places, sums = np.zeros_like(columns), np.zeros_like(data)

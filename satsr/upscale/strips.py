@@ -128,9 +128,9 @@ def _nearest(plane: Float32, valid: npt.NDArray[np.bool_]) -> Float32:
     """Each pixel as the valid one that is nearest to it, by OpenCV's distance, which is exact to 2 %."""
     missing = (~valid).astype(np.uint8)
     _, labels = cv2.distanceTransformWithLabels(missing, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
-    values = np.empty(labels.max() + 1, plane.dtype)
+    values = np.empty(labels.max() + 1, np.float32)
     values[labels[valid]] = plane[valid]
-    return values[labels]
+    return np.asarray(values[labels])
 
 
 def enlarged(mask: Mask, scale: int) -> Mask:
