@@ -29,7 +29,8 @@ MANIFEST = "manifest.json"
 MAX_PREFIX = 511 - len("/") - 32 - len("/00000000")
 NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
 FIRST_MAP = 1 << 24
-COMMIT_BYTES = 1 << 26
+COMMIT_BYTES = 12 << 20
+SPARE_BYTES = 1 << 24
 Window = tuple[int, int, int, int]
 
 
@@ -63,7 +64,8 @@ class StoreWriter:
         self.path, self.card, self.settings, self.division = path, card, settings or {}, division or {}
         self._scenes: dict[tuple[str, str], dict[str, Any]] = {}
         self._owners: dict[bytes, str] = {}
-        self._pending: list[tuple[bytes, bytes]] = []
+        self._waiting = np.empty(COMMIT_BYTES + SPARE_BYTES, np.uint8)
+        self._pending: list[tuple[bytes, memoryview]] = []
         self._pending_bytes = 0
         self._bytes = 0
 
@@ -105,14 +107,23 @@ class StoreWriter:
                 f"{where} and {self._owners[key]} would take the same place in the store: rename one of them."
             )
         self._owners[key] = where
-        value = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).tobytes()
+        value = self._kept(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")))
         facts = (list(array.shape), array.dtype.newbyteorder("<").str, zlib.crc32(value))
         entry["roles"].setdefault(role, {})[index] = facts
-        self._bytes += len(value)
+        self._bytes += value.nbytes
         self._pending.append((key, value))
-        self._pending_bytes += len(value)
+        self._pending_bytes += value.nbytes
         if self._pending_bytes >= COMMIT_BYTES:
             self._commit()
+
+    def _kept(self, array: np.ndarray) -> memoryview:
+        """A copy of its bytes until they are written, in memory that every commit uses again."""
+        flat = array.reshape(-1).view(np.uint8)
+        room = self._waiting[self._pending_bytes : self._pending_bytes + flat.nbytes]
+        if room.nbytes < flat.nbytes:  # larger than what is held back for it
+            return memoryview(flat.tobytes())
+        np.copyto(room, flat)
+        return room.data
 
     def describe(self, split: str, scene: str, meta: dict[str, Any]) -> None:
         """Adds metadata (JSON values) to a scene."""
