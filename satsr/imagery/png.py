@@ -1,4 +1,4 @@
-"""Large 8-bit RGB PNGs by GDAL: the pixels that OpenCV gives, in two thirds of its time (GDAL inflates by libdeflate)."""
+"""Large 8-bit RGB PNGs by GDAL: the pixels that OpenCV gives, in two thirds of its time (libdeflate inflates)."""
 
 import warnings
 from functools import cache

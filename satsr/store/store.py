@@ -237,6 +237,10 @@ class Store:
             self._opened = open_map(self.path)
         return self._opened
 
+    def close(self) -> None:
+        """Gives back the map and the memory of what was read through it; the next reading opens it again."""
+        self._opened = None
+
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_opened": None}
 
@@ -291,6 +295,15 @@ class Scene:
     def read(self, role: str, index: int, window: Window | None = None) -> np.ndarray:
         """A copy of one array or of a window of it; nothing but the window is copied.
 
+        The arguments and what is raised are those of :meth:`view`.
+        """
+        return self.view(role, index, window).copy()
+
+    def view(self, role: str, index: int, window: Window | None = None) -> np.ndarray:
+        """One array or a window of it, read-only, in the map itself: to be copied or used up at once.
+
+        Once the store was closed (:meth:`Store.close`, or nobody holds it any more) touching it ends the process.
+
         Args:
             role: for instance ``"hr"``.
             index: from 0.
@@ -314,7 +327,11 @@ class Scene:
             if min(window) < 0 or top + height > array.shape[0] or left + width > array.shape[1]:
                 raise ValueError(f"window {window} does not lie inside {role} of {self.id}, {array.shape[:2]}")
             array = array[top : top + height, left : left + width]
-        return array.copy()
+        return array
+
+    def close(self) -> None:
+        """Gives back the map of the whole store, as :meth:`Store.close` does."""
+        self._store.close()
 
     def crc32(self, role: str, index: int) -> int:
         """The CRC-32 of one array's bytes, as recorded when it was written: equal frames have equal values."""
