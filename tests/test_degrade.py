@@ -9,6 +9,7 @@ from satsr.degrade import (
     BORDERS,
     KERNELS,
     add_noise,
+    axis_weights,
     blur,
     downscale_frame,
     imresize,
@@ -242,3 +243,21 @@ def test_every_kernel_makes_small_what_the_libraries_make_of_it(scale):
     np.testing.assert_array_equal(found["cubic"], imresize(source, 1 / scale))
     with pytest.raises(SatsrError, match='kernel of a resize must be one of cubic, bilinear, area, found "box"'):
         shrink(source, scale, "box")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16])
+@pytest.mark.parametrize("scale", [0.125, 0.25, 0.5, 2, 4])
+@pytest.mark.parametrize("shape", [(52, 40, 3), (17, 33)])
+@pytest.mark.parametrize("border", ["mirror", "replicate"])
+def test_dense_products_of_integers_have_the_bits_of_the_sparse_sums(
+    dtype: type, scale: float, shape: tuple[int, ...], border: str
+) -> None:
+    limits = np.iinfo(dtype)
+    image = np.random.default_rng(0).integers(limits.min, limits.max, shape, dtype=dtype, endpoint=True)
+    image[:4] = limits.max
+    down, across = (axis_weights(size, float(scale), border, "float64") for size in shape[:2])
+    bands = image.reshape(*shape[:2], -1).astype(np.float64)
+    wanted = np.stack([(across @ (down @ bands[..., band]).T).T for band in range(bands.shape[2])], axis=2)
+    found = imresize(image, scale, border)
+    assert found.dtype == np.float64
+    assert found.tobytes() == np.ascontiguousarray(wanted.reshape(found.shape)).tobytes()

@@ -41,7 +41,8 @@ class Convert(Held):
         multiple: sides of high-resolution video frames are cut to multiples of this; 4 * scale by default (the fusion
             pyramid of RASVSR halves the low-resolution frame twice).
         min_lr_px: smallest low-resolution side that the network takes.
-        workers: threads that decode and shrink; 0 works in the calling one.
+        workers: threads that decode and shrink; 0 works in the calling one, None takes one for each free core, at most
+            :data:`satsr.convert.convert.MOST_WORKERS`.
     """
 
     scale: int = Field(4, ge=2, le=8)
@@ -50,7 +51,7 @@ class Convert(Held):
     clip_frames: int = Field(100, ge=2)
     multiple: int | None = Field(None, ge=1)
     min_lr_px: int = Field(16, ge=1)
-    workers: int = Field(2, ge=0)
+    workers: int | None = Field(None, ge=0)
 
     @property
     def cut_px(self) -> int:

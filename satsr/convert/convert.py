@@ -7,6 +7,7 @@ the number of workers or on how often the conversion was interrupted before.
 
 import hashlib
 import json
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -29,6 +30,9 @@ from satsr.locks import locked, remove_stale
 from satsr.progress import Bar
 from satsr.store.raw import Raw, raw_root, read_raw
 from satsr.store.store import Store, StoreWriter
+
+MOST_WORKERS = 8
+"""Beyond that the one writer has no more to do: what it does of a frame takes an eighth of the work."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +98,9 @@ def _write(writer: StoreWriter, pieces: list[Piece], settings: Convert) -> None:
     tasks = [task for piece in pieces for task in _tasks(piece)]
     sizes: dict[tuple[str | None, str, str], tuple[tuple[int, ...], str]] = {}
     problems: list[str] = []
+    workers = _cores() if settings.workers is None else settings.workers
     with Bar("converting", len(tasks)) as bar:
-        for task, done in _in_order(tasks, lambda task: _attempt(task, settings), settings.workers):
+        for task, done in _in_order(tasks, lambda task: _attempt(task, settings), workers):
             bar.advance()
             if isinstance(done, str):
                 problems.append(done)
@@ -160,10 +165,20 @@ def _video_frame(task: _Task, settings: Convert) -> _Done:
     return _Done({"hr": cut, "lr": np.ascontiguousarray(low[: small[0], : small[1]])}, high.shape)
 
 
+def _cores() -> int:
+    """How many workers the machine feeds: its cores that this process may use, at most :data:`MOST_WORKERS`."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(usable, MOST_WORKERS)
+
+
 def _in_order(
     tasks: Iterable[_Task], work: Callable[[_Task], _Done | str], workers: int
 ) -> Iterator[tuple[_Task, _Done | str]]:
-    """Results in the order of the tasks; only a few are worked on ahead, so memory is bounded."""
+    """Results in the order of the tasks; only a few are worked on ahead, so memory is bounded.
+
+    Threads, not processes: decoding, shrinking and checksums run without Python's lock, frames need not be sent, and
+    threads end with their process, however it ends.
+    """
     if workers == 0:
         yield from ((task, work(task)) for task in tasks)
         return

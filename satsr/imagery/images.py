@@ -14,6 +14,7 @@ import numpy as np
 
 from satsr.errors import SatsrError
 from satsr.files import replacing
+from satsr.imagery import png
 
 PICTURES = (".png", ".jpg", ".jpeg")
 SUFFIXES = (*PICTURES, ".tif", ".tiff")
@@ -129,6 +130,10 @@ def decode(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         _check_png(data, name)
     elif data.startswith(b"\xff\xd8") and b"\xff\xd9" not in data[-1024:]:
         raise SatsrError(f"{name} is cut off (a JPEG without its end): copy or make it again.")
+    if data.startswith(PNG_MAGIC) and (header.colour, header.bits) == ("RGB", 8):
+        found = png.rgb(data, header.height, header.width)
+        if found is not None:
+            return found
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:
@@ -138,8 +143,8 @@ def decode(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     if image.shape[:2] != (header.height, header.width) or image.dtype not in (np.uint8, np.uint16):
         raise SatsrError(f"{name} decodes to {image.dtype} {image.shape}, not to what its header says ({header}).")
     if image.ndim == 3:
-        image = image[..., [2, 1, 0, 3][: image.shape[2]]]
-    return np.ascontiguousarray(image)
+        cv2.cvtColor(image, cv2.COLOR_BGR2RGB if image.shape[2] == 3 else cv2.COLOR_BGRA2RGBA, dst=image)
+    return image
 
 
 def encode_png(image: np.ndarray) -> bytes:

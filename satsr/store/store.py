@@ -29,7 +29,8 @@ MANIFEST = "manifest.json"
 MAX_PREFIX = 511 - len("/") - 32 - len("/00000000")
 NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
 FIRST_MAP = 1 << 24
-COMMIT_BYTES = 1 << 26
+COMMIT_BYTES = 12 << 20
+SPARE_BYTES = 1 << 24
 Window = tuple[int, int, int, int]
 
 
@@ -63,7 +64,8 @@ class StoreWriter:
         self.path, self.card, self.settings, self.division = path, card, settings or {}, division or {}
         self._scenes: dict[tuple[str, str], dict[str, Any]] = {}
         self._owners: dict[bytes, str] = {}
-        self._pending: list[tuple[bytes, bytes]] = []
+        self._waiting = np.empty(COMMIT_BYTES + SPARE_BYTES, np.uint8)
+        self._pending: list[tuple[bytes, memoryview]] = []
         self._pending_bytes = 0
         self._bytes = 0
 
@@ -105,14 +107,23 @@ class StoreWriter:
                 f"{where} and {self._owners[key]} would take the same place in the store: rename one of them."
             )
         self._owners[key] = where
-        value = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).tobytes()
+        value = self._kept(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")))
         facts = (list(array.shape), array.dtype.newbyteorder("<").str, zlib.crc32(value))
         entry["roles"].setdefault(role, {})[index] = facts
-        self._bytes += len(value)
+        self._bytes += value.nbytes
         self._pending.append((key, value))
-        self._pending_bytes += len(value)
+        self._pending_bytes += value.nbytes
         if self._pending_bytes >= COMMIT_BYTES:
             self._commit()
+
+    def _kept(self, array: np.ndarray) -> memoryview:
+        """A copy of its bytes until they are written, in memory that every commit uses again."""
+        flat = array.reshape(-1).view(np.uint8)
+        room = self._waiting[self._pending_bytes : self._pending_bytes + flat.nbytes]
+        if room.nbytes < flat.nbytes:  # larger than what is held back for it
+            return memoryview(flat.tobytes())
+        np.copyto(room, flat)
+        return room.data
 
     def describe(self, split: str, scene: str, meta: dict[str, Any]) -> None:
         """Adds metadata (JSON values) to a scene."""
@@ -226,6 +237,10 @@ class Store:
             self._opened = open_map(self.path)
         return self._opened
 
+    def close(self) -> None:
+        """Gives back the map and the memory of what was read through it; the next reading opens it again."""
+        self._opened = None
+
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_opened": None}
 
@@ -280,6 +295,15 @@ class Scene:
     def read(self, role: str, index: int, window: Window | None = None) -> np.ndarray:
         """A copy of one array or of a window of it; nothing but the window is copied.
 
+        The arguments and what is raised are those of :meth:`view`.
+        """
+        return self.view(role, index, window).copy()
+
+    def view(self, role: str, index: int, window: Window | None = None) -> np.ndarray:
+        """One array or a window of it, read-only, in the map itself: to be copied or used up at once.
+
+        Once the store was closed (:meth:`Store.close`, or nobody holds it any more) touching it ends the process.
+
         Args:
             role: for instance ``"hr"``.
             index: from 0.
@@ -303,7 +327,11 @@ class Scene:
             if min(window) < 0 or top + height > array.shape[0] or left + width > array.shape[1]:
                 raise ValueError(f"window {window} does not lie inside {role} of {self.id}, {array.shape[:2]}")
             array = array[top : top + height, left : left + width]
-        return array.copy()
+        return array
+
+    def close(self) -> None:
+        """Gives back the map of the whole store, as :meth:`Store.close` does."""
+        self._store.close()
 
     def crc32(self, role: str, index: int) -> int:
         """The CRC-32 of one array's bytes, as recorded when it was written: equal frames have equal values."""

@@ -26,6 +26,7 @@ from satsr.progress import Bar
 from satsr.seeds import integer
 from satsr.train.checkpoint import Checkpoints
 from satsr.train.devices import device, share_statistics
+from satsr.train.native import Halves, NativeSamples
 from satsr.train.objectives import Objective
 
 LOG_EVERY = 10
@@ -142,7 +143,7 @@ class _Loop:
         share = size // world
         indices = [[step * size + rank * share + item for item in range(share)] for step in range(first, total)]
         loader = DataLoader(
-            samples,
+            Halves(samples) if isinstance(samples, NativeSamples) else samples,
             batch_sampler=indices,
             num_workers=self.settings.workers,
             pin_memory=self.fabric.device.type == "cuda",
@@ -152,7 +153,8 @@ class _Loop:
             begin = time.monotonic()
             batch = next(source)
             self.wait += time.monotonic() - begin
-            yield {name: value.to(self.fabric.device, non_blocking=True) for name, value in batch.items()}
+            moved = {name: value.to(self.fabric.device, non_blocking=True) for name, value in batch.items()}
+            yield samples.values(moved) if isinstance(samples, NativeSamples) else moved
 
     def step(self, batch: dict[str, torch.Tensor]) -> None:
         """One step: every loss the objective yields drives its optimiser."""

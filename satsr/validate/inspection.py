@@ -23,6 +23,8 @@ IMAGE_ROLES = ("hr", "lr")
 MASKS = {"qm": "lr", "sm": "hr", "cloud": "lr"}
 """Roles of masks, and the role whose images they belong to."""
 MIN_PX = 8
+MAPPED = 32
+"""Frames after which the map is given back: until then what was read counts as memory of this process."""
 CONTRAST = {False: 1.0, True: 1e-3}
 """Standard deviation from which frames are compared, for integers and for floats: below it rounding decides."""
 FRAME_COLUMNS = [
@@ -73,12 +75,15 @@ class Tables(NamedTuple):
 
 
 def inspect(store: Store) -> Tables:
-    """Measures every frame of a store, one or a few at a time: memory does not grow with the size of frames."""
+    """Measures every frame of a store, a few at a time: of each a row stays, so memory hardly grows with them."""
     scenes = [scene for split in store.splits for scene in store.scenes(split)]
     rows: list[dict[str, Any]] = []
     with Bar("validate", len(scenes)) as bar:
         for scene in scenes:
-            rows += _scene_rows(scene)
+            for row in _scene_rows(scene):
+                rows.append(row)
+                if len(rows) % MAPPED == 0:
+                    store.close()
             bar.advance(note=scene.id)
     frames = pd.DataFrame(rows, columns=FRAME_COLUMNS)
     _compare(frames)

@@ -61,6 +61,7 @@ def _gray(scene: Scene) -> Picture | None:
     if not count:
         return None
     image = scene.read("hr", count // 2)
+    scene.close()  # with many scenes the pages that were read would add up
     return np.asarray(image.reshape(*image.shape[:2], -1).astype(np.float32).mean(axis=2))
 
 

@@ -72,7 +72,7 @@ def test_the_golden_low_resolution_frames_are_made_again(golden, tmp_path: Path)
 
 def test_the_bytes_do_not_depend_on_workers_or_place(tmp_path: Path, make_clip) -> None:
     hashes = set()
-    for workers in (0, 1, 4):
+    for workers in (0, 1, 4, None):
         folder = tmp_path / f"place {workers}"
         for clip in range(6):
             make_clip(folder / "data" / f"clip {clip}", 4, seed=clip)
@@ -109,6 +109,46 @@ convert(folder / "raw", folder / "new", Convert(min_lr_px=4), base=folder)
     assert convert(tmp_path / "raw", tmp_path / "new", SMALL, base=tmp_path).manifest == expected
     assert sha256(tmp_path / "new/data.mdb") == sha256(tmp_path / "store/data.mdb")
     assert sorted(item.name for item in tmp_path.iterdir()) == ["data", "new", "raw", "store"]
+
+
+@pytest.mark.slow
+def test_a_conversion_with_workers_that_is_killed_leaves_no_process_and_no_store(tmp_path: Path, make_clip) -> None:
+    make_clip(tmp_path / "data", 20)
+    converted(tmp_path)
+    code = """
+import os, signal, sys
+from pathlib import Path
+from satsr.store import store
+from satsr.config.data import Convert
+from satsr.convert.convert import convert
+put = store.StoreWriter.put
+def put_and_die(self, *arguments):
+    put(self, *arguments)
+    if len(self._owners) == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+store.StoreWriter.put = put_and_die
+folder = Path(sys.argv[1])
+convert(folder / "raw", folder / "new", Convert(min_lr_px=4, workers=4), base=folder)
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], start_new_session=True, stderr=subprocess.DEVNULL
+    )
+    assert process.wait() == -signal.SIGKILL
+    with pytest.raises(ProcessLookupError):  # nobody of its group is left
+        os.killpg(process.pid, 0)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_bad_frame_has_the_same_sentence_with_and_without_workers(tmp_path: Path, make_clip) -> None:
+    make_clip(tmp_path / "data", 6)
+    converted(tmp_path)
+    os.truncate(tmp_path / "data/00000001.png", 100)
+    said = set()
+    for workers in (0, 3):
+        with pytest.raises(SatsrError, match=r"00000001\.png is cut off") as caught:
+            converted(tmp_path, Convert(min_lr_px=4, workers=workers))
+        said.add(str(caught.value))
+    assert len(said) == 1
 
 
 def test_every_bad_frame_is_listed_and_the_old_store_stays(tmp_path: Path, make_clip) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from satsr.errors import SatsrError
 from satsr.files import sha256
-from satsr.store.store import Store, StoreWriter
+from satsr.store.store import COMMIT_BYTES, SPARE_BYTES, Store, StoreWriter
 
 CARD = {"name": "test"}
 
@@ -219,3 +219,30 @@ except SatsrError as error:
     assert "writing the store" in done.stdout
     assert "free some space" in done.stdout
     assert not list(tmp_path.iterdir())
+
+
+def test_values_of_any_size_are_as_they_were_put_although_their_memory_is_used_again(tmp_path: Path) -> None:
+    sizes = (COMMIT_BYTES // 3, 10, COMMIT_BYTES + SPARE_BYTES, 7, COMMIT_BYTES // 2, COMMIT_BYTES // 2, 100)
+    arrays = [np.random.default_rng(size).integers(0, 256, size, dtype=np.uint8) for size in sizes]
+    with StoreWriter(tmp_path / "a.lmdb", CARD) as writer:
+        for index, array in enumerate(arrays):
+            given = array.copy()
+            writer.put("train", "a", "hr", index, given)
+            given[:] = 0  # what was put is the store's from then on
+    (scene,) = Store(tmp_path / "a.lmdb").scenes("train")
+    for index, array in enumerate(arrays):
+        np.testing.assert_array_equal(scene.read("hr", index), array)
+
+
+def test_a_closed_store_is_opened_again_by_the_next_reading(tmp_path: Path) -> None:
+    store = fill(tmp_path / "a.lmdb")
+    before = crop(store)
+    store.close()
+    np.testing.assert_array_equal(crop(store), before)
+
+
+def test_a_view_cannot_be_written_to(tmp_path: Path) -> None:
+    view = (store := fill(tmp_path / "a.lmdb")).scenes("train")[0].view("hr", 0, (1, 2, 3, 4))
+    with pytest.raises(ValueError, match="read-only"):
+        view[:] = 0
+    store.close()

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -384,3 +386,32 @@ def test_series_without_masks_pass_the_rule_about_masks(tmp_path: Path) -> None:
 def test_an_unknown_kind_names_the_known_ones() -> None:
     with pytest.raises(SatsrError, match="video"):
         suites.suite("sound")
+
+
+GROWTH = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from satsr.store.store import Store, StoreWriter
+from satsr.validate.inspection import inspect
+if sys.argv[2] == "write":
+    with StoreWriter(Path(sys.argv[1]), {}) as writer:
+        for index in range(int(sys.argv[3])):
+            frame = np.random.default_rng(index).integers(0, 256, (192, 192, 3), dtype=np.uint8)
+            writer.put("train", str(index // 100), "hr", index % 100, frame)
+else:
+    assert len(inspect(Store(Path(sys.argv[1]))).frames) == int(sys.argv[3])
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.slow
+def test_memory_hardly_grows_with_the_number_of_frames(tmp_path: Path) -> None:
+    peaks = []
+    for frames in (50, 400):  # the frames that are more have 39 MB
+        store = tmp_path / str(frames)
+        for what in ("write", "inspect"):
+            asked = [sys.executable, "-c", GROWTH, str(store), what, str(frames)]
+            done = subprocess.run(asked, capture_output=True, text=True, check=True)
+        peaks.append(int(done.stdout) / 1024)
+    assert peaks[1] - peaks[0] < 12

@@ -1,19 +1,19 @@
 """Training samples of clips: sample i is a pure function of (seed, i)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
 
 from satsr.kinds.sampling import Crop, Shuffled, crop_size, training_scenes, window
 from satsr.radiometry import Normalisation
 from satsr.seeds import generator
 from satsr.store.store import Scene, Store
+from satsr.train.native import NativeSamples, Tensors, planes
 
 
-class _Crops(Dataset[dict[str, torch.Tensor]]):
-    """Every (clip, frame) is one item of an epoch.
+class _Crops(NativeSamples):
+    """Every (clip, frame) is one item of an epoch; the frames stay bytes, rows of pixels, until they are on the device.
 
     Args:
         store: the frame store with roles ``lr`` and ``hr``.
@@ -33,8 +33,9 @@ class _Crops(Dataset[dict[str, torch.Tensor]]):
         self.items = _frames(self.scenes)
         self.order = Shuffled(len(self.items), seed)
 
-    def _tensor(self, frames: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(planes_of(frames, self.radiometry))
+    def values(self, batch: Mapping[str, torch.Tensor]) -> Tensors:
+        """(..., H, W, 3) as stored to (..., 3, H, W) in the network's range."""
+        return {name: planes(frames, self.radiometry) for name, frames in batch.items()}
 
 
 class ClipCrops(_Crops):
@@ -48,14 +49,15 @@ class ClipCrops(_Crops):
         ``x`` (T, 3, h, w) and ``target`` (T, 3, scale h, scale w), float32 in the network's range.
     """
 
-    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+    def native(self, index: int) -> Tensors:
+        """Both roles as stored: (..., h, w, 3)."""
         scene, frame = self.items[self.order[index]]
         random = generator(self.seed, "sample", index)
         indices = self._clip(scene.count("lr"), frame, random)
         crop = Crop.draw(random, scene.shape("lr")[:2], self.size, turns=True)
         return {
-            "x": self._tensor(crop.read(scene, "lr", indices, 1)),
-            "target": self._tensor(crop.read(scene, "hr", indices, self.scale)),
+            "x": torch.from_numpy(crop.read(scene, "lr", indices, 1)),
+            "target": torch.from_numpy(crop.read(scene, "hr", indices, self.scale)),
         }
 
     def _clip(self, count: int, frame: int, random: np.random.Generator) -> list[int]:
@@ -73,13 +75,14 @@ class WindowCrops(_Crops):
         ``x`` (frames, 3, h, w) in time order and ``target`` (3, scale h, scale w), float32 in the network's range.
     """
 
-    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+    def native(self, index: int) -> Tensors:
+        """Both roles as stored: (..., h, w, 3)."""
         scene, frame = self.items[self.order[index]]
         random = generator(self.seed, "sample", index)
         crop = Crop.draw(random, scene.shape("lr")[:2], self.size, turns=False)
         return {
-            "x": self._tensor(crop.read(scene, "lr", window(frame, scene.count("lr"), self.frames), 1)),
-            "target": self._tensor(crop.read(scene, "hr", [frame], self.scale))[0],
+            "x": torch.from_numpy(crop.read(scene, "lr", window(frame, scene.count("lr"), self.frames), 1)),
+            "target": torch.from_numpy(crop.read(scene, "hr", [frame], self.scale)[0]),
         }
 
 
