@@ -16,40 +16,52 @@ class Sampler(nn.Module):
     Args:
         network: the diffusion network.
         steps: denoiser calls, below the network's ``timesteps``.
+        temperature: what the start noise is multiplied by. 1 draws from what the network holds for possible; less
+            keeps nearer to its mean. Of a Gaussian, 0 leads to the mean itself, since then the steps approach the map
+            from a start z to mean + deviation z (Song et al., "Score-based generative modeling through SDEs", 2021,
+            section 4.3).
 
     Raises:
-        ValueError: ``steps`` is out of range.
+        ValueError: ``steps`` or ``temperature`` is out of range.
     """
 
     times: Tensor
 
-    def __init__(self, network: SRDiff, steps: int) -> None:
+    def __init__(self, network: SRDiff, steps: int, temperature: float = 1.0) -> None:
         super().__init__()
         if not 1 <= steps < network.timesteps:
             raise ValueError(f"steps must be 1 to {network.timesteps - 1}, below the timesteps, but it is {steps}.")
+        if not 0 <= temperature <= 1:
+            raise ValueError(f"temperature must be 0 to 1, but it is {temperature}.")
         self.network = network
-        self.steps = steps
+        self.steps, self.temperature = steps, temperature
         times = torch.tensor([*spaced_times(network.timesteps, steps), -1])
         # One column: a time of shape (1,) indexes the schedule in a graph, a bare number does not.
         self.register_buffer("times", times.unsqueeze(1), persistent=False)
 
     def forward(
-        self, x: Tensor, up: Tensor, noise: Tensor, days: Tensor | None = None, alphas: Tensor | None = None
+        self,
+        x: Tensor,
+        up: Tensor,
+        noise: Tensor | None = None,
+        days: Tensor | None = None,
+        alphas: Tensor | None = None,
     ) -> Tensor:
         """The image that the start ``noise`` leads to.
 
         Args:
             x: LR input of the backbone, in -1..1.
             up: upsampled LR image (B, 3, 4H, 4W) in -1..1.
-            noise: standard normal, like ``up``.
+            noise: standard normal, like ``up``; None: zero, which is all that the temperature 0 leaves of it.
             days: (B, T) signed day offsets, for a backbone with an L-TAE.
             alphas: (B, T), 0 for padded views.
 
         Returns:
             (B, 3, 4H, 4W), within 0.5 of ``up``.
         """
+        start = torch.zeros_like(up) if noise is None else self.temperature * noise
         if not torch.compiler.is_exporting():
-            return self.network.sample(x, up, days, alphas, noise.unsqueeze(0), steps=self.steps)
+            return self.network.sample(x, up, days, alphas, start.unsqueeze(0), steps=self.steps)
         denoiser = self.network.denoise_fn
         projected = denoiser.project(self.network.condition(x, days, alphas))
 
@@ -58,7 +70,7 @@ class Sampler(nn.Module):
             eps = denoiser.predict(residual, t.expand(residual.shape[0]), projected)
             return self.network.implicit_step(residual, t, before, eps), t.clone()
 
-        residual: Tensor = scan(step, noise, (self.times[:-1], self.times[1:]), dim=0)[0]
+        residual: Tensor = scan(step, start, (self.times[:-1], self.times[1:]), dim=0)[0]
         return from_residual(residual, up)
 
 
