@@ -135,7 +135,7 @@ class Breizhsr(SeriesPaper[BreizhsrConfig]):
             _started(diffusion.rrdb)
         if settings.backbone_weights:
             _load_backbone(diffusion.rrdb, settings)
-        return Sampler(diffusion, settings.sampling_steps, settings.temperature)
+        return Sampler(diffusion, settings.sampling_steps, settings.temperature, fresh=settings.fresh_noise)
 
     def objective(self, network: nn.Module) -> Objective:
         """L1 with the authors' optimiser."""
@@ -181,8 +181,8 @@ class Breizhsr(SeriesPaper[BreizhsrConfig]):
             return ()
         network = self.config.network
         return (
-            f"SRDiff is sampled in {network.sampling_steps} deterministic steps at the temperature "
-            f"{network.temperature:g} instead of {network.timesteps} ancestral ones "
+            f"SRDiff is sampled in {network.sampling_steps} {'noisy' if network.fresh_noise else 'deterministic'} "
+            f"steps at the temperature {network.temperature:g} instead of {network.timesteps} ancestral ones "
             "(evaluate.sampler = ancestral takes them)",
         )
 
@@ -197,7 +197,8 @@ class Breizhsr(SeriesPaper[BreizhsrConfig]):
             seed, number = self.config.train.seed, zlib.crc32(scene.id.encode())
             ancestral = self.config.evaluate.sampler == "ancestral"
             if ancestral or self.config.network.temperature:
-                made["noise"] = generator(seed, "noise", number).standard_normal(made["up"].shape, dtype=np.float32)
+                shape = self._noise(made["up"].shape)
+                made["noise"] = generator(seed, "noise", number).standard_normal(shape, dtype=np.float32)
             if ancestral:
                 made["draws"] = np.array([integer(seed, "ancestral", number)])
         return made
@@ -238,6 +239,11 @@ class Breizhsr(SeriesPaper[BreizhsrConfig]):
         fixed = [(b, takes.dates if "alphas" in takes.names else t, h, w) for b, t, h, w in shapes]
         return [self._case(shape) for shape in fixed]
 
+    def _noise(self, large: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of the noise of an output (B, 3, sH, sW)."""
+        network = self.config.network
+        return (large[0], large[1] * (network.sampling_steps + 1 if network.fresh_noise else 1), *large[2:])
+
     def _case(self, shape: tuple[int, int, int, int]) -> dict[str, np.ndarray]:
         """Inputs made up for (batch, dates, height, width)."""
         takes, (batch, dates, height, width) = self.takes, shape
@@ -250,7 +256,7 @@ class Breizhsr(SeriesPaper[BreizhsrConfig]):
             "days": random.integers(-90, 90, (batch, dates)),
             "alphas": alphas,
             "up": random.uniform(-1, 1, large),
-            "noise": random.standard_normal(large),
+            "noise": random.standard_normal(self._noise(large)),
         }
         names = (*takes.names, "noise") if "up" in takes.names and self.config.network.temperature else takes.names
         return {name: made[name].astype(np.float32) for name in names}

@@ -211,6 +211,27 @@ def test_the_temperature_scales_the_deviation_of_draws_down_to_the_mean(temperat
     assert residual.std() == pytest.approx(temperature * GaussianDenoiser.deviation, abs=0.01)
 
 
+def test_steps_with_fresh_noise_draw_from_the_gaussian_by_the_noise_of_each():
+    low, up, _ = inputs(4)
+    network = gaussian()
+    sampler = Sampler(network, 100, fresh=True)
+    noise = torch.randn(len(up), 3 * 101, *up.shape[-2:])
+    residual = to_residual(sampler(low, up, noise), up)
+    assert network.denoise_fn.calls == 100
+    assert residual.mean() == pytest.approx(GaussianDenoiser.mean, abs=0.02)
+    assert residual.std() == pytest.approx(GaussianDenoiser.deviation, abs=0.02)
+    other = torch.cat([noise[:, :3], torch.randn_like(noise[:, 3:])], 1)
+    again = to_residual(sampler(low, up, other), up)
+    assert (again - residual).std() > GaussianDenoiser.deviation
+
+
+def test_steps_with_fresh_noise_at_every_time_are_the_ancestral_ones():
+    network = tiny("none", timesteps=20)
+    x, eps, z = torch.randn(3, 1, 3, 8, 8)
+    for t in (19, 10, 1, 0):
+        assert_close(network.implicit_step(x, t, t - 1, eps, z), network.reverse_step(x, t, eps, z)[0], 1e-5)
+
+
 def test_without_noise_it_is_sampled_as_at_the_temperature_0():
     network = tiny(timesteps=50)
     low, up, _ = inputs()

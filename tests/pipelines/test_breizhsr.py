@@ -132,19 +132,20 @@ def test_every_variant_trains_and_runs(variant: str, store: Store) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("variant", "temperature"),
-    [("srdiff_highresnet_ltae", 1.0), ("srdiff_highresnet", 0.5), ("srdiff_no_encoder", 0.0)],
+    ("variant", "temperature", "fresh"),
+    [("srdiff_highresnet_ltae", 1.0, False), ("srdiff_highresnet", 1.0, True), ("srdiff_no_encoder", 0.0, False)],
 )
 def test_sampling_is_exported_as_one_graph_for_any_dates_and_sizes(
-    variant: str, temperature: float, tmp_path: Path
+    variant: str, temperature: float, fresh: bool, tmp_path: Path
 ) -> None:
     torch.manual_seed(0)
-    config = tiny(variant, temperature=temperature)
+    config = tiny(variant, temperature=temperature, fresh_noise=fresh)
     network = PAPER(config).network().eval()
     example, axes = PAPER(config).example()
     export(PAPER(config).graph(network), example, axes, tmp_path / "model.onnx", PAPER(config).describe())
     assert parity(network, tmp_path / "model.onnx", PAPER(config).parity_cases())["max_abs"] < 1e-4
-    assert ("noise" in OnnxRunner(tmp_path / "model.onnx", device="cpu").inputs) is (temperature > 0)
+    planes = OnnxRunner(tmp_path / "model.onnx", device="cpu").inputs.get("noise", (None, 0))[1]
+    assert planes == (0 if temperature == 0 else 3 * 4 if fresh else 3)
 
 
 def test_the_authors_configuration_fills_up_what_is_not_said() -> None:
@@ -221,9 +222,10 @@ def test_only_diffusion_can_be_sampled(store: Store) -> None:
 def test_every_diffusion_is_a_profile(profile: str) -> None:
     config = resolved(CONFIG, "breizhsr", merged("breizhsr", ROOT, {"profile": profile}))
     assert config.network.variant == profile.partition("_")[2]
-    paper = profile.startswith("paper")
+    network, paper = config.network, profile.startswith("paper")
     assert (config.evaluate.sampler == "ancestral") is paper
-    assert (config.network.sampling_steps, config.network.temperature) == ((25, 1.0) if paper else (5, 0.0))
+    few = (network.sampling_steps, network.temperature, network.fresh_noise)
+    assert few == ((25, 1.0, True) if paper else (5, 0.0, False))
 
 
 def test_a_backbone_from_a_file_is_the_one_that_its_hash_names(tmp_path: Path) -> None:
