@@ -135,7 +135,7 @@ class Breizhsr(SeriesPaper[BreizhsrConfig]):
             _started(diffusion.rrdb)
         if settings.backbone_weights:
             _load_backbone(diffusion.rrdb, settings)
-        return Sampler(diffusion, settings.sampling_steps)
+        return Sampler(diffusion, settings.sampling_steps, settings.temperature, fresh=settings.fresh_noise)
 
     def objective(self, network: nn.Module) -> Objective:
         """L1 with the authors' optimiser."""
@@ -179,22 +179,27 @@ class Breizhsr(SeriesPaper[BreizhsrConfig]):
         """SRDiff in few steps is not the paper's."""
         if not self.config.network.diffuses or self.config.evaluate.sampler == "ancestral":
             return ()
-        few, all_of = self.config.network.sampling_steps, self.config.network.timesteps
+        network = self.config.network
         return (
-            f"SRDiff is sampled in {few} deterministic steps instead of {all_of} ancestral ones "
+            f"SRDiff is sampled in {network.sampling_steps} {'noisy' if network.fresh_noise else 'deterministic'} "
+            f"steps at the temperature {network.temperature:g} instead of {network.timesteps} ancestral ones "
             "(evaluate.sampler = ancestral takes them)",
         )
 
     def inputs(self, scene: Scene) -> dict[str, np.ndarray]:
         """As :class:`SeriesPaper` has them; for SRDiff also ``noise``, which depends on seed and scene alone.
 
+        At the temperature 0 there is none, but for the ancestral sampling.
         Where all steps are sampled, ``draws`` (1,) is the seed of the noise of the steps, of seed and scene alone too.
         """
         made = super().inputs(scene)
         if self.config.network.diffuses:
             seed, number = self.config.train.seed, zlib.crc32(scene.id.encode())
-            made["noise"] = generator(seed, "noise", number).standard_normal(made["up"].shape, dtype=np.float32)
-            if self.config.evaluate.sampler == "ancestral":
+            ancestral = self.config.evaluate.sampler == "ancestral"
+            if ancestral or self.config.network.temperature:
+                shape = self._noise(made["up"].shape)
+                made["noise"] = generator(seed, "noise", number).standard_normal(shape, dtype=np.float32)
+            if ancestral:
                 made["draws"] = np.array([integer(seed, "ancestral", number)])
         return made
 
@@ -234,6 +239,11 @@ class Breizhsr(SeriesPaper[BreizhsrConfig]):
         fixed = [(b, takes.dates if "alphas" in takes.names else t, h, w) for b, t, h, w in shapes]
         return [self._case(shape) for shape in fixed]
 
+    def _noise(self, large: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of the noise of an output (B, 3, sH, sW)."""
+        network = self.config.network
+        return (large[0], large[1] * (network.sampling_steps + 1 if network.fresh_noise else 1), *large[2:])
+
     def _case(self, shape: tuple[int, int, int, int]) -> dict[str, np.ndarray]:
         """Inputs made up for (batch, dates, height, width)."""
         takes, (batch, dates, height, width) = self.takes, shape
@@ -246,9 +256,9 @@ class Breizhsr(SeriesPaper[BreizhsrConfig]):
             "days": random.integers(-90, 90, (batch, dates)),
             "alphas": alphas,
             "up": random.uniform(-1, 1, large),
-            "noise": random.standard_normal(large),
+            "noise": random.standard_normal(self._noise(large)),
         }
-        names = (*takes.names, "noise") if "up" in takes.names else takes.names
+        names = (*takes.names, "noise") if "up" in takes.names and self.config.network.temperature else takes.names
         return {name: made[name].astype(np.float32) for name in names}
 
 

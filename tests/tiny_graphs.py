@@ -181,17 +181,18 @@ def residual_graph(path, scale=2):
     return save(path, nodes, [constant("zero", 0), scales], inputs, describe("series", "breizh_s2", scale))
 
 
-def diffusion_graph(path, scale=2):
-    """The enlarged image plus a hundredth of the noise: what a diffusion network gives, sampled at once."""
+def diffusion_graph(path, scale=2, parts=1):
+    """The enlarged image plus a hundredth of the noise's last part: what a diffusion network gives, sampled at once."""
     resize, scales = enlarge("x", "big", scale)
     nodes = [
         resize,
         helper.make_node("Mul", ["big", "zero"], ["nothing"]),
-        helper.make_node("Mul", ["noise", "share"], ["little"]),
+        helper.make_node("Split", ["noise"], [f"part{part}" for part in range(parts)], axis=1, num_outputs=parts),
+        helper.make_node("Mul", [f"part{parts - 1}", "share"], ["little"]),
         helper.make_node("Add", ["up", "nothing"], ["plain"]),
         helper.make_node("Add", ["plain", "little"], ["sr"]),
     ]
     large = ["b", 3, "H", "W"]
     initializers = [constant("zero", 0), constant("share", 0.01), scales]
-    inputs = {"x": ["b", 3, "h", "w"], "up": large, "noise": large}
+    inputs = {"x": ["b", 3, "h", "w"], "up": large, "noise": ["b", 3 * parts, "H", "W"]}
     return save(path, nodes, initializers, inputs, describe("image", "breizh_s2", scale))

@@ -1,7 +1,8 @@
 """SRDiff: diffusion of the residual between the HR image and the upsampled LR image, conditioned on a frozen network.
 
 Li et al., "SRDiff", 2022, section 3; BreizhSR, section 4. Schedule: Nichol & Dhariwal, "Improved Denoising Diffusion
-Probabilistic Models", 2021, equation 17. Sampling in few steps: Song et al., "DDIM", 2021, equation 12 with eta 0.
+Probabilistic Models", 2021, equation 17. Sampling in few steps: Song et al., "DDIM", 2021, equation 12, with eta 0
+(deterministic), or with eta 1 (fresh noise in each step: ancestral sampling of fewer times).
 """
 
 import math
@@ -216,13 +217,22 @@ class SRDiff(nn.Module):
         mean = self.posterior_mean_coef1[t] * clean + self.posterior_mean_coef2[t] * x_t
         return mean + (0.5 * self.posterior_log_variance_clipped[t]).exp() * z if t else mean, clean
 
-    def implicit_step(self, x_t: Tensor, t: int | Tensor, before: int | Tensor, eps: Tensor) -> Tensor:
-        """One deterministic step (DDIM, eta 0) from time ``t`` to ``before``; -1 stands for the clean residual."""
+    def implicit_step(
+        self, x_t: Tensor, t: int | Tensor, before: int | Tensor, eps: Tensor, z: Tensor | None = None
+    ) -> Tensor:
+        """One step (DDIM) from time ``t`` to ``before``; -1 stands for the clean residual.
+
+        Deterministic (eta 0), or with fresh standard normal noise ``z`` (eta 1; unused where ``before`` is -1).
+        """
         clean = self._clean(x_t, t, eps)
         # The noise that goes with the clamped residual, not the predicted one: the two must still add up to x_t.
         noise = (x_t - self.sqrt_alphas_cumprod[t] * clean) / self.sqrt_one_minus_alphas_cumprod[t]
         kept = F.pad(self.alphas_cumprod, (1, 0), value=1.0)[before + 1]
-        return kept.sqrt() * clean + (1 - kept).sqrt() * noise
+        if z is None:
+            return kept.sqrt() * clean + (1 - kept).sqrt() * noise
+        now = self.alphas_cumprod[t]
+        variance = (1 - kept) / (1 - now) * (1 - now / kept)
+        return kept.sqrt() * clean + (1 - kept - variance).clamp(min=0).sqrt() * noise + variance.sqrt() * z
 
     def _clean(self, x_t: Tensor, t: int | Tensor, eps: Tensor) -> Tensor:
         return (self.sqrt_recip_alphas_cumprod[t] * x_t - self.sqrt_recipm1_alphas_cumprod[t] * eps).clamp(-1, 1)
@@ -237,6 +247,7 @@ class SRDiff(nn.Module):
         noise: Tensor | None = None,
         steps: int | None = None,
         *,
+        fresh: bool = False,
         start: Tensor | None = None,
         generator: torch.Generator | None = None,
     ) -> Tensor:
@@ -248,9 +259,11 @@ class SRDiff(nn.Module):
             days: (B, T) signed day offsets, for a backbone with an L-TAE.
             alphas: (B, T), 0 for padded views.
             noise: (timesteps + 1, B, 3, 4H, 4W), the start followed by the noise of each step (that of the last one is
-                not used); with fewer steps, the start alone (1, B, 3, 4H, 4W) is enough. None: drawn in this order.
-            steps: None or ``timesteps``: ancestral sampling with every step. Fewer: deterministic sampling (DDIM) at
-                that many evenly spaced times.
+                not used); with fewer steps that are not ``fresh``, the start alone (1, B, 3, 4H, 4W) is enough. None:
+                drawn in this order.
+            steps: None or ``timesteps``: ancestral sampling with every step. Fewer: DDIM at that many evenly spaced
+                times.
+            fresh: whether fewer steps have fresh noise each; otherwise they are deterministic.
             start: (B, 3, 4H, 4W), what sampling starts from where ``noise`` is None; None: drawn too.
             generator: what is drawn comes from it; None: torch's default.
 
@@ -261,8 +274,8 @@ class SRDiff(nn.Module):
             ValueError: ``steps``, ``up`` or ``noise`` does not fit.
         """
         steps = self.timesteps if steps is None else steps
-        self._check_sampling(x, up, noise, steps)
         ancestral = steps == self.timesteps
+        self._check_sampling(x, up, noise, steps, steps + 1 if ancestral or fresh else 1)
         place = generator.device if generator else up.device
 
         def draw(index: int) -> Tensor:
@@ -280,16 +293,15 @@ class SRDiff(nn.Module):
             if ancestral:
                 residual = self.reverse_step(residual, t, eps, draw(index))[0]
             else:
-                residual = self.implicit_step(residual, t, before, eps)
+                residual = self.implicit_step(residual, t, before, eps, draw(index) if fresh else None)
         return from_residual(residual, up)
 
-    def _check_sampling(self, x: Tensor, up: Tensor, noise: Tensor | None, steps: int) -> None:
+    def _check_sampling(self, x: Tensor, up: Tensor, noise: Tensor | None, steps: int, least: int) -> None:
         if not 1 <= steps <= self.timesteps:
             raise ValueError(f"steps must be 1 to {self.timesteps}, the timesteps of this network, but it is {steps}.")
         expected = (x.shape[0], 3, SCALE * x.shape[-2], SCALE * x.shape[-1])
         if up.shape != expected:
             raise ValueError(f"up must have the shape {expected}, four times the input's, but it is {tuple(up.shape)}.")
-        least = steps + 1 if steps == self.timesteps else 1
         if noise is not None and (noise.shape[0] < least or noise.shape[1:] != up.shape):
             raise ValueError(
                 f"noise must have the shape {(least, *expected)} (start, then one per step), "

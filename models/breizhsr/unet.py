@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 SCALE = 4
@@ -28,17 +29,28 @@ def time_embedding(t: Tensor, channels: int) -> Tensor:
     return torch.cat([angles.sin(), angles.cos()], 1)
 
 
+def mish_(x: Tensor) -> Tensor:
+    """Mish, x tanh(log(1 + e^x)), of a tensor that nobody else needs: it may be overwritten.
+
+    Without a gradient as x - 2x / (1 + (1 + e^x)^2), the same but for rounding (2e-6): one exponential, and right where
+    that overflows. It takes a third of the time in torch, and a sixth in ONNX Runtime.
+    """
+    if x.requires_grad:
+        return F.mish(x)
+    part = x.exp().add_(1).square_().add_(1).reciprocal_().mul_(x)
+    return x.sub_(part, alpha=2)
+
+
 class Unit(nn.Module):
     """Mirrored border, 3x3 convolution, Mish."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.block = nn.Sequential(*reflect_conv(inputs, outputs), nn.Mish())
+        self.block = nn.Sequential(*reflect_conv(inputs, outputs))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, H, W) to (B, outputs, H, W)."""
-        output: Tensor = self.block(x)
-        return output
+        return mish_(self.block(x))
 
 
 class ResidualBlock(nn.Module):
@@ -59,8 +71,8 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
         """(B, inputs, H, W) and an embedded time (B, time_channels) to (B, outputs, H, W)."""
-        hidden = self.block1(x) + self.mlp(time)[:, :, None, None]
-        output: Tensor = self.block2(hidden) + self.res_conv(x)
+        hidden = self.block1(x).add_(self.mlp(time)[:, :, None, None])
+        output: Tensor = self.block2(hidden).add_(self.res_conv(x))
         return output
 
 
@@ -151,6 +163,8 @@ class UNet(nn.Module):
         height, width = x_t.shape[-2:]
         time = self.mlp(time_embedding(t, self.channels).to(x_t.dtype))
         x = _mirrored(x_t, self.multiple, 2 * self.multiple)
+        # A CPU's convolutions take a pixel's channels side by side and would reorder them, each for itself.
+        x = x.to(memory_format=torch.channels_last) if x.is_cpu else x
         skips: list[Tensor] = []
         for down in cast(Iterable[Level], self.downs):
             x = down.blocks(x, time)

@@ -40,7 +40,9 @@ RECIPES = {**BACKBONES, **{f"srdiff_{name}": _diffusion(name) for name in DIFFUS
 class BreizhsrNetwork(Section):
     """Which network, and its sizes; what is null has the paper's value for that variant.
 
-    ``bicubic_residual`` does not concern SRDiff, which draws what it adds to an enlarged image anyway.
+    ``bicubic_residual`` does not concern SRDiff, which draws what it adds to an enlarged image anyway. Its sampling in
+    few steps makes ``sampling_steps`` calls of the denoiser from noise times ``temperature``, with as much in each step
+    if ``fresh_noise``. At the temperature 0 there is none, and one answer instead of draws.
     """
 
     variant: str = Field("highresnet_ltae", pattern=f"^({'|'.join(RECIPES)})$")
@@ -56,7 +58,9 @@ class BreizhsrNetwork(Section):
     bicubic_residual: bool = False
     normalisation: str = Field("breizh_s2", pattern="^breizh_s2(_open)?$")
     timesteps: int = Field(500, ge=2)
-    sampling_steps: int = Field(50, ge=1)
+    sampling_steps: int = Field(25, ge=1)
+    temperature: float = Field(1.0, ge=0, le=1)
+    fresh_noise: bool = False
     unet_channels: int = Field(64, ge=4)
     unet_multipliers: list[int] = Field(default=[1, 2, 3, 4], min_length=1)
     backbone_weights: str | None = None
@@ -100,7 +104,8 @@ class BreizhsrTrain(Train):
 class BreizhsrEvaluate(Evaluate):
     """With ``sampler: ancestral`` SRDiff is measured by all of its steps with fresh noise in each, as in the paper.
 
-    That is ten times the time of the ``deterministic`` steps that the exported graph and the short validation make.
+    That is twenty times the time of the few steps (``deterministic``, unless ``network.fresh_noise``) that the exported
+    graph and the short validation make.
     """
 
     sampler: str = Field("deterministic", pattern="^(ancestral|deterministic)$")

@@ -100,6 +100,12 @@ class Model:
         """Whether its result is one of many that it could give, chosen by noise (diffusion)."""
         return "noise" in self.runner.inputs
 
+    @property
+    def _noise_planes(self) -> int:
+        """How many planes of noise it takes: as its graph says, or as many as its result has."""
+        said = self.runner.inputs["noise"][1:2]
+        return (said and said[0]) or self.channels
+
     def __call__(
         self,
         frames: Any,
@@ -228,7 +234,7 @@ class Model:
             shape = self.scale * padded.shape[2], self.scale * padded.shape[3]
             places = corners or [(0, 0)] * len(planes)
             inputs["noise"] = np.stack(
-                [noise(seed, sample, self.channels, (self.scale * y, self.scale * x), shape) for y, x in places]
+                [noise(seed, sample, self._noise_planes, (self.scale * y, self.scale * x), shape) for y, x in places]
             )
         output = self.runner.run(inputs)
         output = output.reshape(len(planes), -1, *output.shape[-2:])

@@ -30,8 +30,9 @@ def scene(tmp_path):
     return write(tmp_path / "in.tif", smooth(150, 140) // 3)
 
 
-def test_tiles_of_a_diffusion_network_equal_the_whole(tiny, tmp_path, scene):
-    model = tiny(diffusion_graph)
+@pytest.mark.parametrize("parts", [1, 3])
+def test_tiles_of_a_diffusion_network_equal_the_whole(parts, tiny, tmp_path, scene):
+    model = tiny(diffusion_graph, parts=parts)
     upscale(model, scene, tmp_path / "out.tif", SMALL, quiet)
     whole = np.moveaxis(model(np.moveaxis(read(scene), 0, -1)), -1, 0)
     assert np.abs(read(tmp_path / "out.tif").astype(int) - whole).max() <= 1

@@ -6,7 +6,8 @@ import torch
 
 import models
 from models.breizhsr.diffusion import cosine_schedule, from_residual, spaced_times, to_residual
-from models.breizhsr.unet import time_embedding
+from models.breizhsr.graphs import Sampler
+from models.breizhsr.unet import mish_, time_embedding
 from tests.golden import weights
 
 torch.set_num_threads(1)
@@ -27,6 +28,35 @@ def inputs(batch=2, height=6, width=4):
     low = torch.rand(batch, 3, height, width, generator=generator) * 2 - 1
     up = torch.nn.functional.interpolate(low, scale_factor=4, mode="bicubic")
     return low, up, up + 0.1 * torch.randn(up.shape, generator=generator)
+
+
+class GaussianDenoiser(torch.nn.Module):
+    """The best there is where every residual is drawn from N(mean, deviation^2); it counts how often it is asked."""
+
+    mean, deviation = 0.3, 0.1
+
+    def __init__(self, kept):
+        super().__init__()
+        self.kept, self.calls = kept, 0
+
+    def project(self, cond):
+        return cond
+
+    def predict(self, x_t, t, projected):
+        self.calls += 1
+        kept = self.kept[t].view(-1, 1, 1, 1)
+        variance = kept * self.deviation**2 + 1 - kept
+        return (1 - kept).sqrt() * (x_t - kept.sqrt() * self.mean) / variance
+
+    def drawn(self, start):
+        """Where the exact flow leads from a start (Song et al., 2021, section 4.3)."""
+        return self.mean + self.deviation * start
+
+
+def gaussian(timesteps=500):
+    network = tiny("none", timesteps)
+    network.denoise_fn = GaussianDenoiser(network.alphas_cumprod)
+    return network
 
 
 @pytest.fixture
@@ -158,6 +188,77 @@ def test_implicit_steps_recover_the_residual_when_the_noise_is_known():
     assert_close(x, residual, 1e-3)
 
 
+def test_few_steps_draw_from_a_gaussian_what_the_exact_flow_draws():
+    low, up, _ = inputs()
+    start = torch.randn(1, *up.shape)
+    errors = []
+    for steps in (25, 100):
+        network = gaussian()
+        residual = to_residual(network.sample(low, up, noise=start, steps=steps), up)
+        errors.append((residual - network.denoise_fn.drawn(start[0])).square().mean().sqrt())
+        assert network.denoise_fn.calls == steps
+    assert errors[0] < 0.03
+    assert errors[1] < errors[0] / 2
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.5, 1.0])
+def test_the_temperature_scales_the_deviation_of_draws_down_to_the_mean(temperature):
+    low, up, _ = inputs()
+    noise = torch.randn(up.shape)
+    network = gaussian()
+    residual = to_residual(Sampler(network, 100, temperature)(low, up, noise), up)
+    assert_close(residual, network.denoise_fn.drawn(temperature * noise), 0.05)
+    assert residual.std() == pytest.approx(temperature * GaussianDenoiser.deviation, abs=0.01)
+
+
+def test_steps_with_fresh_noise_draw_from_the_gaussian_by_the_noise_of_each():
+    low, up, _ = inputs(4)
+    network = gaussian()
+    sampler = Sampler(network, 100, fresh=True)
+    noise = torch.randn(len(up), 3 * 101, *up.shape[-2:])
+    residual = to_residual(sampler(low, up, noise), up)
+    assert network.denoise_fn.calls == 100
+    assert residual.mean() == pytest.approx(GaussianDenoiser.mean, abs=0.02)
+    assert residual.std() == pytest.approx(GaussianDenoiser.deviation, abs=0.02)
+    other = torch.cat([noise[:, :3], torch.randn_like(noise[:, 3:])], 1)
+    again = to_residual(sampler(low, up, other), up)
+    assert (again - residual).std() > GaussianDenoiser.deviation
+
+
+def test_steps_with_fresh_noise_at_every_time_are_the_ancestral_ones():
+    network = tiny("none", timesteps=20)
+    x, eps, z = torch.randn(3, 1, 3, 8, 8)
+    for t in (19, 10, 1, 0):
+        assert_close(network.implicit_step(x, t, t - 1, eps, z), network.reverse_step(x, t, eps, z)[0], 1e-5)
+
+
+def test_without_noise_it_is_sampled_as_at_the_temperature_0():
+    network = tiny(timesteps=50)
+    low, up, _ = inputs()
+    first = Sampler(network, 4, 0.0)(low, up, torch.randn(up.shape))
+    assert torch.equal(first, Sampler(network, 4)(low, up))
+    assert not torch.equal(first, Sampler(network, 4)(low, up, torch.randn(up.shape)))
+
+
+def test_mish_without_a_gradient_is_mish():
+    x = torch.cat([torch.linspace(-30, 30, 6001), torch.tensor([-1e4, -100.0, 88.0, 89.0, 1e4])])
+    expected = torch.nn.functional.mish(x.double())
+    torch.testing.assert_close(mish_(x.clone()).double(), expected, atol=4e-6, rtol=1e-6)
+    kept = x.clone().requires_grad_()
+    assert torch.equal(mish_(kept), torch.nn.functional.mish(x))
+    assert torch.equal(kept, x)
+
+
+def test_the_denoiser_is_the_same_with_and_without_a_gradient():
+    network = tiny("none").eval()
+    low, up, _ = inputs()
+    t = torch.tensor([3, 8])
+    learning = network.denoise(up, t, low)
+    assert learning.requires_grad
+    with torch.no_grad():
+        assert_close(network.denoise(up, t, low), learning.detach(), 1e-5)
+
+
 @pytest.mark.parametrize("backbone", ["rrdb", "highresnet", "highresnet_ltae", "rrdb_ltae", "rrdb_highresnet", "none"])
 def test_every_backbone_conditions_the_denoiser(backbone):
     options = {"highresnet": {"channels": 8}, "highresnet_ltae": LTAE, "none": {}}.get(backbone, RRDB)
@@ -196,6 +297,8 @@ def test_wrong_settings_are_refused_with_a_sentence():
     low, up, _ = inputs()
     with pytest.raises(ValueError, match="steps must be 1 to 10"):
         network.sample(low, up, steps=11)
+    with pytest.raises(ValueError, match=r"temperature must be 0 to 1, but it is 1\.5"):
+        Sampler(network, 4, 1.5)
     with pytest.raises(ValueError, match="up must have the shape"):
         network.sample(low, low)
     with pytest.raises(ValueError, match="noise must have the shape"):

@@ -15,6 +15,7 @@ from satsr.config.recipe import resolved
 from satsr.config.resolve import merged
 from satsr.errors import SatsrError
 from satsr.export.onnx import export, parity
+from satsr.exported.runners import OnnxRunner
 from satsr.files import sha256
 from satsr.imagery.dates import nearest
 from satsr.kinds.sampling import Sampling, offsets
@@ -130,14 +131,21 @@ def test_every_variant_trains_and_runs(variant: str, store: Store) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("variant", ["srdiff_highresnet_ltae", "srdiff_highresnet", "srdiff_no_encoder"])
-def test_sampling_is_exported_as_one_graph_for_any_dates_and_sizes(variant: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("variant", "temperature", "fresh"),
+    [("srdiff_highresnet_ltae", 1.0, False), ("srdiff_highresnet", 1.0, True), ("srdiff_no_encoder", 0.0, False)],
+)
+def test_sampling_is_exported_as_one_graph_for_any_dates_and_sizes(
+    variant: str, temperature: float, fresh: bool, tmp_path: Path
+) -> None:
     torch.manual_seed(0)
-    config = tiny(variant)
+    config = tiny(variant, temperature=temperature, fresh_noise=fresh)
     network = PAPER(config).network().eval()
     example, axes = PAPER(config).example()
     export(PAPER(config).graph(network), example, axes, tmp_path / "model.onnx", PAPER(config).describe())
     assert parity(network, tmp_path / "model.onnx", PAPER(config).parity_cases())["max_abs"] < 1e-4
+    planes = OnnxRunner(tmp_path / "model.onnx", device="cpu").inputs.get("noise", (None, 0))[1]
+    assert planes == (0 if temperature == 0 else 3 * 4 if fresh else 3)
 
 
 def test_the_authors_configuration_fills_up_what_is_not_said() -> None:
@@ -192,7 +200,12 @@ def test_the_evaluation_can_take_every_step_with_the_noise_of_seed_and_scene(var
     assert np.abs(output - few.run(network, few.inputs(scene))).max() > 1e-3
     assert given["draws"] != every.inputs(other)["draws"]
     assert every.glimpse(network, scene) == few.glimpse(network, scene)
-    assert not every.departures and "3 deterministic steps instead of 10" in few.departures[0]
+    said = "3 deterministic steps at the temperature 1 instead of 10"
+    assert not every.departures and said in few.departures[0]
+    none = PAPER(tiny(variant, temperature=0.0))
+    without = none.inputs(scene)
+    assert "noise" not in without
+    np.testing.assert_array_equal(none.run(network, without), none.run(network, without))
 
 
 def test_only_diffusion_can_be_sampled(store: Store) -> None:
@@ -209,7 +222,10 @@ def test_only_diffusion_can_be_sampled(store: Store) -> None:
 def test_every_diffusion_is_a_profile(profile: str) -> None:
     config = resolved(CONFIG, "breizhsr", merged("breizhsr", ROOT, {"profile": profile}))
     assert config.network.variant == profile.partition("_")[2]
-    assert (config.evaluate.sampler == "ancestral") is profile.startswith("paper")
+    network, paper = config.network, profile.startswith("paper")
+    assert (config.evaluate.sampler == "ancestral") is paper
+    few = (network.sampling_steps, network.temperature, network.fresh_noise)
+    assert few == ((25, 1.0, True) if paper else (5, 0.0, False))
 
 
 def test_a_backbone_from_a_file_is_the_one_that_its_hash_names(tmp_path: Path) -> None:
