@@ -8,10 +8,10 @@ from torch import nn
 from models.shared.detail import start_flat, without_grid
 
 KEPT = re.compile(
-    r"(feat_extract|backbone\.\w+|reconstruction)\.main\.0|upconv[12]|conv_hr|fusion\.\w+\.feat_fusion"
+    r".*\.conv1|(feat_extract|backbone\.\w+|reconstruction)\.main\.0|upconv[12]|conv_hr|fusion\.\w+\.feat_fusion"
     r"|deform_align\.\w+\.conv_offset\.[024]"
 )
-"""Convolutions that keep the variance; residual blocks and attention start as the paper's."""
+"""Convolutions that keep the variance; what residual blocks add and attention start as the paper's."""
 
 
 def start_at_enlarged(network: nn.Module) -> None:

@@ -15,7 +15,7 @@ class RasvsrNetwork(Section):
     enlargement instead of a bilinear one and starts there.
     """
 
-    mid_channels: int = Field(64, ge=16, multiple_of=16)
+    mid_channels: int = Field(64, ge=8, multiple_of=8)
     num_blocks: int = Field(7, ge=1)
     flow_weights: str | None = None
     flow_sha256: str | None = None
