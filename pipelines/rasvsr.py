@@ -131,11 +131,13 @@ class Rasvsr(VideoPaper[RasvsrConfig]):
         return RasvsrObjective(network, settings)
 
     def samples(self, store: Store) -> Dataset[dict[str, torch.Tensor]]:
-        """Crops of short clips."""
+        """Crops of short clips; for the first steps, if the training has them, of single frames."""
         settings = self.config.train
-        return ClipCrops(
+        crops = ClipCrops(
             store, settings.frames, settings.crop_px, self.config.convert.scale, settings.seed, self.radiometry
         )
+        crops.still = settings.still_until * settings.batch
+        return crops
 
     def example(self) -> tuple[dict[str, torch.Tensor], dict[str, dict[int, str]]]:
         """Any batch, number of frames, height and width."""
