@@ -30,9 +30,9 @@ class RasvsrTrain(VideoTrain):
     """The defaults are the paper's, beside the lengths that a profile sets.
 
     The first ``still_until`` steps learn from ``frames`` single frames instead of a clip of as many, which needs no
-    alignment and half the time. The rate rises over ``warmup`` steps and falls over ``period`` steps, by default all. With
-    ``recompute`` activations are computed again instead of kept: 4 clips of 60 frames then fit a card of 80 GB, a step
-    takes about a third longer, and no bit changes.
+    alignment and half the time. The rate rises over ``warmup`` steps and falls over ``period`` steps, by default all.
+    With ``recompute`` activations are computed again instead of kept: 4 clips of 60 frames then fit a card of 80 GB, a
+    step takes about a third longer, and no bit changes.
     """
 
     frames: int = Field(60, ge=2)
