@@ -25,7 +25,7 @@ from satsr.kinds.video.paper import VideoPaper
 from satsr.kinds.video.samples import WindowCrops
 from satsr.paper import Arrays
 from satsr.store.store import Scene, Store
-from satsr.train.objectives import Objective, Supervised, cosine, multistep
+from satsr.train.objectives import Objective, Supervised, cosine, multistep, warmed
 
 FRAMES = 5
 SCALE = 4
@@ -74,14 +74,16 @@ class Msdtgp(VideoPaper[MsdtgpConfig]):
     def objective(self, network: nn.Module) -> Objective:
         """L1 with Adam; the rate is divided by ten at the milestones, or without any falls as a cosine."""
         settings = self.config.train
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         adam = torch.optim.Adam(network.parameters(), lr=settings.lr)
 
         def rate(step: int) -> float:
+            rise = warmed(step, settings.warmup)
             if settings.milestones:
-                return multistep(step, settings.milestones, settings.lr, 0.1)
-            return cosine(step, settings.iterations, settings.lr, 0.01 * settings.lr)
+                return rise * multistep(step, settings.milestones, settings.lr, 0.1)
+            return rise * cosine(step, settings.iterations, settings.lr, 0.01 * settings.lr)
 
-        return Supervised(network, nn.L1Loss(), adam, rate)
+        return Supervised(network, nn.L1Loss(), adam, rate, settings.shares)
 
     def samples(self, store: Store) -> Dataset[dict[str, torch.Tensor]]:
         """Crops of a frame with its neighbours."""

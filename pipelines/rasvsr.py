@@ -21,14 +21,15 @@ from torch import nn
 from torch.utils.data import Dataset
 
 import models
-from models.rasvsr import load_flow, start_flow_at_zero
+from models.rasvsr import load_flow, start_at_enlarged, start_flow_at_zero
 from models.rasvsr.losses import charbonnier
 from pipelines.configs.rasvsr import RasvsrConfig, RasvsrTrain
 from satsr.errors import SatsrError
 from satsr.kinds.video.paper import VideoPaper
 from satsr.kinds.video.samples import ClipCrops
 from satsr.store.store import Store
-from satsr.train.objectives import Batch, Objective, cosine, set_rate
+from satsr.train.objectives import Batch, Objective, cosine, set_rate, warmed
+from satsr.train.shares import in_shares
 from satsr.train.start import checked
 
 
@@ -36,7 +37,7 @@ class RasvsrObjective(Objective):
     """Charbonnier over all frames; the flow network learns slower and later."""
 
     def __init__(self, network: nn.Module, settings: RasvsrTrain) -> None:
-        self.settings, self.network = settings, network
+        self.settings, self.network = settings, network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.flow = [p for name, p in network.named_parameters() if "spynet" in name]
         rest = [p for name, p in network.named_parameters() if "spynet" not in name]
         self.networks = {"network": network}
@@ -45,11 +46,12 @@ class RasvsrObjective(Objective):
         }
 
     def prepare(self, step: int) -> None:
-        """Cosine decay in both groups; the flow network is frozen until its step comes (trap 2 of the reference)."""
+        """Rise and cosine decay in both groups; the flow network is frozen until its step (the reference's trap 2)."""
         settings = self.settings
         period = settings.period or settings.iterations
-        rate = cosine(step, period, settings.lr, settings.lr_floor)
-        slow = cosine(step, period, settings.lr * settings.flow_lr_factor, settings.lr_floor)
+        rise = warmed(step, settings.warmup)
+        rate = rise * cosine(step, period, settings.lr, settings.lr_floor)
+        slow = rise * cosine(step, period, settings.lr * settings.flow_lr_factor, settings.lr_floor)
         set_rate(self.optimizers["network"], rate, 0)
         set_rate(self.optimizers["network"], slow, 1)
         for parameter in self.flow:
@@ -57,7 +59,13 @@ class RasvsrObjective(Objective):
 
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, torch.Tensor]]:
         """One loss."""
-        yield "network", charbonnier(self.network(batch["x"]), batch["target"])
+        parameters = list(self.network.parameters())
+        if step <= self.settings.still_until:
+            batch = {name: clips.flatten(0, 1).unsqueeze(1) for name, clips in batch.items()}
+        yield "network", in_shares(self._charbonnier, batch, parameters, self.settings.shares)
+
+    def _charbonnier(self, batch: Batch) -> torch.Tensor:
+        return charbonnier(self.network(batch["x"]), batch["target"])
 
 
 class Rasvsr(VideoPaper[RasvsrConfig]):
@@ -101,8 +109,11 @@ class Rasvsr(VideoPaper[RasvsrConfig]):
             SatsrError: the file of flow weights is missing, another one, or does not fit.
         """
         settings = self.config.network
-        sizes = settings.model_dump(include={"mid_channels", "num_blocks", "alignment", "fusion"})
-        network: Any = models.build("rasvsr", **sizes)
+        named = {"mid_channels", "num_blocks", "alignment", "fusion", "offset_groups", "high_channels"}
+        enlarged = "bicubic" if settings.bicubic_residual else "bilinear"
+        network: Any = models.build("rasvsr", enlarged=enlarged, **settings.model_dump(include=named))
+        if settings.bicubic_residual:
+            start_at_enlarged(network)
         network.recompute = self.config.train.recompute
         if not settings.flow_weights:
             start_flow_at_zero(network)
@@ -120,11 +131,13 @@ class Rasvsr(VideoPaper[RasvsrConfig]):
         return RasvsrObjective(network, settings)
 
     def samples(self, store: Store) -> Dataset[dict[str, torch.Tensor]]:
-        """Crops of short clips."""
+        """Crops of short clips; for the first steps, if the training has them, of single frames."""
         settings = self.config.train
-        return ClipCrops(
+        crops = ClipCrops(
             store, settings.frames, settings.crop_px, self.config.convert.scale, settings.seed, self.radiometry
         )
+        crops.still = settings.still_until * settings.batch
+        return crops
 
     def example(self) -> tuple[dict[str, torch.Tensor], dict[str, dict[int, str]]]:
         """Any batch, number of frames, height and width."""

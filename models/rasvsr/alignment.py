@@ -18,17 +18,18 @@ class SecondOrderDeformableAlignment(nn.Module):
     """A deformable convolution over both earlier features, whose offsets are their flows plus a learnt residue.
 
     Args:
-        channels: of a feature; the two together are sampled in 16 groups.
+        channels: of a feature; the two together are sampled in ``groups`` groups.
         max_residue_magnitude: the largest departure from the flow, in pixels.
+        groups: of channels that are sampled at the same places, 16 in the paper.
     """
 
-    def __init__(self, channels: int, max_residue_magnitude: float = 10) -> None:
+    def __init__(self, channels: int, max_residue_magnitude: float = 10, groups: int = OFFSET_GROUPS) -> None:
         super().__init__()
-        self.max_residue_magnitude = max_residue_magnitude
+        self.max_residue_magnitude, self.groups = max_residue_magnitude, groups
         bound = 1 / math.sqrt(2 * channels * TAPS)
         self.weight = nn.Parameter(torch.empty(channels, 2 * channels, 3, 3).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.zeros(channels))
-        last = nn.Conv2d(channels, 3 * OFFSET_GROUPS * TAPS, 3, padding=1)
+        last = nn.Conv2d(channels, 3 * groups * TAPS, 3, padding=1)
         for parameter in last.parameters():  # at the start the offsets are the flows and the masks 0.5
             nn.init.zeros_(parameter)
         self.conv_offset = nn.Sequential(
@@ -54,7 +55,7 @@ class SecondOrderDeformableAlignment(nn.Module):
             (B, C, H, W).
         """
         batch, _, height, width = flow_1.shape
-        half = OFFSET_GROUPS * TAPS // 2  # the first half of the groups samples the feature one step back
+        half = self.groups * TAPS // 2  # the first half of the groups samples the feature one step back
         out = self.conv_offset(torch.cat([condition, flow_1, flow_2], dim=1))
         residue, mask = torch.split(out, [4 * half, 2 * half], dim=1)
         # offsets are (dy, dx), flows (dx, dy)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.rasvsr.alignment import SecondOrderDeformableAlignment
+from models.rasvsr.alignment import OFFSET_GROUPS, SecondOrderDeformableAlignment
 from models.rasvsr.blocks import ConvResidualBlocks
 from models.rasvsr.flow import SPyNet
 from models.rasvsr.fusion import TemporalFeatureFusion
@@ -17,6 +17,7 @@ from models.rasvsr.warp import flow_warp
 MIN_SIDE = 8  # pixels at the scale of the features
 ALIGNMENTS = ("deformable", "flow", "none")
 FUSIONS = ("tff", "sum")
+ENLARGED = ("bilinear", "bicubic")
 
 
 class Own(nn.Module):
@@ -39,6 +40,11 @@ class RASVSR(nn.Module):
         alignment: of the propagated features: ``deformable``, the paper's; for ablations ``flow``, warped by the flow
             alone, or ``none``, as they are.
         fusion: of a frame's own feature and the aligned one: ``tff``, the paper's, or ``sum`` for an ablation.
+        offset_groups: of channels that the alignment samples at the same places; 16 in the paper, which is 8 channels
+            each.
+        high_channels: of the features at the output's size; 64 in the paper, where most of the work is.
+        enlarged: what the output is added to: the ``bilinear`` enlargement of the frame, the paper's, or its
+            ``bicubic`` one, from which a short training gains.
 
     Attributes:
         recompute: whether a training keeps no activations of the steps along the clip and of the reconstruction, but
@@ -56,18 +62,24 @@ class RASVSR(nn.Module):
         is_low_res_input: bool = True,
         alignment: str = "deformable",
         fusion: str = "tff",
+        offset_groups: int = OFFSET_GROUPS,
+        high_channels: int = 64,
+        enlarged: str = "bilinear",
     ) -> None:
         super().__init__()
         mid = mid_channels
-        if mid < 8 or mid % 8:
-            raise ValueError(f"mid_channels must be a multiple of 8 (16 offset groups share two features), not {mid}")
-        if alignment not in ALIGNMENTS or fusion not in FUSIONS:
+        if mid < 8 or mid % 8 or 2 * mid % offset_groups or offset_groups % 2:
             raise ValueError(
-                f"alignment is one of {', '.join(ALIGNMENTS)} and fusion one of {', '.join(FUSIONS)}, but they are "
-                f"{alignment!r} and {fusion!r}"
+                f"mid_channels must be a multiple of 8, and offset_groups an even divisor of the channels of two "
+                f"features, but they are {mid} and {offset_groups}"
+            )
+        if alignment not in ALIGNMENTS or fusion not in FUSIONS or enlarged not in ENLARGED:
+            raise ValueError(
+                f"alignment is one of {', '.join(ALIGNMENTS)}, fusion one of {', '.join(FUSIONS)} and enlarged one of "
+                f"{', '.join(ENLARGED)}, but they are {alignment!r}, {fusion!r} and {enlarged!r}"
             )
         self.mid_channels, self.is_low_res_input = mid, is_low_res_input
-        self.alignment, self.recompute = alignment, False
+        self.alignment, self.enlarged, self.recompute = alignment, enlarged, False
         self.spynet = SPyNet()
         self.feat_extract: nn.Module = ConvResidualBlocks(3, mid, 5)
         if not is_low_res_input:
@@ -81,14 +93,14 @@ class RASVSR(nn.Module):
         self.deform_align, self.backbone, self.fusion = nn.ModuleDict(), nn.ModuleDict(), nn.ModuleDict()
         for index, branch in enumerate(("backward_1", "forward_1")):
             if alignment == "deformable":
-                self.deform_align[branch] = SecondOrderDeformableAlignment(mid, max_residue_magnitude)
+                self.deform_align[branch] = SecondOrderDeformableAlignment(mid, max_residue_magnitude, offset_groups)
             self.backbone[branch] = ConvResidualBlocks((1 + index) * mid, mid, num_blocks)
             self.fusion[branch] = TemporalFeatureFusion(mid) if fusion == "tff" else Own()
         self.reconstruction = ConvResidualBlocks(3 * mid, mid, 5)
         self.upconv1 = nn.Conv2d(mid, 4 * mid, 3, padding=1)
-        self.upconv2 = nn.Conv2d(mid, 4 * 64, 3, padding=1)
-        self.conv_hr = nn.Conv2d(64, 64, 3, padding=1)
-        self.conv_last = nn.Conv2d(64, 3, 3, padding=1)
+        self.upconv2 = nn.Conv2d(mid, 4 * high_channels, 3, padding=1)
+        self.conv_hr = nn.Conv2d(high_channels, high_channels, 3, padding=1)
+        self.conv_last = nn.Conv2d(high_channels, 3, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Enlarges a clip four times.
@@ -203,7 +215,7 @@ class RASVSR(nn.Module):
         out = F.leaky_relu(self.conv_hr(out), 0.1, inplace=True)
         out = self.conv_last(out)
         if self.is_low_res_input:
-            frame = F.interpolate(frame, scale_factor=4, mode="bilinear", align_corners=False)
+            frame = F.interpolate(frame, scale_factor=4, mode=self.enlarged, align_corners=False)
         enlarged: Tensor = out + frame
         return enlarged
 

@@ -18,10 +18,14 @@ class MsdtgpNetwork(Section):
 
 
 class MsdtgpTrain(VideoTrain):
-    """The defaults are the paper's, beside the lengths that a profile sets."""
+    """The defaults are the paper's, beside the lengths that a profile sets.
+
+    The rate rises over ``warmup`` steps; without ``milestones`` it falls as a cosine.
+    """
 
     crop_px: int = Field(32, ge=8)
     lr: float = Field(8e-5, gt=0)
+    warmup: int = Field(0, ge=0)
     milestones: list[int] = Field(default=[], description="steps after which the rate is divided by 10")
     validate_frames: int = Field(3, ge=1)
 

@@ -34,9 +34,11 @@ class VideoTrain(Train):
 
     Attributes:
         validate_frames: so many frames of a clip are measured during training.
+        shares: a batch is computed in so many equal parts at once, on a thread each (:mod:`satsr.train.shares`).
     """
 
     validate_frames: int = Field(7, ge=1)
+    shares: int = Field(1, ge=1)
 
 
 class AdversarialTrain(Train):

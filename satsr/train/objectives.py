@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch import nn
 
-Batch = Mapping[str, torch.Tensor]
+from satsr.train.shares import Batch as Batch
+from satsr.train.shares import in_shares
 
 
 class Objective(ABC):
@@ -55,6 +56,11 @@ def cosine(step: int, period: int, base: float, floor: float) -> float:
     return floor + 0.5 * (base - floor) * (1 + math.cos(math.pi * progress))
 
 
+def warmed(step: int, steps: int) -> float:
+    """The share of the rate at ``step`` (counted from 1) of a linear rise over the first ``steps``."""
+    return min(1.0, step / (steps + 1))
+
+
 def multistep(step: int, milestones: list[int], base: float, gamma: float) -> float:
     """``base`` times ``gamma`` for every milestone that lies behind ``step`` (counted from 1)."""
     return base * gamma ** sum(step > milestone for milestone in milestones)
@@ -73,7 +79,10 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float, group: int | None = 
 
 
 class Supervised(Objective):
-    """One network, one Adam, one loss between its output and the target: ``batch = {inputs..., "target"}``."""
+    """One network, one Adam, one loss between its output and the target: ``batch = {inputs..., "target"}``.
+
+    ``shares`` is in how many parts a batch is computed at once (:func:`satsr.train.shares.in_shares`).
+    """
 
     def __init__(
         self,
@@ -81,8 +90,9 @@ class Supervised(Objective):
         loss: nn.Module,
         optimizer: torch.optim.Optimizer,
         rate: Callable[[int], float],
+        shares: int = 1,
     ) -> None:
-        self.network, self.loss, self.rate = network, loss, rate
+        self.network, self.loss, self.rate, self.shares = network, loss, rate, shares
         self.networks = {"network": network}
         self.optimizers = {"network": optimizer}
 
@@ -92,5 +102,9 @@ class Supervised(Objective):
 
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, torch.Tensor]]:
         """The loss of the network's output against the target."""
+        yield "network", in_shares(self._loss, batch, list(self.network.parameters()), self.shares)
+
+    def _loss(self, batch: Batch) -> torch.Tensor:
         inputs = {name: value for name, value in batch.items() if name != "target"}
-        yield "network", self.loss(self.network(**inputs), batch["target"])
+        loss: torch.Tensor = self.loss(self.network(**inputs), batch["target"])
+        return loss

@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 import models
-from models.rasvsr import SPyNet, load_flow, start_flow_at_zero
+from models.rasvsr import SPyNet, load_flow, start_at_enlarged, start_flow_at_zero
+from models.rasvsr.alignment import SecondOrderDeformableAlignment
 from models.rasvsr.losses import charbonnier
 from models.rasvsr.warp import flow_warp
 from tests.golden import weights
@@ -331,3 +333,30 @@ def test_an_ablation_gives_another_image_of_the_same_size_and_learns(settings, s
 def test_unknown_ablations_are_told():
     with pytest.raises(ValueError, match="alignment is one of deformable, flow, none"):
         models.build("rasvsr", alignment="optical")
+
+
+def test_a_short_training_starts_at_the_bicubic_enlargement_and_learns_from_its_first_step():
+    torch.manual_seed(0)
+    network = models.build("rasvsr", **SMALL, offset_groups=4, high_channels=16, enlarged="bicubic")
+    start_at_enlarged(network)
+    x = _random(8, 1, 3, 3, 16, 20)
+    start = network(x)
+    assert torch.equal(start, torch.stack([F.interpolate(x[0], scale_factor=4, mode="bicubic", align_corners=False)]))
+    start.square().mean().backward()
+    assert network.conv_last.weight.grad.abs().max() > 1e-3
+    assert network.conv_hr.out_channels == network.conv_last.in_channels == 16
+
+
+def test_fewer_offset_groups_sample_the_same_where_nothing_moves():
+    torch.manual_seed(0)
+    x = torch.rand(1, 32, 8, 8), torch.rand(1, 48, 8, 8), torch.zeros(1, 2, 8, 8), torch.zeros(1, 2, 8, 8)
+    wide, narrow = (SecondOrderDeformableAlignment(16, groups=groups) for groups in (16, 4))
+    narrow.weight, narrow.bias = wide.weight, wide.bias
+    _close(narrow(*x), wide(*x))
+    assert narrow.conv_offset[-1].out_channels == 4 * 27
+
+
+@pytest.mark.parametrize("wrong", [{"offset_groups": 5}, {"offset_groups": 48}, {"enlarged": "nearest"}])
+def test_a_setting_that_does_not_exist_is_refused(wrong):
+    with pytest.raises(ValueError, match=r"offset_groups an even divisor|enlarged one of"):
+        models.build("rasvsr", mid_channels=16, **wrong)

@@ -38,6 +38,26 @@ def test_the_full_recipe_ends_at_the_published_weights_with_the_rate_of_the_whol
     assert rate(paper, 1) == pytest.approx([1e-4, 2.5e-5])
 
 
+def test_the_rate_may_rise_before_it_falls() -> None:
+    paper = bound("paper", train={"warmup": 3})
+    assert rate(paper, 1) == pytest.approx([0.25e-4, 0.0625e-4])
+    assert rate(paper, 4) == pytest.approx(rate(bound("paper"), 4))
+
+
+def test_single_frames_come_first_and_say_nothing_of_motion() -> None:
+    torch.manual_seed(0)
+    paper = bound(network=TINY, train={"still_until": 1, "shares": 3})
+    objective = paper.objective(paper.network())
+    batch = {"x": torch.rand(3, 2, 3, 8, 8), "target": torch.rand(3, 2, 3, 32, 32)}
+    alignment, last = (objective.networks["network"].get_submodule(name) for name in ("deform_align", "conv_last"))
+    for step, moves in ((1, False), (2, True)):
+        objective.networks["network"].zero_grad()
+        for _, loss in objective.losses(batch, step):
+            loss.backward()
+        assert all(parameter.grad is not None for parameter in last.parameters())
+        assert all((parameter.grad is not None) is moves for parameter in alignment.parameters())
+
+
 def test_flow_from_a_file_is_the_one_that_its_hash_names_and_without_one_nothing_is_reproduced(tmp_path: Path) -> None:
     assert "flow starts at zero" in bound("paper").departures[0]
     torch.manual_seed(1)

@@ -46,14 +46,27 @@ class ClipCrops(_Crops):
     continued by its mirror image in time.
 
     Items:
-        ``x`` (T, 3, h, w) and ``target`` (T, 3, scale h, scale w), float32 in the network's range.
+        ``x`` (T, 3, h, w) and ``target`` (T, 3, scale h, scale w), float32 in the network's range; of the first
+        ``still`` items each frame is of a clip, time and crop of its own.
     """
+
+    still = 0
 
     def native(self, index: int) -> Tensors:
         """Both roles as stored: (..., h, w, 3)."""
+        if index < self.still:
+            frames = [self._still(generator(self.seed, "still", index, number)) for number in range(self.frames)]
+            return {name: torch.cat([frame[name] for frame in frames]) for name in frames[0]}
         scene, frame = self.items[self.order[index]]
         random = generator(self.seed, "sample", index)
         indices = self._clip(scene.count("lr"), frame, random)
+        return self._crop(scene, indices, random)
+
+    def _still(self, random: np.random.Generator) -> Tensors:
+        scene, frame = self.items[int(random.integers(len(self.items)))]
+        return self._crop(scene, [frame], random)
+
+    def _crop(self, scene: Scene, indices: Sequence[int], random: np.random.Generator) -> Tensors:
         crop = Crop.draw(random, scene.shape("lr")[:2], self.size, turns=True)
         return {
             "x": torch.from_numpy(crop.read(scene, "lr", indices, 1)),
