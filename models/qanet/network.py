@@ -14,7 +14,7 @@ from models.shared.detail import start_flat, with_detail
 
 SCALE = 3
 CONTRAST = 20.0
-"""What a reduced network's views are multiplied by, so that those of 33 digital numbers, a view's noise, count as flat."""
+"""A reduced network's views are multiplied by it: contrast below 33 digital numbers, a view's noise, counts as flat."""
 
 
 class FrameConv(nn.Conv3d):
