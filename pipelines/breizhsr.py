@@ -37,7 +37,7 @@ from satsr.radiometry import Normalisation, normalisation
 from satsr.scores import Scores
 from satsr.seeds import generator, integer
 from satsr.store.store import Scene, Store
-from satsr.train.objectives import Batch, Objective, Supervised, cosine, every, set_rate
+from satsr.train.objectives import Batch, Decibels, Objective, Supervised, cosine, every, set_rate
 from satsr.train.start import checked
 
 SIZES = {
@@ -138,12 +138,13 @@ class Breizhsr(SeriesPaper[BreizhsrConfig]):
         return Sampler(diffusion, settings.sampling_steps, settings.temperature, fresh=settings.fresh_noise)
 
     def objective(self, network: nn.Module) -> Objective:
-        """L1 with the authors' optimiser."""
+        """L1, or what ``train.loss`` names, with the authors' optimiser."""
         settings = self.config.train
         if isinstance(network, Sampler):
             return DiffusionObjective(network, settings)
         adam = torch.optim.Adam(network.parameters(), lr=settings.lr)
-        return Supervised(network, nn.L1Loss(), adam, lambda step: rate_at(step, settings.iterations, settings))
+        loss = Decibels() if settings.loss == "psnr" else nn.L1Loss()
+        return Supervised(network, loss, adam, lambda step: rate_at(step, settings.iterations, settings))
 
     @property
     def takes(self) -> Inputs:

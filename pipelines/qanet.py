@@ -30,7 +30,7 @@ from pipelines.configs.qanet import QanetConfig, QanetTrain
 from satsr.kinds.imageset.paper import ImagesetPaper
 from satsr.kinds.imageset.samples import ViewCrops
 from satsr.store.store import Store
-from satsr.train.objectives import Batch, Objective, multistep, set_rate
+from satsr.train.objectives import Batch, Objective, cosine, multistep, set_rate
 
 LOSSES: dict[str, Callable[..., torch.Tensor]] = {
     "cpsnr": cpsnr_loss,
@@ -52,8 +52,7 @@ class QanetObjective(Objective):
 
     def prepare(self, step: int) -> None:
         """Sets the rate."""
-        settings = self.settings
-        set_rate(self.optimizers["network"], multistep(step, settings.milestone_steps, settings.lr, settings.gamma))
+        set_rate(self.optimizers["network"], rate_at(step, self.settings))
 
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, torch.Tensor]]:
         """One loss; with ``train.brightness`` the mean brightness counts too."""
@@ -62,6 +61,13 @@ class QanetObjective(Objective):
         if self.settings.brightness:
             loss = loss + self.settings.brightness * brightness_loss(output, batch["target"], batch["mask"])
         yield "network", loss
+
+
+def rate_at(step: int, settings: QanetTrain) -> float:
+    """The learning rate of a step (counted from 1): the paper's milestones, or a cosine to 0."""
+    if settings.schedule == "cosine":
+        return cosine(step, settings.iterations, settings.lr, 0.0)
+    return multistep(step, settings.milestone_steps, settings.lr, settings.gamma)
 
 
 class Qanet(ImagesetPaper[QanetConfig]):

@@ -35,7 +35,7 @@ from satsr.kinds.image.samples import PairCrops, Pairing
 from satsr.kinds.sampling import Sampling
 from satsr.radiometry import normalisation
 from satsr.store.store import Store
-from satsr.train.objectives import Objective
+from satsr.train.objectives import Decibels, Objective
 from satsr.train.start import Start, checked, find
 
 
@@ -167,8 +167,10 @@ def _discriminator(settings: SrganNetwork) -> nn.Module:
     return models.build("srgan_discriminator", n_channels=width, **sizes)
 
 
-def _content(train: SrganTrain) -> ContentLoss:
+def _content(train: SrganTrain) -> nn.Module:
     """The content loss; VGG19 from the very file that ``train.vgg_sha256`` names."""
+    if train.content == "psnr":
+        return Decibels()
     if train.content in FROM_FILE and train.vgg_weights is None:
         raise SatsrError(
             f"train.content = {train.content} needs train.vgg_weights, a file of torchvision's vgg19 weights (.pth or "

@@ -10,8 +10,11 @@ import torch.nn.functional as F
 from torch import nn
 
 from models.qanet.attention import TimeAttention
+from models.shared.detail import start_flat, with_detail
 
 SCALE = 3
+CONTRAST = 20.0
+"""A reduced network's views are multiplied by it: contrast below 33 digital numbers, a view's noise, counts as flat."""
 
 
 class FrameConv(nn.Conv3d):
@@ -130,8 +133,9 @@ class QANet(nn.Module):
         n_heads: heads of the attention over views; must divide ``n_feats``.
         n_views: views T; the network's norms fix it.
         reduction: channel attention has ``n_feats // reduction`` hidden channels.
-        bicubic_residual: adds the bicubic enlargement (a = -0.75) of the views' quality-weighted mean to the output and
-            starts there, with the last convolution at zero. The paper does not; a short training gains much by it.
+        bicubic_residual: adds detail to the bicubic enlargement (a = -0.75) of the mean of the clear views, where it
+            starts (:mod:`models.shared.detail`), instead of giving the image. The paper does not; a short training
+            gains much by it, and brightness is that of the views.
 
     Raises:
         ValueError: a size is not positive, the heads do not divide the features, or no hidden channel is left.
@@ -167,8 +171,7 @@ class QANet(nn.Module):
         self.qems = nn.ModuleList(QualityModule(n_feats) for _ in range(n_modules))
         self.last = nn.Conv2d(n_feats, SCALE**2, 3, padding=1)
         if bicubic_residual:
-            for parameter in self.last.parameters():
-                nn.init.zeros_(parameter)
+            start_flat(self.last)
 
     def forward(self, x: torch.Tensor, quality: torch.Tensor) -> torch.Tensor:
         """The super-resolved image.
@@ -188,6 +191,13 @@ class QANet(nn.Module):
                 f"QANet takes views and quality maps of one shape (B, {self.n_views}, H, W): got {tuple(x.shape)} and "
                 f"{tuple(quality.shape)}; choose {self.n_views} views or build the network with another n_views"
             )
+        if not self.bicubic_residual:
+            return self._image(x, quality)
+        mean, seen = _mean(x, quality) * CONTRAST, x.unsqueeze(2) * CONTRAST
+        return with_detail(mean, seen, lambda views: self._image(views.squeeze(2), quality), SCALE) / CONTRAST
+
+    def _image(self, x: torch.Tensor, quality: torch.Tensor) -> torch.Tensor:
+        """Views and their quality, both (B, T, H, W), to (B, 1, 3H, 3W)."""
         first = self.init(x.flatten(0, 1).unsqueeze(1))
         weights = self.init(quality.flatten(0, 1).unsqueeze(1))
         features = first
@@ -196,8 +206,7 @@ class QANet(nn.Module):
             features = view_module(features, weights)
             weights = quality_module(weights)
         fused = self._fuse(features + first, weights)
-        out = F.pixel_shuffle(self.last(fused), SCALE)
-        return out + _enlarged_mean(x, quality) if self.bicubic_residual else out
+        return F.pixel_shuffle(self.last(fused), SCALE)
 
     def _fuse(self, features: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         """The mean over views weighted by quality, per pixel and channel: (B*T, C, H, W) to (B, C, H, W)."""
@@ -207,8 +216,7 @@ class QANet(nn.Module):
         return (features * weights).sum(1) / total
 
 
-def _enlarged_mean(x: torch.Tensor, quality: torch.Tensor) -> torch.Tensor:
-    """The mean of the clear views (of all, where none is clear), enlarged: (B, T, H, W) twice to (B, 1, 3H, 3W)."""
+def _mean(x: torch.Tensor, quality: torch.Tensor) -> torch.Tensor:
+    """The mean of the clear views, of all where none is clear: (B, T, H, W) twice to (B, 1, H, W)."""
     weights = quality + 1e-6
-    mean = (x * weights).sum(1, keepdim=True) / weights.sum(1, keepdim=True)
-    return F.interpolate(mean, scale_factor=SCALE, mode="bicubic", align_corners=False)
+    return (x * weights).sum(1, keepdim=True) / weights.sum(1, keepdim=True)

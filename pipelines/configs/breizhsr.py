@@ -91,6 +91,7 @@ class BreizhsrTrain(Train):
     crop_px: int = Field(74, ge=8)
     augment: bool = False
     match: str = Field("histogram", pattern="^(histogram|moments|none)$")
+    loss: str = Field("l1", pattern="^(l1|psnr)$")
     schedule: str = Field("step", pattern="^(step|cosine)$")
     lr: float = Field(gt=0)
     lr_every: int = Field(ge=1)

@@ -29,6 +29,7 @@ class QanetTrain(Train):
 
     crop_px: int = Field(32, ge=4)
     lr: float = Field(1e-4, gt=0)
+    schedule: str = Field("milestones", pattern="^(milestones|cosine)$")
     weight_decay: float = Field(1e-5, ge=0)
     epochs: int = Field(520, ge=1, description="into how many equal parts the iterations are divided")
     milestones: list[int] = Field(

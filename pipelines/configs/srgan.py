@@ -103,7 +103,7 @@ class SrganTrain(AdversarialTrain):
     noise_sigma: float = Field(0.0, ge=0)
     crop_px: int = Field(75, ge=8)
     augment: bool = False
-    content: str = Field("vgg19", pattern="^(vgg19|vgg19-random|l1|mse|none|l1_sam|l1_sam_vgg19)$")
+    content: str = Field("vgg19", pattern="^(vgg19|vgg19-random|l1|mse|psnr|none|l1_sam|l1_sam_vgg19)$")
     vgg_weights: str | None = None
     vgg_sha256: str | None = None
     validate_scenes: int = Field(250, ge=1)

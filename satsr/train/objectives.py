@@ -78,6 +78,25 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float, group: int | None = 
             parameters["lr"] = rate
 
 
+class Decibels(nn.Module):
+    """The mean over a batch's images of the logarithm (base 10) of the mean squared error: minus a tenth of PSNR.
+
+    Every image counts alike, however bright or rich in contrast, as in a mean of PSNR over scenes. Errors are measured
+    above a floor, so that flat images, of which noise alone is left, do not decide.
+
+    Args:
+        floor: a mean squared error, of values in about -1..1.
+    """
+
+    def __init__(self, floor: float = 1e-4) -> None:
+        super().__init__()
+        self.floor = floor
+
+    def forward(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Both (B, C, H, W), to a scalar."""
+        return torch.log10((output - target).square().mean((1, 2, 3)) + self.floor).mean()
+
+
 class Supervised(Objective):
     """One network, one Adam, one loss between its output and the target: ``batch = {inputs..., "target"}``.
 

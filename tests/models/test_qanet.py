@@ -188,6 +188,19 @@ def test_with_the_residual_a_fresh_network_is_the_bicubic_enlargement_of_the_cle
     assert network.last.weight.grad.abs().max() > 0
 
 
+def test_with_the_residual_detail_follows_contrast_and_not_brightness(with_golden_weights):
+    network = with_golden_weights(**SMALL, bicubic_residual=True)
+    x, quality = views(2, 5, 6, 8)
+    with torch.no_grad():
+        out, brighter, stronger = (network(seen, quality) for seen in (x, x + 0.3, 3 * x))
+        bicubic = nn.functional.interpolate(
+            (x * quality).sum(1, keepdim=True) / quality.sum(1, keepdim=True), scale_factor=3, mode="bicubic"
+        )
+    assert (out - bicubic).abs().max() > 0.01
+    torch.testing.assert_close(brighter, out + 0.3, rtol=0, atol=1e-4)
+    torch.testing.assert_close(stronger, 3 * out, rtol=0.01, atol=0.01)
+
+
 def test_underflowing_weights_give_zero_instead_of_nan(with_golden_weights):
     network = with_golden_weights(**SMALL)
     network.qems[-1].cnorm.bias.data.fill_(-1000)

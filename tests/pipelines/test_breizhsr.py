@@ -91,6 +91,20 @@ def work(tmp_path_factory: pytest.TempPathFactory, mlflow_store: MakeStore) -> J
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("loss", "expected"), [("l1", 0.5), ("psnr", -1.0)])
+def test_the_loss_is_the_one_that_the_profile_names(loss: str, expected: float) -> None:
+    changes = settings()
+    changes["train"]["loss"] = loss
+    config = resolved(CONFIG, "breizhsr", merged("breizhsr", ROOT, changes))
+    paper = PAPER(config)
+    network = paper.network()
+    objective = paper.objective(network)
+    x, days = torch.zeros(1, 4, 3, 8, 8), torch.arange(4.0)[None]
+    target = torch.full((1, 3, 32, 32), 0.5 if loss == "l1" else 0.1**0.5)
+    ((name, value),) = objective.losses({"x": x, "days": days, "target": target}, 1)
+    assert name == "network" and float(value.detach()) == pytest.approx(expected, abs=1e-3)
+
+
 def test_the_stages_run_from_the_card_to_the_report(work: Job) -> None:
     metrics = json.loads(work.places.metrics.read_text())
     assert {"psnr_u8", "ssim_skimage_u8", "shift_mae_u8", "psnr_reflectance"} <= set(metrics["methods"]["ema"])

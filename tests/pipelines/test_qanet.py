@@ -120,6 +120,16 @@ def test_the_paper_profile_is_the_published_recipe() -> None:
     assert rates == pytest.approx([1e-4, 1e-4, 0.8e-4, 0.8**7 * 1e-4])
 
 
+def test_the_quick_profiles_rate_falls_to_zero() -> None:
+    settings = configured().train
+    objective = PAPER(configured()).objective(torch.nn.Linear(1, 1))
+    rates = []
+    for step in (1, settings.iterations // 2 + 1, settings.iterations):
+        objective.prepare(step)
+        rates.append(objective.optimizers["network"].param_groups[0]["lr"])
+    assert rates == pytest.approx([settings.lr, settings.lr / 2, 0], abs=1e-5 * settings.lr)
+
+
 def test_a_training_sample_is_a_crop_of_nine_different_views_with_its_reference(store: Store) -> None:
     samples = crops(store, 12, 5)
     for index in range(4):

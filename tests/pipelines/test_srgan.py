@@ -510,6 +510,15 @@ def test_parameters_bear_the_names_of_the_authors_module() -> None:
     assert SuperResolver(n_views=4).state_dict().keys() == generator | fusion
 
 
+def test_a_content_loss_in_decibels_is_the_generators() -> None:
+    config = tiny("sisr6", network={"bicubic_residual": True}, content="psnr", g_pretrain_steps=4)
+    paper = PAPER(config)
+    objective = paper.objective(paper.network())
+    batch = {"x": torch.zeros(1, 3, 8, 8), "target": torch.full((1, 3, 32, 32), 0.1)}
+    ((name, value),) = objective.losses(batch, 1)
+    assert name == "network" and float(value.detach()) == pytest.approx(-2, abs=0.01)
+
+
 def test_a_bicubic_residual_starts_at_bicubic(store: Store) -> None:
     config = tiny(network={"bicubic_residual": True})
     network, scene = PAPER(config).network().eval(), store.scenes("val")[0]

@@ -12,7 +12,6 @@ import torch
 from torch import nn
 
 from models.srgan import (
-    ContentLoss,
     SuperResolver,
     adversarial_loss,
     adversarial_weight,
@@ -28,7 +27,7 @@ class AdversarialObjective(Objective):
     """Warm-up of the fusion, generator alone, then discriminator and generator by turns in every step."""
 
     def __init__(
-        self, network: SuperResolver, discriminator: nn.Module, content: ContentLoss, train: AdversarialTrain
+        self, network: SuperResolver, discriminator: nn.Module, content: nn.Module, train: AdversarialTrain
     ) -> None:
         self.network, self.discriminator, self.content, self.train = network, discriminator, content, train
         self.networks = {"network": network, "discriminator": discriminator}

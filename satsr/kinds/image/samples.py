@@ -135,7 +135,7 @@ class PairCrops(Dataset[dict[str, torch.Tensor]]):
         self.scenes = training_scenes(store)
         self.size = crop_size(self.scenes, sampling.crop_px)
         self.order = Shuffled(len(self.scenes), sampling.seed)
-        self._whole = lru_cache(maxsize=64)(self._pair)
+        self._whole = lru_cache(maxsize=128)(self._pair)
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
         views, target = self._whole(self.order[index])
