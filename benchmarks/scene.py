@@ -26,7 +26,7 @@ from satsr.degrade import imresize
 from satsr.exported import memory
 from satsr.exported.runners import Runner
 from satsr.seeds import generator
-from satsr.upscale import load
+from satsr import load
 from satsr.upscale.options import Options
 from satsr.upscale.scene import upscale
 

@@ -129,13 +129,35 @@ class _Axis:
             start: (weight / total[scale * start :][: len(weight)]).astype(np.float32)
             for start, weight in zip(self.starts, raw, strict=True)
         }
+        self._faded = {start: _faded(weight) for start, weight in self.weights.items()}
+        ends = zip(self.starts, [*self.starts[1:], length], strict=True)
+        self.final = {start: scale * (end - start) for start, end in ends}
+        """SR px of a window that no later window has a part in."""
+
+    def weigh(self, values: NDArray[np.float32], start: int, axis: int) -> None:
+        """Multiplies a patch (h, w) by the weights of its rows (axis 0) or columns (1), in place, where they are not 1."""
+        for part in self._faded[start]:
+            if axis:
+                values[:, part] *= self.weights[start][part]
+            else:
+                values[part] *= self.weights[start][part, None]
+
+
+def _faded(weight: NDArray[np.float32]) -> list[slice]:
+    """The parts of an axis whose weights are not 1: both ends, or all of it."""
+    whole = np.flatnonzero(weight == 1)
+    if not len(whole) or len(whole) != whole[-1] + 1 - whole[0]:
+        return [slice(0, len(weight))]
+    ends = [slice(0, int(whole[0])), slice(int(whole[-1]) + 1, len(weight))]
+    return [part for part in ends if part.start < part.stop]
 
 
 class RowBlender:
     """Takes enlarged patches and gives finished rows of the scene, each once, from top to bottom.
 
     Patches may come in any order; those that come early are kept until their turn, so the result is the same to the bit
-    for every order. In order (row of windows by row of windows, left to right) memory is one row of windows.
+    for every order. In order (row of windows by row of windows, left to right) memory is one row of windows in the type
+    of the result, and what the next window and the next row of windows go on with in float32.
 
     >>> blender = RowBlender((height, width), bands=4, scale=4, dtype=np.uint16)
     >>> for top, left in blender.positions:
@@ -174,9 +196,11 @@ class RowBlender:
         self.positions = list(product(self._rows.starts, self._columns.starts))
         self.height, self.width = self._rows.size, self._columns.size
         self._patch_shape = (bands, scale * self.height, scale * self.width)
-        self._scale = scale
-        self._ends = dict(zip(self._rows.starts, [*self._rows.starts[1:], shape[0]], strict=True))
-        self._sums = np.zeros((bands, scale * self.height, scale * shape[1]), np.float32)
+        self._scale, self._wide = scale, scale * shape[1]
+        self._plane = np.empty(self._patch_shape[1:], np.float32)
+        self._beside: list[NDArray[np.float32]] = []
+        self._above = self._below = np.empty((bands, 0, self._wide), np.float32)
+        self._block = np.empty((bands, 0, self._wide), self._dtype)
         self._seen: set[tuple[int, int]] = set()
         self._early: dict[tuple[int, int], NDArray[Any]] = {}
         self._done = 0
@@ -205,7 +229,7 @@ class RowBlender:
             self._blend(top, left, self._early.pop((top, left)))
             self._done += 1
             if left == self._columns.starts[-1]:
-                finished.append((self._scale * top, self._emit(self._scale * (self._ends[top] - top))))
+                finished.append((self._scale * top, self._block))
         return finished
 
     def close(self) -> None:
@@ -222,21 +246,36 @@ class RowBlender:
             )
 
     def _blend(self, top: int, left: int, patch: NDArray[Any]) -> None:
-        weight = np.outer(self._rows.weights[top], self._columns.weights[left])
-        start = self._scale * left
-        self._sums[:, :, start : start + patch.shape[2]] += patch * weight
+        """Plane by plane, so that what is worked on stays in the processor's cache."""
+        if left == self._columns.starts[0]:
+            self._begin_row(top)
+        high, wide = self._rows.final[top], self._columns.final[left]
+        place = slice(self._scale * left, self._scale * left + wide)
+        for band, values in enumerate(patch):
+            np.copyto(self._plane, values, casting="unsafe")
+            self._columns.weigh(self._plane, left, axis=1)
+            beside = self._beside[band]
+            self._plane[:, : beside.shape[1]] += beside
+            self._beside[band] = self._plane[:, wide:].copy()
+            rows = self._plane[:, :wide]
+            self._rows.weigh(rows, top, axis=0)
+            rows[: self._above.shape[1]] += self._above[band, :, place]
+            self._below[band, :, place] = rows[high:]
+            self._store(rows[:high], self._block[band, :, place])
 
-    def _emit(self, count: int) -> NDArray[Any]:
-        """The first ``count`` rows in the output's type; the rest moves up."""
-        finished = self._sums[:, :count]
+    def _begin_row(self, top: int) -> None:
+        bands, height, _ = self._patch_shape
+        high = self._rows.final[top]
+        self._beside = [np.empty((height, 0), np.float32)] * bands
+        self._above, self._below = self._below, np.empty((bands, height - high, self._wide), np.float32)
+        self._block = np.empty((bands, high, self._wide), self._dtype)
+
+    def _store(self, values: NDArray[np.float32], target: NDArray[Any]) -> None:
+        """Finished values in the output's type."""
         if self._dtype.kind in "iu":
             limits = np.iinfo(self._dtype)
-            np.clip(np.rint(finished, out=finished), limits.min, limits.max, out=finished)
-        block = finished.astype(self._dtype)
-        rest = self._sums.shape[1] - count
-        self._sums[:, :rest] = self._sums[:, count:]
-        self._sums[:, rest:] = 0
-        return block
+            np.clip(np.rint(values, out=values), limits.min, limits.max, out=values)
+        np.copyto(target, values, casting="unsafe")
 
     def _check(self, top: int, left: int, patch: NDArray[Any]) -> None:
         where = f"the window at row {top}, column {left} (LR px)"
@@ -249,7 +288,7 @@ class RowBlender:
                 f"{where} was enlarged to {patch.shape} instead of {self._patch_shape} (bands, height, width): check "
                 f"the network's scale and bands."
             )
-        if not np.isfinite(patch).all():
+        if not all(np.isfinite(plane).all() for plane in patch):
             raise SatsrError(
                 f"{where} holds values that are not finite: fill missing data before enlarging, or check the weights."
             )

@@ -134,7 +134,9 @@ def mark(values: npt.NDArray[Any], valid: Mask | None, nodata: float, scale: int
     """Writes nodata into (C, sh, sw) where (C, h, w) has no source; no other pixel keeps that value."""
     for band, plane in enumerate(values):
         if plane.dtype.kind in "iu":
-            plane[plane == nodata] = nodata + (1 if nodata < np.iinfo(plane.dtype).max else -1)
+            taken = plane == nodata
+            if taken.any():
+                plane[taken] = nodata + (1 if nodata < np.iinfo(plane.dtype).max else -1)
         if valid is not None:
             plane[~enlarged(valid[band], scale)] = nodata
 
