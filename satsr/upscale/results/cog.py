@@ -37,9 +37,9 @@ LARGE = 3 << 30
 """Bytes, not compressed, from which a file is a BigTIFF."""
 SPARE = 4096
 """Bytes for tags that are known only when the raster is (and as much for each band)."""
-GAP = 1 << 16
-"""Bytes between two levels that may stay."""
-PIECE = 16 << 20
+GAP, SHARE = 1 << 16, 64
+"""Bytes between two levels that may stay, and which part of the second of them."""
+PIECE = 4 << 20
 """Bytes that are moved at once."""
 ANYWHERE = Affine.scale(2)
 """Of tiles in memory: without it rasterio warns that they lie nowhere."""
@@ -149,7 +149,7 @@ class CogWriter:
         while self._waiting:
             self._waiting.popleft().result()
         save()
-        with self._disk(), self.path.open("r+b", buffering=0) as handle:
+        with self._disk(), self.path.open("r+b") as handle:
             for index in reversed(range(len(self._levels))):
                 self._move(handle, index, save)
             handle.truncate(self._levels[0].end)
@@ -219,28 +219,29 @@ class CogWriter:
     def _pack(self, index: int, rows: npt.NDArray[Any]) -> None:
         level = self._levels[index]
         profile = TiffProfile(rows.shape[1], level.width, self.profile.bands, self.profile.dtype, transform=ANYWHERE)
-        tiles = packed(rows, profile, self.compress)
-        framed = [struct.pack("<I", len(tile)) + tile + tile[-4:] for tile in tiles]
-        with self._disk(), self.path.open("r+b", buffering=0) as handle:
+        sizes = []
+        with self._disk(), self.path.open("r+b") as handle:
             handle.seek(level.end)
-            _write(handle, b"".join(framed))
-        level.sizes += [len(tile) for tile in tiles]
+            for tile in packed(rows, profile, self.compress):
+                for part in (struct.pack("<I", len(tile)), tile, tile[-4:]):
+                    handle.write(part)
+                sizes.append(len(tile))
+        level.sizes += sizes
         level.filled = 0
         if index + 1 < len(self._levels):
             self._take(halved(rows, self.profile.nodata), index + 1)
 
-    def _note(self) -> None:
+    def _note(self, *moving: int) -> None:
         """What is safe on disk, in one piece, because another thread reads it."""
-        starts, sizes = ([getattr(level, name) for level in self._levels] for name in ("start", "sizes"))
-        self.state = {"starts": starts, "sizes": [list(size) for size in sizes], "moved": 0}
+        starts, tiles = [level.start for level in self._levels], [len(level.sizes) for level in self._levels]
+        self.state = {"starts": starts, "tiles": tiles, "moving": list(moving)}
 
     def _resume(self) -> None:
         """Takes up an earlier file: rows that had not made a tile yet are halved again from the level below."""
-        for level, start, sizes in zip(self._levels, self.state["starts"], self.state["sizes"], strict=True):
-            level.start, level.sizes = start, list(sizes)
-        with self.path.open("r+b") as handle:
-            for level in self._levels if not self.state["moved"] else ():
-                self._require_tiles(handle, level)
+        with self.path.open("rb") as handle:
+            for index, level in enumerate(self._levels):
+                level.start = self.state["starts"][index]
+                self._find_tiles(handle, index, self.state["tiles"][index])
         if self.done == self.profile.height:
             return
         self.tag({})
@@ -256,32 +257,44 @@ class CogWriter:
         with opened(self.path, **options) as source:
             return np.asarray(source.read(window=window))
 
-    def _require_tiles(self, handle: Any, level: _Level) -> None:
-        """Looks for each tile's size around it.
+    def _find_tiles(self, handle: Any, index: int, tiles: int) -> None:
+        """Learns the sizes of a level's tiles from what stands before and after each.
 
         Raises:
             SatsrError: they are not there.
         """
-        place = level.start
-        for size in level.sizes:
-            handle.seek(place)
-            if handle.read(4) != struct.pack("<I", size):
+        level, moving = self._levels[index], self.state["moving"]
+        begin, moved = moving[1:] if moving and moving[0] == index else (0, 0)
+
+        def read(count: int) -> bytes:
+            handle.seek((begin if place + count <= moved else level.start) + place)
+            return bytes(handle.read(count))
+
+        place = 0
+        for _ in range(tiles):
+            size = int.from_bytes(read(4), "little")
+            place += size
+            tail = read(8)
+            if size < 4 or len(tail) < 8 or tail[:4] != tail[4:]:
                 raise SatsrError(f"{self.path} is not complete: {FULL}")
-            place += size + FRAME
+            level.sizes.append(size)
+            place += FRAME
 
     def _move(self, handle: Any, index: int, save: Callable[[], None]) -> None:
-        """Moves a level to the end of the one before it in the file, piece by piece, so that it can be gone on with."""
+        """Moves a level to the end of the one before it in the file, in steps after which it can be gone on with."""
         level = self._levels[index]
         start = self._levels[index + 1].end if index + 1 < len(self._levels) else level.start
-        if level.start - start < GAP:
+        length, gap = level.end - level.start, level.start - start
+        if gap < max(GAP, length // SHARE):
             return
-        length, step = level.end - level.start, min(PIECE, level.start - start)
-        for moved in range(self.state["moved"], length, step):
-            handle.seek(level.start + moved)
-            piece = handle.read(min(step, length - moved))
-            handle.seek(start + moved)
-            _write(handle, piece)
-            self.state["moved"] = moved + len(piece)
+        for moved in range(self.state["moving"][2] if self.state["moving"] else 0, length, gap):
+            until = min(moved + gap, length)
+            for place in range(moved, until, PIECE):
+                handle.seek(level.start + place)
+                piece = handle.read(min(PIECE, until - place))
+                handle.seek(start + place)
+                handle.write(piece)
+            self._note(index, start, until)
             save()
         level.start = start
         self._note()
@@ -293,10 +306,3 @@ class CogWriter:
             yield
         except (OSError, RasterioError) as error:
             raise SatsrError(f"{self.path} cannot be written and read back ({error}): {FULL}") from None
-
-
-def _write(handle: Any, content: bytes) -> None:
-    """All of it: a file without a buffer may take less at a time."""
-    view = memoryview(content)
-    while view:
-        view = view[handle.write(view) :]

@@ -1,5 +1,6 @@
 """Tiles and overviews of rows in memory: packed by GDAL, on all cores, and halved by means."""
 
+from collections.abc import Iterator
 from math import ceil, log2
 from typing import Any
 
@@ -31,8 +32,8 @@ def creation(profile: TiffProfile, compress: str, **more: Any) -> dict[str, Any]
     return profile.creation(**tiles, **packing, **more)
 
 
-def packed(rows: npt.NDArray[Any], profile: TiffProfile, compress: str) -> list[bytes]:
-    """A row of tiles, each as it stands in the file.
+def packed(rows: npt.NDArray[Any], profile: TiffProfile, compress: str) -> Iterator[memoryview]:
+    """A row of tiles, each as it stands in the file, to be copied before the next one is asked for.
 
     Args:
         rows: (bands, n, width), n at most :data:`BLOCK`.
@@ -45,7 +46,7 @@ def packed(rows: npt.NDArray[Any], profile: TiffProfile, compress: str) -> list[
         content = memoryview(memory.getbuffer())
         found = directory.read(content)
         places = zip(found[directory.OFFSETS].numbers, found[directory.COUNTS].numbers, strict=True)
-        return [bytes(content[offset : offset + count]) for offset, count in places]
+        yield from (content[offset : offset + count] for offset, count in places)
 
 
 def described(profile: TiffProfile, compress: str, big: bool) -> dict[int, directory.Entry]:
