@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,13 +15,13 @@ from satsr.imagery import geotiff, sentinel2
 from satsr.imagery.raster import Raster, finer
 from satsr.progress import Bar
 from satsr.upscale import checks, consistency, depth, depth_map, preview, strips
-from satsr.upscale.blend import Seams, windows
 from satsr.upscale.checks import Say, silent
 from satsr.upscale.options import Options
 from satsr.upscale.provenance import provenance
 from satsr.upscale.results.cog import CogWriter
 from satsr.upscale.results.partial import Partial, unfinished
 from satsr.upscale.results.profile import TiffProfile
+from satsr.upscale.seams import Seams, windows
 from satsr.upscale.work import Work
 
 
@@ -147,15 +146,15 @@ def write_rows(work: Work, partial: Partial, outputs: Mapping[Path, TiffProfile]
 def begun(work: Work, partial: Partial, profiles: Sequence[TiffProfile]) -> list[CogWriter]:
     """Writers that go on where an earlier run stopped, if it left what it noted."""
     states = partial.state.get("writers", [{}] * len(profiles))
-    files = [partial.folder / f"{place}.tif" for place in range(len(profiles))]
 
-    def made(states: Sequence[Mapping[str, Any]]) -> list[CogWriter]:
-        return [CogWriter(*given, work.options.compress, state) for *given, state in zip(files, profiles, states)]
+    def made(place: int, profile: TiffProfile) -> CogWriter:
+        return CogWriter(partial.folder / f"{place}.tif", profile, work.options.compress, states[place])
 
     try:
-        writers = made(states)
+        writers = [made(*given) for given in enumerate(profiles)]
     except SatsrError:
-        writers = made([{}] * len(profiles))
+        states = [{}] * len(profiles)
+        writers = [made(*given) for given in enumerate(profiles)]
     if min(writer.done for writer in writers):
         work.seams = Seams(**partial.state["seams"])  # the free memory may have changed since then
     partial.save(seams=asdict(work.seams))

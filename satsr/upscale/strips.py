@@ -15,7 +15,8 @@ from scipy.ndimage import distance_transform_edt
 
 from satsr.imagery.raster import Mask, Strip
 from satsr.progress import Bar
-from satsr.upscale.blend import RowBlender, Seams, windows
+from satsr.upscale.blend import RowBlender
+from satsr.upscale.seams import Seams, windows
 
 Float32 = npt.NDArray[np.float32]
 

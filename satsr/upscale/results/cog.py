@@ -1,9 +1,9 @@
 """A Cloud-Optimised GeoTIFF written from top to bottom, once, overviews and all, into the file that becomes the result.
 
-Such a file has its directories first, then the tiles of its overviews, the smallest first, and those of the raster last. Their
-sizes are known when the last row is. So the raster's tiles are written behind gaps (which take no room on disk) that
-hold the overviews without compression, the overviews' into these as they arise, and at the end all moves together.
-GDAL packs the tiles in memory, on all cores and beside the network.
+Such a file has its directories first, then the tiles of its overviews, the smallest first, and those of the raster
+last. Their sizes are known when the last row is. So the raster's tiles are written behind gaps (which take no room on
+disk) that would hold the overviews without compression, the overviews' into these as they arise, and at the end all
+moves together. GDAL packs the tiles in memory, on all cores and beside the network.
 """
 
 import os
@@ -12,8 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from math import ceil
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -26,8 +25,7 @@ from rasterio.windows import Window
 
 from satsr.errors import SatsrError
 from satsr.imagery.gdal import opened
-from satsr.upscale.results import directory
-from satsr.upscale.results.directory import Entry
+from satsr.upscale.results.levels import FRAME, Level, head, place
 from satsr.upscale.results.profile import FULL, TiffProfile, require_whole
 from satsr.upscale.results.pyramid import BLOCK, described, halved, packed, shapes
 
@@ -35,53 +33,12 @@ AHEAD = 1
 """Pieces of the result that wait while another one is packed."""
 LARGE = 3 << 30
 """Bytes, not compressed, from which a file is a BigTIFF."""
-SPARE = 4096
-"""Bytes for tags that are known only when the raster is (and as much for each band)."""
 GAP, SHARE = 1 << 16, 64
 """Bytes between two levels that may stay, and which part of the second of them."""
 PIECE = 4 << 20
 """Bytes that are moved at once."""
 ANYWHERE = Affine.scale(2)
 """Of tiles in memory: without it rasterio warns that they lie nowhere."""
-FRAME = 8
-"""Bytes around a tile: its size before it, its last four again after it."""
-
-
-@dataclass
-class _Level:
-    """The raster or one of its overviews.
-
-    Attributes:
-        height, width: in its pixels.
-        start: of its tiles in the file.
-        sizes: in bytes, of the tiles that are on disk.
-        rows: of the tiles that are still to be filled, (bands, 512, width).
-        filled: how many of these rows are there.
-    """
-
-    height: int
-    width: int
-    start: int = 0
-    sizes: list[int] = field(default_factory=list)
-    rows: npt.NDArray[Any] | None = None
-    filled: int = 0
-
-    @property
-    def across(self) -> int:
-        return ceil(self.width / BLOCK)
-
-    @property
-    def tiles(self) -> int:
-        return self.across * ceil(self.height / BLOCK)
-
-    @property
-    def done(self) -> int:
-        """Rows that are on disk."""
-        return min(len(self.sizes) // self.across * BLOCK, self.height)
-
-    @property
-    def end(self) -> int:
-        return self.start + sum(self.sizes) + FRAME * len(self.sizes)
 
 
 class CogWriter:
@@ -108,8 +65,8 @@ class CogWriter:
     ) -> None:
         self.path, self.profile, self.compress = path, profile, compress
         self._big = profile.bytes * 4 / 3 > LARGE
-        self._levels = [_Level(*shape) for shape in shapes(profile.height, profile.width)]
-        self._place()
+        self._levels = [Level(*shape) for shape in shapes(profile.height, profile.width)]
+        place(self._levels, profile, len(self._head()))
         self.state: dict[str, Any] = dict(state or {})
         with self._disk():
             if self.state:
@@ -159,10 +116,12 @@ class CogWriter:
         """Writes the directories, with further metadata."""
         self.profile = replace(self.profile, tags={**self.profile.tags, **tags})
         with self._disk(), self.path.open("r+b") as handle:
-            head, room = self._head(), self._levels[-1].start
-            if len(head) > room:
-                raise SatsrError(f"the tags of {self.path} take {len(head)} bytes where {room} are kept: shorten them.")
-            handle.write(head.ljust(room, b"\0"))
+            beginning, room = self._head(), self._levels[-1].start
+            if len(beginning) > room:
+                raise SatsrError(
+                    f"the tags of {self.path} take {len(beginning)} bytes where {room} are kept: shorten them."
+                )
+            handle.write(beginning.ljust(room, b"\0"))
 
     def publish(self, target: Path) -> None:
         """Puts the finished file in the place of ``target``, atomically."""
@@ -172,35 +131,8 @@ class CogWriter:
                 os.fsync(handle.fileno())
             self.path.replace(target)
 
-    def _place(self) -> None:
-        """Where the levels begin while their sizes are not known."""
-        start = len(self._head()) + SPARE * (1 + self.profile.bands)
-        raw = BLOCK * BLOCK * self.profile.bands * self.profile.dtype.itemsize
-        for level in reversed(self._levels):
-            level.start = start
-            start += level.tiles * (raw + raw // 64 + 1024)  # what cannot be compressed grows a little
-
     def _head(self) -> bytes:
-        full = described(self.profile, self.compress, self._big)
-        shared = {tag: full[tag] for tag in directory.OVERVIEW if tag in full}
-        directories = []
-        for index, level in enumerate(self._levels):
-            own = shared | {directory.SUBFILE: Entry.of(directory.LONG, 1)} if index else dict(full)
-            sides = {directory.WIDTH: level.width, directory.LENGTH: level.height}
-            own |= {tag: Entry.of(directory.LONG, side) for tag, side in sides.items()}
-            directories.append(own | self._tiles(level))
-        return directory.head(directories, self._big)
-
-    def _tiles(self, level: _Level) -> dict[int, Entry]:
-        """Where the tiles of a level are; 0 where they are not there yet."""
-        sizes = np.array(level.sizes, np.int64)
-        places = level.start + 4 + np.cumsum(sizes + FRAME) - sizes - FRAME
-        missing = [0] * (level.tiles - len(sizes))
-        wide = directory.LONG8 if self._big else directory.LONG
-        return {
-            directory.OFFSETS: Entry.of(wide, *places.tolist(), *missing),
-            directory.COUNTS: Entry.of(directory.LONG, *level.sizes, *missing),
-        }
+        return head(self._levels, described(self.profile, self.compress, self._big), self._big)
 
     def _take(self, rows: npt.NDArray[Any], index: int = 0) -> None:
         """Rows of a level: into tiles, and halved into the next level."""
@@ -263,22 +195,21 @@ class CogWriter:
         Raises:
             SatsrError: they are not there.
         """
-        level, moving = self._levels[index], self.state["moving"]
+        level, moving, at = self._levels[index], self.state["moving"], 0
         begin, moved = moving[1:] if moving and moving[0] == index else (0, 0)
 
         def read(count: int) -> bytes:
-            handle.seek((begin if place + count <= moved else level.start) + place)
+            handle.seek((begin if at + count <= moved else level.start) + at)
             return bytes(handle.read(count))
 
-        place = 0
         for _ in range(tiles):
             size = int.from_bytes(read(4), "little")
-            place += size
+            at += size
             tail = read(8)
             if size < 4 or len(tail) < 8 or tail[:4] != tail[4:]:
                 raise SatsrError(f"{self.path} is not complete: {FULL}")
             level.sizes.append(size)
-            place += FRAME
+            at += FRAME
 
     def _move(self, handle: Any, index: int, save: Callable[[], None]) -> None:
         """Moves a level to the end of the one before it in the file, in steps after which it can be gone on with."""
@@ -289,10 +220,10 @@ class CogWriter:
             return
         for moved in range(self.state["moving"][2] if self.state["moving"] else 0, length, gap):
             until = min(moved + gap, length)
-            for place in range(moved, until, PIECE):
-                handle.seek(level.start + place)
-                piece = handle.read(min(PIECE, until - place))
-                handle.seek(start + place)
+            for at in range(moved, until, PIECE):
+                handle.seek(level.start + at)
+                piece = handle.read(min(PIECE, until - at))
+                handle.seek(start + at)
                 handle.write(piece)
             self._note(index, start, until)
             save()

@@ -1,7 +1,7 @@
 """The directories of a TIFF, read from what GDAL wrote and written again around other offsets.
 
-A directory is a table of numbered entries (TIFF 6.0, section 2; BigTIFF has wider ones). GDAL knows how to fill them, with
-the CRS and all, but not how to put those of a file together whose tiles are there already.
+A directory is a table of numbered entries (TIFF 6.0, section 2; BigTIFF has wider ones). GDAL knows how to fill them,
+with the CRS and all, but not how to put those of a file together whose tiles are there already.
 """
 
 import struct
