@@ -8,7 +8,6 @@ moves together. GDAL packs the tiles in memory, on all cores and beside the netw
 
 import os
 import struct
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -29,8 +28,6 @@ from satsr.upscale.results.levels import FRAME, Level, head, place
 from satsr.upscale.results.profile import FULL, TiffProfile, require_whole
 from satsr.upscale.results.pyramid import BLOCK, described, halved, packed, shapes
 
-AHEAD = 1
-"""Pieces of the result that wait while another one is packed."""
 LARGE = 3 << 30
 """Bytes, not compressed, from which a file is a BigTIFF."""
 GAP, SHARE = 1 << 16, 64
@@ -75,7 +72,8 @@ class CogWriter:
                 path.write_bytes(b"")
                 self._note()
         self.taken = self._levels[0].done
-        self._worker, self._waiting = ThreadPoolExecutor(1), deque[Future[None]]()
+        self._worker, self._given = ThreadPoolExecutor(1), Future[None]()
+        self._given.set_result(None)
 
     def __enter__(self) -> "CogWriter":
         return self
@@ -83,7 +81,7 @@ class CogWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._worker.shutdown(wait=True, cancel_futures=True)
+        self._worker.shutdown(wait=True)
 
     @property
     def done(self) -> int:
@@ -92,10 +90,9 @@ class CogWriter:
 
     def write(self, rows: npt.NDArray[Any]) -> None:
         """Adds rows (bands, n, width), which must not change any more; :attr:`state` tells when they are on disk."""
-        while len(self._waiting) > AHEAD:
-            self._waiting.popleft().result()
+        self._given.result()  # so that no more than these and the next rows are in memory
         self.taken += rows.shape[1]
-        self._waiting.append(self._worker.submit(self._take, rows))
+        self._given = self._worker.submit(self._take, rows)
 
     def finish(self, save: Callable[[], None] = lambda: None) -> None:
         """Waits for the last rows, moves all together, and writes the directories.
@@ -103,8 +100,7 @@ class CogWriter:
         Args:
             save: keeps :attr:`state`, which changes while tiles are moved.
         """
-        while self._waiting:
-            self._waiting.popleft().result()
+        self._given.result()
         save()
         with self._disk(), self.path.open("r+b") as handle:
             for index in reversed(range(len(self._levels))):
