@@ -81,8 +81,7 @@ def of_scene(model: Model, scene: Raster, rows: Path) -> tuple[dict[str, float],
         rows: the result as a GeoTIFF.
     """
     names = [layer.name for layer in scene.layers[: model.channels]]
-    with opened(rows) as fine:
-        pairs = [_inner(model, scene, window, strip, _part(fine, window, model)) for window, strip in scene.samples()]
+    pairs = [_inner(model, scene, window, strip, _part(rows, window, model)) for window, strip in scene.samples()]
     return measured(pairs, names), f"{len(pairs)} sampled windows"
 
 
@@ -138,9 +137,10 @@ def _strips(model: Model, scene: Raster, fine: Any) -> Iterator[Float32]:
         yield difference(small[:, top - first : bottom - first], scene.read(top, bottom - top))
 
 
-def _part(fine: Any, window: Window, model: Model) -> Float32:
-    """A window of the model's bands, made small again."""
-    return small_again(model, _read(fine, window, model.scale)[: model.channels])
+def _part(rows: Path, window: Window, model: Model) -> Float32:
+    """A window of the model's bands, made small again; GDAL keeps the tiles of open files, which are large."""
+    with opened(rows) as fine:
+        return small_again(model, _read(fine, window, model.scale)[: model.channels])
 
 
 def _inner(model: Model, scene: Raster, window: Window, strip: Strip, small: Float32) -> Pair:

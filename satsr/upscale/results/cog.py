@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from rasterio import Affine
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
@@ -34,8 +33,6 @@ GAP, SHARE = 1 << 16, 64
 """Bytes between two levels that may stay, and which part of the second of them."""
 PIECE = 4 << 20
 """Bytes that are moved at once."""
-ANYWHERE = Affine.scale(2)
-"""Of tiles in memory: without it rasterio warns that they lie nowhere."""
 
 
 class CogWriter:
@@ -146,11 +143,10 @@ class CogWriter:
 
     def _pack(self, index: int, rows: npt.NDArray[Any]) -> None:
         level = self._levels[index]
-        profile = TiffProfile(rows.shape[1], level.width, self.profile.bands, self.profile.dtype, transform=ANYWHERE)
         sizes = []
         with self._disk(), self.path.open("r+b") as handle:
             handle.seek(level.end)
-            for tile in packed(rows, profile, self.compress):
+            for tile in packed(rows, self.compress):
                 for part in (struct.pack("<I", len(tile)), tile, tile[-4:]):
                     handle.write(part)
                 sizes.append(len(tile))
