@@ -25,9 +25,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from satsr.degrade import BORDERS, KERNELS, axis_weights, blur, imresize, shrink
+from satsr.degrade import BORDERS, KERNELS, axis_weights, gaussian, imresize, shrink
 from satsr.errors import SatsrError
-from satsr.sparse import Banded
+from satsr.sparse import Banded, Taps, matrix
 
 Float32 = npt.NDArray[np.float32]
 REACH = {"none": 0, "frequency": 4, "backprojection": 8}
@@ -129,10 +129,22 @@ def constrained(fine: np.ndarray, coarse: np.ndarray, scale: int, constraint: Co
     fine, coarse = fine.astype(np.float32, copy=False), coarse.astype(np.float32, copy=False)
     if constraint.method == "none":
         return fine
+    planes = [_constrained(fine[..., band], coarse[..., band], scale, constraint) for band in range(fine.shape[2])]
+    return np.moveaxis(np.stack(planes), 0, -1)
+
+
+def _constrained(fine: Float32, coarse: Float32, scale: int, constraint: Constraint) -> Float32:
+    """One band, which stays in the processor's cache."""
     missing = coarse - constraint.small(fine, scale)
     if constraint.method == "frequency":
-        return np.asarray(fine + blur(imresize(missing, scale), WIDTH * scale), np.float32)
+        return np.asarray(fine + softened(missing, scale), np.float32)
     return np.asarray(fine + imresize(solved(missing, scale, constraint), scale), np.float32)
+
+
+def softened(plane: Float32, scale: int) -> Float32:
+    """G E of a plane (H, W): enlarged by the cubic and blurred, each axis at once."""
+    rows, columns = (_soft(side, scale) for side in plane.shape)
+    return np.asarray(rows @ np.ascontiguousarray((columns @ np.ascontiguousarray(plane.T)).T))
 
 
 def held(made: Float32, given: np.ndarray, scale: int, constraint: Constraint) -> Float32:
@@ -144,7 +156,7 @@ def held(made: Float32, given: np.ndarray, scale: int, constraint: Constraint) -
 
 
 def solved(image: Float32, scale: int, constraint: Constraint) -> Float32:
-    """What, enlarged and made small again, is ``image`` (H, W, C)."""
+    """What, enlarged and made small again, is ``image``, (H, W) or (H, W, C)."""
     way = scale, constraint.shrink, constraint.border
     rows = _axis(image.shape[0], *way).solve(image.reshape(len(image), -1).astype(np.float64))
     columns = rows.reshape(image.shape).swapaxes(0, 1)
@@ -158,3 +170,14 @@ def _axis(size: int, scale: int, kernel: str, border: str) -> Banded:
     border = border if kernel == "cubic" else "cut"
     down = axis_weights(size * scale, 1 / scale, border, "float64", kernel)
     return Banded(down, axis_weights(size, float(scale), "mirror", "float64"))
+
+
+@lru_cache(maxsize=64)
+def _soft(size: int, scale: int) -> Taps:
+    """One axis enlarged by the cubic and blurred with a mirrored border, (scale * size, size) with few diagonals."""
+    length, taps = size * scale, gaussian(WIDTH * scale)
+    places = (np.arange(length)[:, None] + np.arange(len(taps)) - len(taps) // 2) % (2 * length)
+    places = np.minimum(places, 2 * length - 1 - places)
+    enlarged = axis_weights(size, float(scale), "mirror", "float64")
+    weights = (taps[:, None] * enlarged.data[places]).reshape(length, -1)
+    return matrix(enlarged.columns[places].reshape(length, -1), weights, size, np.float32)

@@ -167,12 +167,17 @@ def blur(image: np.ndarray, sigma: float) -> np.ndarray:
     _require_sigma(sigma)
     if sigma == 0:
         return image
+    taps = gaussian(sigma)
+    values: npt.NDArray[np.floating] = image.astype(np.float32 if image.dtype == np.float32 else np.float64)
+    return cv2.sepFilter2D(values, -1, taps, taps, borderType=cv2.BORDER_REFLECT).reshape(image.shape)
+
+
+def gaussian(sigma: float) -> npt.NDArray[np.float64]:
+    """The weights of :func:`blur` along an axis, an odd number that adds up to 1; ``sigma`` is positive, in pixels."""
     radius = int(np.ceil(3 * sigma))
     distance = np.arange(-radius, radius + 1)
     taps = np.exp(-(distance**2) / (2 * sigma**2))
-    taps /= taps.sum()
-    values: npt.NDArray[np.floating] = image.astype(np.float32 if image.dtype == np.float32 else np.float64)
-    return cv2.sepFilter2D(values, -1, taps, taps, borderType=cv2.BORDER_REFLECT).reshape(image.shape)
+    return np.asarray(taps / taps.sum())
 
 
 def add_noise(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:

@@ -49,14 +49,18 @@ class Normalisation:
             values += np.float32(first)
         return np.clip(values, first, last, out=values) if self.saturates else values
 
-    def inverse(self, image: np.ndarray) -> Float32:
+    def inverse(self, image: np.ndarray, *, own: bool = False) -> Float32:
         """Values in ``range`` to native values as float32, clamped to ``native``; rounding is the writer's.
+
+        Args:
+            image: (H, W) or (H, W, C).
+            own: whether a float32 image may be overwritten.
 
         Raises:
             SatsrError: the image has other bands than the normalisation.
         """
         first, last = self.range
-        values = image.astype(np.float32)
+        values = image.astype(np.float32, copy=not own)
         if first:
             values -= np.float32(first)
         values *= self._high(image) / np.float32(last - first)

@@ -61,7 +61,7 @@ def per_pixel(model: "Model") -> float:
 
     if model.runner.device == "cpu":
         known = _forget_peak()
-        before = _field("/proc/self/status", "VmRSS:")
+        before = resident()
         probe(side)
         taken = peak() - before
     else:
@@ -76,6 +76,11 @@ def per_pixel(model: "Model") -> float:
 def peak() -> int:
     """The most memory that this process has held so far, in bytes; 0 where the system does not tell."""
     return _field("/proc/self/status", "VmHWM:")
+
+
+def resident() -> int:
+    """The memory that this process holds now, in bytes; 0 where the system does not tell."""
+    return _field("/proc/self/status", "VmRSS:")
 
 
 def _forget_peak() -> bool:

@@ -7,6 +7,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -296,7 +297,8 @@ class Model:
         return _planewise(planes, self.facts.normalisation.forward, self.channels)
 
     def _native(self, planes: np.ndarray) -> Float32:
-        return _planewise(planes, self.facts.normalisation.inverse, self.channels)
+        """In place, where the runner's output is float32."""
+        return _planewise(planes, partial(self.facts.normalisation.inverse, own=True), self.channels)
 
 
 def real(chosen: Sequence[int]) -> Float32:

@@ -55,6 +55,7 @@ class OnnxRunner:
         self.device = _onnx_device(device, onnxruntime.get_available_providers())
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads burn whole cores
         options.enable_cpu_mem_arena = False  # it keeps, and doubles, what the largest run needed
         providers = (
             ["CPUExecutionProvider"] if self.device == "cpu" else ["CUDAExecutionProvider", "CPUExecutionProvider"]

@@ -27,17 +27,18 @@ warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
 
 
 @ensure_env  # type: ignore[untyped-decorator]  # rasterio has no types
-def opened(path: str | Path) -> Any:
+def opened(path: str | Path, **options: Any) -> Any:
     """A rasterio dataset, of one of :data:`DRIVERS`.
 
     Args:
         path: of the file, or GDAL's name of a page of it or of a file in a zip.
+        options: of GDAL, such as the ``overview_level``.
 
     Raises:
         SatsrError: the file is missing, damaged or of another kind.
     """
     try:
-        return DatasetReader(str(path), driver=DRIVERS)
+        return DatasetReader(str(path), driver=DRIVERS, **options)
     except RasterioError as error:
         raise SatsrError(
             f"{path} cannot be read as a raster ({error}): expected {KINDS}{_found(Path(path))}; check the path, or "

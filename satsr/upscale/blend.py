@@ -7,8 +7,6 @@ Source: opensr-utils 2.0, whose windows and weights these are. It sums into file
 integers; here the sums live in memory for as long as a row needs, and integers are rounded.
 """
 
-import math
-from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
@@ -16,126 +14,15 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from satsr.errors import SatsrError
-
-RAMPS = ("sigmoid", "linear", "cosine")
-STEEPNESS = 6.0  # of the sigmoid, before it is stretched to end at 0 and 1
-
-
-def windows(length: int, window: int, overlap: int) -> list[int]:
-    """Where windows start along one axis: every ``window - overlap`` pixels, and a last one that ends at the end.
-
-    An axis no longer than a window has one window, which is the whole axis.
-
-    Raises:
-        SatsrError: the overlap is negative or not smaller than the window, or the axis is empty.
-    """
-    if length < 1 or not 0 <= overlap < window:
-        raise SatsrError(
-            f"a window must be larger than its overlap, and the overlap not negative: got a window of {window} px with "
-            f"an overlap of {overlap} px on {length} px. Choose a larger window or a smaller overlap."
-        )
-    last = max(length - window, 0)
-    starts = list(range(0, last + 1, window - overlap))
-    return starts if starts[-1] == last else [*starts, last]
-
-
-def ramp(n: int, kind: str = "sigmoid") -> NDArray[np.float32]:
-    """``n`` weights that rise from 0 to 1.
-
-    Raises:
-        SatsrError: the kind is not ``linear``, ``cosine`` or ``sigmoid``.
-    """
-    t = np.linspace(0, 1, n)
-    if kind == "linear":
-        rise = t
-    elif kind == "cosine":
-        rise = 0.5 * (1 - np.cos(math.pi * t))
-    elif kind == "sigmoid":
-        rise = 1 / (1 + np.exp(-STEEPNESS * (t - 0.5)))
-        rise = (rise - rise[:1]) / (rise[-1:] - rise[:1]) if n > 1 else t
-    else:
-        raise SatsrError(f"no ramp is called {kind!r}: the kinds are {', '.join(RAMPS)}")
-    return rise.astype(np.float32)
-
-
-@dataclass(frozen=True)
-class Seams:
-    """How neighbouring patches fade into each other.
-
-    Attributes:
-        window: height and width of a window in LR px.
-        overlap: of neighbouring windows in LR px.
-        eliminate: LR px at a patch's edge that are not used at all, where it has a neighbour.
-        kind: of the ramp over the rest of the overlap.
-
-    Raises:
-        SatsrError: the numbers do not fit together, so that pixels would be left without a weight.
-    """
-
-    window: int = 128
-    overlap: int = 12
-    eliminate: int = 2
-    kind: str = "sigmoid"
-
-    def __post_init__(self) -> None:
-        windows(self.window, self.window, self.overlap)
-        ramp(2, self.kind)
-        spare = self.overlap - 2 * self.eliminate
-        if self.eliminate < 0 or (spare < 2 and (self.overlap, self.eliminate) != (0, 0)):
-            raise SatsrError(
-                f"the overlap must be at least 2 px more than twice the eliminated border, or both 0: got an overlap "
-                f"of {self.overlap} px and {self.eliminate} px eliminated. Enlarge the overlap or eliminate less."
-            )
-
-    def weight(self, scale: int, length: int, before: bool, after: bool) -> NDArray[np.float32]:
-        """The weights along one axis of a patch.
-
-        Args:
-            scale: SR px per LR px.
-            length: of the axis in LR px.
-            before: whether the patch has a neighbour before it; where it has none it counts in full.
-            after: whether it has one behind it.
-
-        Returns:
-            (scale * length,) float32 in 0..1.
-        """
-        weight = np.ones(scale * length, np.float32)
-        dead = scale * self.eliminate
-        fade = np.concatenate([np.zeros(dead, np.float32), ramp(scale * (self.overlap - self.eliminate), self.kind)])
-        if self.overlap and before:
-            weight[: len(fade)] = np.minimum(weight[: len(fade)], fade)
-        if self.overlap and after:
-            weight[-len(fade) :] = np.minimum(weight[-len(fade) :], fade[::-1])
-        return weight
-
-
-class _Axis:
-    """The windows along one axis and their weights, normalised so that they add up to 1 at every pixel.
-
-    The weight of a patch is the product of its row's and its column's, so normalising each axis normalises the scene,
-    and no raster of weights is needed.
-    """
-
-    def __init__(self, length: int, scale: int, seams: Seams) -> None:
-        self.starts = windows(length, seams.window, seams.overlap)
-        self.size = min(length, seams.window)
-        raw = [
-            seams.weight(scale, self.size, before=start > 0, after=start + self.size < length) for start in self.starts
-        ]
-        total = np.zeros(scale * length, np.float64)
-        for start, weight in zip(self.starts, raw, strict=True):
-            total[scale * start :][: len(weight)] += weight
-        self.weights = {
-            start: (weight / total[scale * start :][: len(weight)]).astype(np.float32)
-            for start, weight in zip(self.starts, raw, strict=True)
-        }
+from satsr.upscale.seams import Axis, Seams
 
 
 class RowBlender:
     """Takes enlarged patches and gives finished rows of the scene, each once, from top to bottom.
 
     Patches may come in any order; those that come early are kept until their turn, so the result is the same to the bit
-    for every order. In order (row of windows by row of windows, left to right) memory is one row of windows.
+    for every order. In order (row of windows by row of windows, left to right) memory is one row of windows in the type
+    of the result, and what the next window and the next row of windows go on with in float32.
 
     >>> blender = RowBlender((height, width), bands=4, scale=4, dtype=np.uint16)
     >>> for top, left in blender.positions:
@@ -170,13 +57,15 @@ class RowBlender:
                 f"rows are blended in float32, which does not hold {self._dtype}: choose float32, uint16 or uint8."
             )
         seams = seams or Seams()
-        self._rows, self._columns = _Axis(shape[0], scale, seams), _Axis(shape[1], scale, seams)
+        self._rows, self._columns = Axis(shape[0], scale, seams), Axis(shape[1], scale, seams)
         self.positions = list(product(self._rows.starts, self._columns.starts))
         self.height, self.width = self._rows.size, self._columns.size
         self._patch_shape = (bands, scale * self.height, scale * self.width)
-        self._scale = scale
-        self._ends = dict(zip(self._rows.starts, [*self._rows.starts[1:], shape[0]], strict=True))
-        self._sums = np.zeros((bands, scale * self.height, scale * shape[1]), np.float32)
+        self._scale, self._wide = scale, scale * shape[1]
+        self._plane = np.empty(self._patch_shape[1:], np.float32)
+        self._beside: list[NDArray[np.float32]] = []
+        self._above = self._below = np.empty((bands, 0, self._wide), np.float32)
+        self._block = np.empty((bands, 0, self._wide), self._dtype)
         self._seen: set[tuple[int, int]] = set()
         self._early: dict[tuple[int, int], NDArray[Any]] = {}
         self._done = 0
@@ -205,7 +94,7 @@ class RowBlender:
             self._blend(top, left, self._early.pop((top, left)))
             self._done += 1
             if left == self._columns.starts[-1]:
-                finished.append((self._scale * top, self._emit(self._scale * (self._ends[top] - top))))
+                finished.append((self._scale * top, self._block))
         return finished
 
     def close(self) -> None:
@@ -222,21 +111,36 @@ class RowBlender:
             )
 
     def _blend(self, top: int, left: int, patch: NDArray[Any]) -> None:
-        weight = np.outer(self._rows.weights[top], self._columns.weights[left])
-        start = self._scale * left
-        self._sums[:, :, start : start + patch.shape[2]] += patch * weight
+        """Plane by plane, so that what is worked on stays in the processor's cache."""
+        if left == self._columns.starts[0]:
+            self._begin_row(top)
+        high, wide = self._rows.final[top], self._columns.final[left]
+        place = slice(self._scale * left, self._scale * left + wide)
+        for band, values in enumerate(patch):
+            np.copyto(self._plane, values, casting="unsafe")
+            self._columns.weigh(self._plane, left, axis=1)
+            beside = self._beside[band]
+            self._plane[:, : beside.shape[1]] += beside
+            self._beside[band] = self._plane[:, wide:].copy()
+            rows = self._plane[:, :wide]
+            self._rows.weigh(rows, top, axis=0)
+            rows[: self._above.shape[1]] += self._above[band, :, place]
+            self._below[band, :, place] = rows[high:]
+            self._store(rows[:high], self._block[band, :, place])
 
-    def _emit(self, count: int) -> NDArray[Any]:
-        """The first ``count`` rows in the output's type; the rest moves up."""
-        finished = self._sums[:, :count]
+    def _begin_row(self, top: int) -> None:
+        bands, height, _ = self._patch_shape
+        high = self._rows.final[top]
+        self._beside = [np.empty((height, 0), np.float32)] * bands
+        self._above, self._below = self._below, np.empty((bands, height - high, self._wide), np.float32)
+        self._block = np.empty((bands, high, self._wide), self._dtype)
+
+    def _store(self, values: NDArray[np.float32], target: NDArray[Any]) -> None:
+        """Finished values in the output's type."""
         if self._dtype.kind in "iu":
             limits = np.iinfo(self._dtype)
-            np.clip(np.rint(finished, out=finished), limits.min, limits.max, out=finished)
-        block = finished.astype(self._dtype)
-        rest = self._sums.shape[1] - count
-        self._sums[:, :rest] = self._sums[:, count:]
-        self._sums[:, rest:] = 0
-        return block
+            np.clip(np.rint(values, out=values), limits.min, limits.max, out=values)
+        np.copyto(target, values, casting="unsafe")
 
     def _check(self, top: int, left: int, patch: NDArray[Any]) -> None:
         where = f"the window at row {top}, column {left} (LR px)"
@@ -249,7 +153,7 @@ class RowBlender:
                 f"{where} was enlarged to {patch.shape} instead of {self._patch_shape} (bands, height, width): check "
                 f"the network's scale and bands."
             )
-        if not np.isfinite(patch).all():
+        if not all(np.isfinite(plane).all() for plane in patch):
             raise SatsrError(
                 f"{where} holds values that are not finite: fill missing data before enlarging, or check the weights."
             )

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from satsr.errors import PREVIEW, SatsrError
-from satsr.upscale.options import Options
+from satsr.upscale.options import COMPRESSIONS, Options
 
 EXAMPLES = """examples:
   satsr upscale S2A_MSIL2A_20230723T101601_N0509_R065_T32TNR_20230723T120000.SAFE sharp.tif --model srgan-sisr7@champion
@@ -37,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--window", type=_at_least(2), metavar="PX", help="side of a window (default: what the free memory bears)")
     add("--overlap", type=_at_least(0), default=32, metavar="PX", help="of neighbouring windows (default: 32)")
     add("--margin", type=_at_least(0), default=8, metavar="PX", help="thrown away at windows' edges (default: 8)")
+    add("--compress", choices=COMPRESSIONS, default="zstd", help="of scenes (default: zstd; deflate for old readers)")
     add("--batch", type=_at_least(1), default=1, help="windows of a scene that are computed at once (default: 1)")
     add("--segment", type=_at_least(1), metavar="FRAMES", help="of a video (default: what the free memory bears)")
     add("--burn-in", type=_at_least(0), metavar="FRAMES", help="more on both sides of a segment (default: 8)")

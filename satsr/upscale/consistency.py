@@ -17,7 +17,8 @@ from satsr.imagery.gdal import opened
 from satsr.imagery.raster import Raster, Strip
 from satsr.metrics import consistency
 from satsr.upscale.results import frames
-from satsr.upscale.results.cog import RowWriter, TiffProfile, to_cog
+from satsr.upscale.results.cog import CogWriter
+from satsr.upscale.results.profile import TiffProfile
 
 Float32 = npt.NDArray[np.float32]
 Pair = tuple[Float32, Strip]
@@ -80,8 +81,7 @@ def of_scene(model: Model, scene: Raster, rows: Path) -> tuple[dict[str, float],
         rows: the result as a GeoTIFF.
     """
     names = [layer.name for layer in scene.layers[: model.channels]]
-    with opened(rows) as fine:
-        pairs = [_inner(model, scene, window, strip, _part(fine, window, model)) for window, strip in scene.samples()]
+    pairs = [_inner(model, scene, window, strip, _part(rows, window, model)) for window, strip in scene.samples()]
     return measured(pairs, names), f"{len(pairs)} sampled windows"
 
 
@@ -108,23 +108,23 @@ def frame(folder: Path, clip: frames.Clip, place: int) -> Float32:
     return values
 
 
-def write_map(model: Model, scene: Raster, result: Path, rows: Path, target: Path) -> None:
+def write_map(model: Model, scene: Raster, result: Path, target: Path, compress: str) -> CogWriter:
     """Writes the result, made small again, minus the input: float32 native values, NaN where pixels are missing.
 
     Args:
         model: that enlarged it.
         scene: the input, open.
         result: the super-resolved GeoTIFF with the same bands.
-        rows: where rows wait for the others.
-        target: GeoTIFF of the differences at low resolution.
+        target: GeoTIFF of the differences at low resolution, to be published.
+        compress: one of :data:`satsr.upscale.options.COMPRESSIONS`.
     """
     names, size = [layer.name for layer in scene.layers], (scene.height, scene.width, len(scene.layers))
     profile = TiffProfile(*size, np.dtype(np.float32), scene.crs, scene.transform, float("nan"), names)
-    writer = RowWriter(rows, profile)
-    with opened(result) as fine:
+    with opened(result) as fine, CogWriter(target, profile, compress) as writer:
         for found in _strips(model, scene, fine):
             writer.write(found)
-    to_cog(rows, target)
+        writer.finish()
+    return writer
 
 
 def _strips(model: Model, scene: Raster, fine: Any) -> Iterator[Float32]:
@@ -137,9 +137,10 @@ def _strips(model: Model, scene: Raster, fine: Any) -> Iterator[Float32]:
         yield difference(small[:, top - first : bottom - first], scene.read(top, bottom - top))
 
 
-def _part(fine: Any, window: Window, model: Model) -> Float32:
-    """A window of the model's bands, made small again."""
-    return small_again(model, _read(fine, window, model.scale)[: model.channels])
+def _part(rows: Path, window: Window, model: Model) -> Float32:
+    """A window of the model's bands, made small again; GDAL keeps the tiles of open files, which are large."""
+    with opened(rows) as fine:
+        return small_again(model, _read(fine, window, model.scale)[: model.channels])
 
 
 def _inner(model: Model, scene: Raster, window: Window, strip: Strip, small: Float32) -> Pair:

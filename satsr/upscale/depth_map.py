@@ -11,8 +11,8 @@ from satsr.depth.training import median
 from satsr.files import replacing
 from satsr.progress import track
 from satsr.upscale.depth import BEYOND, Depth
-from satsr.upscale.results.cog import TiffProfile, create
 from satsr.upscale.results.frames import Clip
+from satsr.upscale.results.profile import TiffProfile, create
 from satsr.upscale.work import Work, present
 
 ROWS = 16 * BLOCK

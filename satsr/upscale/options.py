@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 BURN_IN = 8
+COMPRESSIONS = ("zstd", "deflate", "lzw", "none")
 LATER = ("per_second", "consistency", "depth_map", "preview", "force", "overwrite")
 """Options that do not change the pixels of the result."""
 
@@ -20,6 +21,7 @@ class Options:
         window: side of a window in LR px; None: whole frames, or what the free memory bears.
         overlap: of neighbouring windows in LR px, at most half a window.
         margin: LR px at a window's edge that are thrown away.
+        compress: how a scene's tiles are packed, one of :data:`COMPRESSIONS`.
         batch: windows of a scene that go through the network at once.
         segment: frames that are kept of each run of a recurrent network; None: what the free memory bears.
         burn_in: frames that a segment is longer on both sides.
@@ -44,6 +46,7 @@ class Options:
     window: int | None = None
     overlap: int = 32
     margin: int = 8
+    compress: str = "zstd"
     batch: int = 1
     segment: int | None = None
     burn_in: int = BURN_IN

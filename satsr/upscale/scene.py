@@ -1,5 +1,7 @@
 """From a scene on disk to a super-resolved, geo-referenced one, whatever its size."""
 
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -13,12 +15,13 @@ from satsr.imagery import geotiff, sentinel2
 from satsr.imagery.raster import Raster, finer
 from satsr.progress import Bar
 from satsr.upscale import checks, consistency, depth, depth_map, preview, strips
-from satsr.upscale.blend import Seams, windows
 from satsr.upscale.checks import Say, silent
 from satsr.upscale.options import Options
 from satsr.upscale.provenance import provenance
-from satsr.upscale.results.cog import RowWriter, TiffProfile, add_tags, to_cog, usable
+from satsr.upscale.results.cog import CogWriter
 from satsr.upscale.results.partial import Partial, unfinished
+from satsr.upscale.results.profile import TiffProfile
+from satsr.upscale.seams import Seams, windows
 from satsr.upscale.work import Work
 
 
@@ -95,7 +98,7 @@ def run(work: Work, output: Path, say: Say) -> list[Path]:
         profile, bands=1, dtype=np.dtype(np.float32), nodata=float("nan"), names=["spread"], colours=(), gains=()
     )
     outputs = {output: profile} | ({output.with_name(f"{output.stem}_spread.tif"): spread} if options.spread else {})
-    need = 3 * sum(item.bytes for item in outputs.values())  # rows, the COG with its overviews, and GDAL's own
+    need = 4 * sum(item.bytes for item in outputs.values()) // 3  # with overviews, if nothing can be compressed
     require_space(output.parent, need, f"the result ({profile.width} x {profile.height} px)")
     say(
         f"{scene.width} x {scene.height} px, {len(scene.layers)} bands of {scene.dtype} -> {profile.width} x "
@@ -106,18 +109,12 @@ def run(work: Work, output: Path, say: Say) -> list[Path]:
         disk_errors(f"writing {output}"),
         unfinished(output, {**profile.tags, "options": options.decisive}, options.overwrite) as partial,
     ):
-        files = [partial.folder / f"rows-{index}.tif" for index in range(len(outputs))]
-        write_rows(work, partial, files, list(outputs.values()), say)
-        found, where = consistency.of_scene(model, scene, files[0])
-        add_tags(files[0], consistency.tags(found))
-        say(consistency.sentence(found, model.constraint(options.constraint).method, where))
-        say("writing the Cloud-Optimised GeoTIFF")
-        for file, target in zip(files, outputs, strict=True):
-            to_cog(file, target)
+        write_rows(work, partial, outputs, say)
         made = list(outputs)
         if options.consistency:
             made.append(output.with_name(f"{output.stem}_consistency.tif"))
-            consistency.write_map(model, scene, output, partial.folder / "consistency.tif", made[-1])
+            differences = partial.folder / "consistency.tif"
+            consistency.write_map(model, scene, output, differences, options.compress).publish(made[-1])
         known = depth.known(model.facts, model.bands)
         if options.depth_map and known:
             made.append(depth_map.of_scene(known, work, output.with_name(f"{output.stem}_depth.tif")))
@@ -126,18 +123,64 @@ def run(work: Work, output: Path, say: Say) -> list[Path]:
     return made
 
 
-def write_rows(work: Work, partial: Partial, files: list[Path], profiles: list[TiffProfile], say: Say) -> None:
-    """The enlarged rows, in files that survive an interruption."""
-    scene, scale = work.scene, work.model.scale
-    done = int(partial.state.get("rows", 0))
-    done = done if all(usable(file, done) for file in files) else 0
-    if done:
-        work.seams = Seams(**partial.state["seams"])  # the free memory may have changed since then
-        say(f"going on at row {done} of {profiles[0].height}")
-    partial.save(seams=asdict(work.seams), rows=done)
-    writers = [RowWriter(file, profile, done) for file, profile in zip(files, profiles, strict=True)]
-    if done == profiles[0].height:
+def write_rows(work: Work, partial: Partial, outputs: Mapping[Path, TiffProfile], say: Say) -> None:
+    """The results, in files that survive an interruption until they are whole."""
+    if partial.state.get("published") and all(output.exists() for output in outputs):
+        say("the result is there already; what is missing beside it follows")
         return
+    with ExitStack() as stack:
+        writers = [stack.enter_context(writer) for writer in begun(work, partial, list(outputs.values()))]
+        try:
+            enlarge(work, writers, partial, say)
+            for writer in writers:
+                writer.finish(lambda: keep(partial, writers))
+        finally:
+            stack.close()  # waits for what is under way
+            keep(partial, writers)
+        measure(work, writers[0], say)
+        for writer, output in zip(writers, outputs, strict=True):
+            writer.publish(output)
+        partial.save(published=True)
+
+
+def begun(work: Work, partial: Partial, profiles: Sequence[TiffProfile]) -> list[CogWriter]:
+    """Writers that go on where an earlier run stopped, if it left what it noted."""
+    states = partial.state.get("writers", [{}] * len(profiles))
+
+    def made(place: int, profile: TiffProfile) -> CogWriter:
+        return CogWriter(partial.folder / f"{place}.tif", profile, work.options.compress, states[place])
+
+    try:
+        writers = [made(*given) for given in enumerate(profiles)]
+    except SatsrError:
+        states = [{}] * len(profiles)
+        writers = [made(*given) for given in enumerate(profiles)]
+    if min(writer.done for writer in writers):
+        work.seams = Seams(**partial.state["seams"])  # the free memory may have changed since then
+    partial.save(seams=asdict(work.seams))
+    return writers
+
+
+def keep(partial: Partial, writers: Sequence[CogWriter]) -> None:
+    """Notes how far the writers are."""
+    partial.save(writers=[writer.state for writer in writers])
+
+
+def measure(work: Work, writer: CogWriter, say: Say) -> None:
+    """Says and notes how far the result, made small again, is from its input."""
+    found, where = consistency.of_scene(work.model, work.raster, writer.path)
+    writer.tag(consistency.tags(found))
+    say(consistency.sentence(found, work.model.constraint(work.options.constraint).method, where))
+
+
+def enlarge(work: Work, writers: Sequence[CogWriter], partial: Partial, say: Say) -> None:
+    """All rows that the writers do not have yet."""
+    scene, scale = work.scene, work.model.scale
+    done, height = min(writer.done for writer in writers), scene.height * scale
+    if done == height:
+        return
+    if done:
+        say(f"going on at row {done} of {height}")
     begin = strips.restart(scene.height, work.seams, done // scale) if done else 0
     task = strips.Enlargement(
         shape=(scene.height, scene.width),
@@ -154,10 +197,10 @@ def write_rows(work: Work, partial: Partial, files: list[Path], profiles: list[T
     with Bar("upscale", len(starts) * columns, sum(start < begin for start in starts) * columns) as bar:
         for rows in strips.stitched(task, begin, bar):
             for block, writer in zip(work.finished(rows), writers, strict=True):
-                first = max(done - rows.top, 0)
+                first = max(writer.taken - rows.top, 0)
                 if first < block.shape[1]:
                     writer.write(block[:, first:])
-            partial.save(rows=min(writer.done for writer in writers))
+            keep(partial, writers)
 
 
 def described(work: Work) -> TiffProfile:

@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from satsr.imagery.raster import Mask, Strip
 from satsr.progress import Bar
-from satsr.upscale.blend import RowBlender, Seams, windows
+from satsr.upscale.blend import RowBlender
+from satsr.upscale.seams import Seams, windows
 
 Float32 = npt.NDArray[np.float32]
 
@@ -142,7 +143,9 @@ def mark(values: npt.NDArray[Any], valid: Mask | None, nodata: float, scale: int
     """Writes nodata into (C, sh, sw) where (C, h, w) has no source; no other pixel keeps that value."""
     for band, plane in enumerate(values):
         if plane.dtype.kind in "iu":
-            plane[plane == nodata] = nodata + (1 if nodata < np.iinfo(plane.dtype).max else -1)
+            taken = plane == nodata
+            if taken.any():
+                plane[taken] = nodata + (1 if nodata < np.iinfo(plane.dtype).max else -1)
         if valid is not None:
             plane[~enlarged(valid[band], scale)] = nodata
 

@@ -22,13 +22,13 @@ from satsr.files import disk_errors, replacing, require_space
 from satsr.imagery.raster import Mask, Strip
 from satsr.progress import Bar, track
 from satsr.upscale import checks, consistency, depth, depth_map, preview, strips, uncertainty
-from satsr.upscale.blend import Seams, windows
 from satsr.upscale.checks import Say, silent
 from satsr.upscale.options import Options
 from satsr.upscale.plan import Footage, Plan, planned
 from satsr.upscale.provenance import provenance
 from satsr.upscale.results import frames
 from satsr.upscale.results.partial import Partial, unfinished
+from satsr.upscale.seams import Seams, windows
 from satsr.upscale.work import present
 
 VISIBLE = 1 / 512

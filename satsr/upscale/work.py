@@ -13,9 +13,9 @@ from satsr.exported import memory
 from satsr.exported.model import Model
 from satsr.imagery.raster import CACHE_MB, Layer, Mask, Raster, Strip
 from satsr.upscale import strips, uncertainty
-from satsr.upscale.blend import Seams
 from satsr.upscale.options import Options
 from satsr.upscale.plan import seams
+from satsr.upscale.seams import Seams
 
 Float32 = npt.NDArray[np.float32]
 WINDOWS = (256, 128, 64)

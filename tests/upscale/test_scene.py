@@ -64,7 +64,7 @@ def test_the_result_says_where_it_lies_and_what_made_it(tiny, tmp_path):
         assert after.res == (5, 5) and after.shape == (600, 800) and after.dtypes == before.dtypes
         assert after.descriptions == NAMES and after.profile["blockxsize"] == 512
         structure = after.tags(ns="IMAGE_STRUCTURE")
-        assert structure["LAYOUT"] == "COG" and structure["COMPRESSION"] == "DEFLATE" and structure["PREDICTOR"] == "2"
+        assert structure["LAYOUT"] == "COG" and structure["COMPRESSION"] == "ZSTD" and structure["PREDICTOR"] == "2"
         assert after.overviews(1) == [2]
         tags = after.tags()
         assert tags["SATSR_MODEL"] == "image_graph.onnx" and tags["SATSR_MODEL_SHA256"] == model.digest

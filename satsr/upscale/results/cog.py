@@ -1,259 +1,231 @@
-"""Writing large GeoTIFFs: rows as they come, then one Cloud-Optimised file in the place of what was there.
+"""A Cloud-Optimised GeoTIFF written from top to bottom, once, overviews and all, into the file that becomes the result.
 
-The COG's directory of tiles lies at its beginning, so it can only be written from a finished raster: the rows go to a
-file beside it first, in whole rows of blocks, which survives an interruption. It is not compressed, because a file that
-is opened again, which every row of windows does, forgets the quick level that it was made with.
+Such a file has its directories first, then the tiles of its overviews, the smallest first, and those of the raster
+last. Their sizes are known when the last row is. So the raster's tiles are written behind gaps (which take no room on
+disk) that would hold the overviews without compression, the overviews' into these as they arise, and at the end all
+moves together. GDAL packs the tiles in memory, on all cores and beside the network.
 """
 
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+import os
+import struct
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from itertools import product
-from math import ceil, log2
+from dataclasses import replace
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import rasterio
-from rasterio.enums import ColorInterp, Resampling
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from satsr.errors import SatsrError
-from satsr.files import replacing
-from satsr.imagery.raster import CACHE_MB
+from satsr.imagery.gdal import opened
+from satsr.upscale.results.levels import FRAME, Level, head, place
+from satsr.upscale.results.profile import FULL, TiffProfile, require_whole
+from satsr.upscale.results.pyramid import BLOCK, described, halved, packed, shapes
 
-BLOCK = 512
-LARGE = 64 << 20
-FULL = "the disk is probably full; what is finished is kept, so free some space and start the same command again."
-RGB = [ColorInterp.red, ColorInterp.green, ColorInterp.blue]
-
-
-@dataclass(frozen=True)
-class TiffProfile:
-    """What a GeoTIFF says about itself.
-
-    Attributes:
-        height, width, bands: of the raster.
-        dtype: of its values.
-        crs, transform: where it lies; None for neither.
-        nodata: native value that stands for "missing".
-        names, colours: of the bands.
-        gains, offsets: of the bands, where numbers are to be read as gain * number + offset.
-        tags: further metadata.
-    """
-
-    height: int
-    width: int
-    bands: int
-    dtype: np.dtype[Any]
-    crs: Any = None
-    transform: Any = None
-    nodata: float | None = None
-    names: Sequence[str | None] = ()
-    colours: Sequence[ColorInterp] = ()
-    gains: Sequence[float] = ()
-    offsets: Sequence[float] = ()
-    tags: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def bytes(self) -> int:
-        """Of the raster, not compressed."""
-        return self.height * self.width * self.bands * self.dtype.itemsize
+LARGE = 3 << 30
+"""Bytes, not compressed, from which a file is a BigTIFF."""
+GAP, SHARE = 1 << 16, 64
+"""Bytes between two levels that may stay, and which part of the second of them."""
+PIECE = 4 << 20
+"""Bytes that are moved at once."""
 
 
-class RowWriter:
-    """Takes rows from top to bottom and writes them in whole rows of blocks.
+class CogWriter:
+    """Takes rows from top to bottom and writes a Cloud-Optimised GeoTIFF with overviews by means.
+
+    Use as a context manager: leaving it waits for what is under way.
 
     Args:
         path: of the file.
         profile: of the raster.
-        done: rows that the file holds already; 0 makes it anew.
+        compress: one of :data:`satsr.upscale.options.COMPRESSIONS`.
+        state: of an earlier writer, whose file is gone on with; empty begins anew.
 
     Attributes:
-        done: rows that are safe on disk.
+        state: what an interruption at this moment leaves, to be kept by the caller.
+        taken: rows that have been given, now or earlier.
+
+    Raises:
+        SatsrError: the disk refuses, or the file does not have what the state says.
     """
 
-    def __init__(self, path: Path, profile: TiffProfile, done: int = 0) -> None:
-        self.path, self.profile, self.done = path, profile, done
-        self._waiting: npt.NDArray[Any] = np.empty((profile.bands, 0, profile.width), profile.dtype)
-        if not done:
-            create(path, profile, tiled=True, blockxsize=BLOCK, blockysize=BLOCK, interleave="band")
+    def __init__(
+        self, path: Path, profile: TiffProfile, compress: str = "zstd", state: Mapping[str, Any] | None = None
+    ) -> None:
+        self.path, self.profile, self.compress = path, profile, compress
+        self._big = profile.bytes * 4 / 3 > LARGE
+        self._levels = [Level(*shape) for shape in shapes(profile.height, profile.width)]
+        place(self._levels, profile, len(self._head()))
+        self.state: dict[str, Any] = dict(state or {})
+        with self._disk():
+            if self.state:
+                self._resume()
+            else:
+                path.write_bytes(b"")
+                self._note()
+        self.taken = self._levels[0].done
+        self._worker, self._given = ThreadPoolExecutor(1), Future[None]()
+        self._given.set_result(None)
+
+    def __enter__(self) -> "CogWriter":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._worker.shutdown(wait=True)
+
+    @property
+    def done(self) -> int:
+        """Rows that are on disk."""
+        return self._levels[0].done
 
     def write(self, rows: npt.NDArray[Any]) -> None:
-        """Adds rows (bands, n, width); they are on disk when :attr:`done` has passed them."""
-        waiting = self._waiting.shape[1]
-        ready = waiting + rows.shape[1]
-        whole = ready if self.done + ready == self.profile.height else ready // BLOCK * BLOCK
-        if not whole:
-            self._waiting = np.concatenate([self._waiting, rows], axis=1)
+        """Adds rows (bands, n, width), which must not change any more; :attr:`state` tells when they are on disk."""
+        self._given.result()  # so that no more than these and the next rows are in memory
+        self.taken += rows.shape[1]
+        self._given = self._worker.submit(self._take, rows)
+
+    def finish(self, save: Callable[[], None] = lambda: None) -> None:
+        """Waits for the last rows, moves all together, and writes the directories.
+
+        Args:
+            save: keeps :attr:`state`, which changes while tiles are moved.
+        """
+        self._given.result()
+        save()
+        with self._disk(), self.path.open("r+b") as handle:
+            for index in reversed(range(len(self._levels))):
+                self._move(handle, index, save)
+            handle.truncate(self._levels[0].end)
+        self.tag({})
+
+    def tag(self, tags: Mapping[str, str]) -> None:
+        """Writes the directories, with further metadata."""
+        self.profile = replace(self.profile, tags={**self.profile.tags, **tags})
+        with self._disk(), self.path.open("r+b") as handle:
+            beginning, room = self._head(), self._levels[-1].start
+            if len(beginning) > room:
+                raise SatsrError(
+                    f"the tags of {self.path} take {len(beginning)} bytes where {room} are kept: shorten them."
+                )
+            handle.write(beginning.ljust(room, b"\0"))
+
+    def publish(self, target: Path) -> None:
+        """Puts the finished file in the place of ``target``, atomically."""
+        require_whole(self.path)
+        with self._disk():
+            with self.path.open("rb+") as handle:
+                os.fsync(handle.fileno())
+            self.path.replace(target)
+
+    def _head(self) -> bytes:
+        return head(self._levels, described(self.profile, self.compress, self._big), self._big)
+
+    def _take(self, rows: npt.NDArray[Any], index: int = 0) -> None:
+        """Rows of a level: into tiles, and halved into the next level."""
+        level = self._levels[index]
+        while rows.shape[1]:
+            if level.rows is None:
+                level.rows = np.empty((self.profile.bands, BLOCK, level.width), self.profile.dtype)
+            count = min(BLOCK - level.filled, rows.shape[1])
+            level.rows[:, level.filled : level.filled + count] = rows[:, :count]
+            level.filled, rows = level.filled + count, rows[:, count:]
+            if level.filled == BLOCK or level.done + level.filled == level.height:
+                self._pack(index, level.rows[:, : level.filled])
+        if index == 0:
+            self._note()
+
+    def _pack(self, index: int, rows: npt.NDArray[Any]) -> None:
+        level = self._levels[index]
+        sizes = []
+        with self._disk(), self.path.open("r+b") as handle:
+            handle.seek(level.end)
+            for tile in packed(rows, self.compress):
+                for part in (struct.pack("<I", len(tile)), tile, tile[-4:]):
+                    handle.write(part)
+                sizes.append(len(tile))
+        level.sizes += sizes
+        level.filled = 0
+        if index + 1 < len(self._levels):
+            self._take(halved(rows, self.profile.nodata), index + 1)
+
+    def _note(self, *moving: int) -> None:
+        """What is safe on disk, in one piece, because another thread reads it."""
+        starts, tiles = [level.start for level in self._levels], [len(level.sizes) for level in self._levels]
+        self.state = {"starts": starts, "tiles": tiles, "moving": list(moving)}
+
+    def _resume(self) -> None:
+        """Takes up an earlier file: rows that had not made a tile yet are halved again from the level below."""
+        with self.path.open("rb") as handle:
+            for index, level in enumerate(self._levels):
+                level.start = self.state["starts"][index]
+                self._find_tiles(handle, index, self.state["tiles"][index])
+        if self.done == self.profile.height:
             return
-        # Closing the file is what makes it complete: a killed process loses the rows in memory only.
-        with _quick(), _kept(self.path), rasterio.open(self.path, "r+") as target:
-            for row in range(0, whole, BLOCK):
-                first, last = max(row - waiting, 0), min(row + BLOCK, whole) - waiting
-                part = np.concatenate([self._waiting, rows[:, first:last]], axis=1) if row == 0 else rows[:, first:last]
-                window = Window(0, self.done + row, self.profile.width, part.shape[1])
-                target.write(np.ascontiguousarray(part), window=window)
-        require_blocks(self.path, self.done // BLOCK, ceil((self.done + whole) / BLOCK))
-        self._waiting = rows[:, whole - waiting :].copy()
-        self.done += whole
+        self.tag({})
+        for index, level in enumerate(self._levels[1:], 1):
+            finer = self._levels[index - 1]
+            if finer.done > 2 * level.done:
+                window = Window(0, 2 * level.done, finer.width, finer.done - 2 * level.done)
+                self._take(halved(self._read(index - 1, window), self.profile.nodata), index)
 
+    def _read(self, index: int, window: Window) -> npt.NDArray[Any]:
+        """Finished rows of a level."""
+        options = {"overview_level": index - 1} if index else {}
+        with opened(self.path, **options) as source:
+            return np.asarray(source.read(window=window))
 
-def create(path: Path, profile: TiffProfile, values: npt.NDArray[Any] | None = None, **options: Any) -> None:
-    """A GeoTIFF of (bands, height, width), or an empty one, whose blocks are missing until they are written."""
-    if "compress" in options:
-        options["predictor"] = 3 if profile.dtype.kind == "f" else 2
-    target = rasterio.open(
-        path,
-        "w",
-        driver="GTiff",
-        height=profile.height,
-        width=profile.width,
-        count=profile.bands,
-        dtype=profile.dtype,
-        crs=profile.crs,
-        transform=profile.transform,
-        nodata=profile.nodata,
-        photometric="RGB" if list(profile.colours[:3]) == RGB and profile.bands == 3 else "MINISBLACK",
-        alpha="NO",
-        sparse_ok=True,
-        bigtiff="IF_SAFER",
-        **options,
-    )
-    with target:
-        if profile.colours:
-            target.colorinterp = [*profile.colours]
-        for index, name in enumerate(profile.names, 1):
-            if name:
-                target.set_band_description(index, name)
-        if profile.gains:
-            target.scales, target.offsets = tuple(profile.gains), tuple(profile.offsets)
-        target.update_tags(**profile.tags)
-        if values is not None:
-            target.write(values)
+    def _find_tiles(self, handle: Any, index: int, tiles: int) -> None:
+        """Learns the sizes of a level's tiles from what stands before and after each.
 
+        Raises:
+            SatsrError: they are not there.
+        """
+        level, moving, at = self._levels[index], self.state["moving"], 0
+        begin, moved = moving[1:] if moving and moving[0] == index else (0, 0)
 
-def add_tags(path: Path, tags: Mapping[str, str]) -> None:
-    """Further metadata of a GeoTIFF that is there."""
-    with _kept(path), rasterio.open(path, "r+") as target:
-        target.update_tags(**tags)
+        def read(count: int) -> bytes:
+            handle.seek((begin if at + count <= moved else level.start) + at)
+            return bytes(handle.read(count))
 
+        for _ in range(tiles):
+            size = int.from_bytes(read(4), "little")
+            at += size
+            tail = read(8)
+            if size < 4 or len(tail) < 8 or tail[:4] != tail[4:]:
+                raise SatsrError(f"{self.path} is not complete: {FULL}")
+            level.sizes.append(size)
+            at += FRAME
 
-def usable(path: Path, done: int) -> bool:
-    """Whether the rows that an earlier run left can be gone on with."""
-    try:
-        with _kept(path), rasterio.open(path, "r+"):
-            pass
-        require_blocks(path, 0, ceil(done / BLOCK))
-    except SatsrError:
-        return False
-    return True
+    def _move(self, handle: Any, index: int, save: Callable[[], None]) -> None:
+        """Moves a level to the end of the one before it in the file, in steps after which it can be gone on with."""
+        level = self._levels[index]
+        start = self._levels[index + 1].end if index + 1 < len(self._levels) else level.start
+        length, gap = level.end - level.start, level.start - start
+        if gap < max(GAP, length // SHARE):
+            return
+        for moved in range(self.state["moving"][2] if self.state["moving"] else 0, length, gap):
+            until = min(moved + gap, length)
+            for at in range(moved, until, PIECE):
+                handle.seek(level.start + at)
+                piece = handle.read(min(PIECE, until - at))
+                handle.seek(start + at)
+                handle.write(piece)
+            self._note(index, start, until)
+            save()
+        level.start = start
+        self._note()
+        save()
 
-
-@contextmanager
-def _quick() -> Iterator[None]:
-    """All cores compress, and what is read and written is not kept."""
-    with rasterio.Env(GDAL_CACHEMAX=CACHE_MB, GDAL_NUM_THREADS="ALL_CPUS"):
-        yield
-
-
-def require_whole(path: Path, name: str | None = None) -> None:
-    """Looks whether all blocks of a GeoTIFF, and of its overviews, are in the file.
-
-    GDAL says nothing of blocks that a full disk did not take.
-
-    Args:
-        path: of the file.
-        name: of the page, for one of several.
-
-    Raises:
-        SatsrError: blocks are missing or lie beyond the end of the file.
-    """
-    with _kept(path), rasterio.open(name or path) as written:
-        levels = len(written.overviews(1))
-    for level in (None, *range(levels)):
-        require_blocks(path, name=name, level=level)
-
-
-def require_blocks(
-    path: Path, first: int = 0, last: int | None = None, *, name: str | None = None, level: int | None = None
-) -> None:
-    """As :func:`require_whole`, for the rows of blocks ``first`` to ``last`` (exclusive) of one level.
-
-    Raises:
-        SatsrError: blocks are missing or lie beyond the end of the file.
-    """
-    size = path.stat().st_size
-    options = {} if level is None else {"overview_level": level}
-    with _kept(path), rasterio.open(name or path, **options) as written:
-        rows, columns = (ceil(side / block) for side, block in zip(written.shape, written.block_shapes[0], strict=True))
-        for place in product(range(first, rows if last is None else last), range(columns)):
-            row, column = place
-            begin, length = (
-                int(written.get_tag_item(f"BLOCK_{what}_{column}_{row}", "TIFF", bidx=1) or size + 1)
-                for what in ("OFFSET", "SIZE")
-            )
-            if begin + length > size:
-                raise SatsrError(f"{path} is not complete: {FULL}")
-
-
-@contextmanager
-def _kept(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (RasterioError, TypeError) as error:  # TypeError is rasterio's answer to "r+" of a file that is no raster
-        raise SatsrError(f"{path} cannot be written and read back ({error}): {FULL}") from None
-
-
-def to_cog(source: Path, target: Path) -> None:
-    """Makes a Cloud-Optimised GeoTIFF with overviews, deflate and predictor of a finished one, atomically.
-
-    The overviews are built in ``source`` first, without compression, where they cost a tenth of what they cost the COG
-    driver. A large file is made in a process of its own, because GDAL does not listen to an interruption for the
-    minutes that it takes.
-
-    Raises:
-        SatsrError: it failed, for instance because the disk is full.
-    """
-    with replacing(target) as temporary:
-        if source.stat().st_size < LARGE:
-            try:
-                _copy(str(source), str(temporary))
-            except Exception as error:  # GDAL's errors come as a class of rasterio's insides
-                raise SatsrError(f"{target} could not be written ({error}): {FULL}") from None
-        else:
-            command = [sys.executable, "-m", "satsr.upscale.results.cog", str(source), str(temporary)]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode:
-                reason = (done.stderr.strip().splitlines() or [f"code {done.returncode}"])[-1]
-                raise SatsrError(f"{target} could not be written ({reason}): {FULL}")
-        require_whole(source)
-        require_whole(temporary)
-
-
-def _copy(source: str, target: str) -> None:
-    from rasterio.shutil import copy
-
-    with _quick():
-        with rasterio.open(source, "r+") as rows:
-            levels = range(1, ceil(log2(max(max(rows.shape) / BLOCK, 1))) + 1)
-            rows.build_overviews([2**level for level in levels], Resampling.average)
-        copy(
-            source,
-            target,
-            driver="COG",
-            compress="DEFLATE",
-            level=4,  # of level 6 it has 99 % of the gain in 58 % of the time
-            predictor="YES",
-            blocksize=BLOCK,  # that of the rows: another one costs half as much again
-            bigtiff="IF_SAFER",
-            num_threads="ALL_CPUS",
-        )
-
-
-if __name__ == "__main__":
-    _copy(*sys.argv[1:])
+    @contextmanager
+    def _disk(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, RasterioError) as error:
+            raise SatsrError(f"{self.path} cannot be written and read back ({error}): {FULL}") from None

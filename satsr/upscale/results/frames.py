@@ -16,7 +16,7 @@ from satsr.imagery import geotiff, video_file
 from satsr.imagery.gdal import opened
 from satsr.imagery.images import PICTURES, read_image, write_png
 from satsr.imagery.raster import Raster, Strip, finer
-from satsr.upscale.results.cog import TiffProfile, create, require_whole
+from satsr.upscale.results.profile import TiffProfile, create, require_whole
 
 TIFFS = (".tif", ".tiff")
 CODECS = {".mp4": "mp4v", ".mov": "mp4v", ".avi": "MJPG", ".mkv": "FFV1"}  # FFV1 is without loss
