@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from models.qanet.attention import TimeAttention
+from models.shared.layout import channels_last
 
 SCALE = 3
 
@@ -188,8 +189,8 @@ class QANet(nn.Module):
                 f"QANet takes views and quality maps of one shape (B, {self.n_views}, H, W): got {tuple(x.shape)} and "
                 f"{tuple(quality.shape)}; choose {self.n_views} views or build the network with another n_views"
             )
-        first = self.init(x.flatten(0, 1).unsqueeze(1))
-        weights = self.init(quality.flatten(0, 1).unsqueeze(1))
+        first = channels_last(self.init(x.flatten(0, 1).unsqueeze(1)))
+        weights = channels_last(self.init(quality.flatten(0, 1).unsqueeze(1)))
         features = first
         # The view module sees the quality before its own quality module (the paper's figure draws it after).
         for view_module, quality_module in zip(self.lems, self.qems, strict=True):
