@@ -10,8 +10,8 @@ Deviations: the closest anchor is the sample's own (the authors' comes from anot
 only fill up a series get no attention, RRDB + HighRes-net is scaled to the targets' range, RRDB's last bias starts at
 mid grey because its clamp passes no gradient outside, single-image networks take the image nearest in date, a backbone
 trained in SRDiff's own run sees SRDiff's batch, and SRDiff is sampled in few steps (``network.fresh_noise``) by the
-exported graph, by the short validation, and in the evaluation unless evaluate.sampler = ancestral takes all steps as the paper
-does.
+exported graph, by the short validation, and in the evaluation unless evaluate.sampler = ancestral takes all steps as
+the paper does.
 """
 
 import zlib

@@ -8,6 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.shared.detail import start_flat, with_detail
+from models.shared.layout import channels_last
+from models.shared.narrow import NarrowConv2d
 
 SLOPE = 0.2
 RESIDUAL_SCALE = 0.2
@@ -68,7 +70,7 @@ class RRDBEncoder(nn.Module):
 
     def features(self, x: Tensor) -> list[Tensor]:
         """The output of every block, then the trunk's output with its skip: num_blocks + 1 times (B, nf, H, W)."""
-        first = self.conv_first(x)
+        first = self.conv_first(channels_last(x))
         outputs = [first]
         for block in self.RRDB_trunk:
             outputs.append(block(outputs[-1]))
@@ -96,7 +98,7 @@ class RRDBDecoder(nn.Module):
         self.upconv1 = conv3x3(nf, nf)
         self.upconv2 = conv3x3(nf, nf)
         self.HRconv = conv3x3(nf, nf)
-        self.conv_last = conv3x3(nf, 3)
+        self.conv_last = NarrowConv2d(nf, 3, 3)
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, nf, H, W) to (B, 3, 4H, 4W) in 0..1."""
@@ -123,7 +125,7 @@ class RRDB(RRDBEncoder):
         self.upconv1 = conv3x3(nf, nf)
         self.upconv2 = conv3x3(nf, nf)
         self.HRconv = conv3x3(nf, nf)
-        self.conv_last = conv3x3(nf, 3)
+        self.conv_last = NarrowConv2d(nf, 3, 3)
         self.condition_channels = (num_blocks + 1) // 3 * nf
         self.bicubic_residual = bicubic_residual
         if bicubic_residual:

@@ -6,6 +6,9 @@ None of them normalises, and every PReLU has a single slope.
 import torch
 from torch import Tensor, nn
 
+from models.shared.activation import PReLU
+from models.shared.narrow import convolution
+
 
 class ConvBlock(nn.Module):
     """A convolution and, unless ``activation`` is off, a PReLU: (B, I, H, W) to (B, O, H', W')."""
@@ -14,8 +17,8 @@ class ConvBlock(nn.Module):
         self, inputs: int, outputs: int, kernel: int, stride: int = 1, *, padding: int, activation: bool = True
     ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding)
-        self.act = nn.PReLU() if activation else None
+        self.conv = convolution(inputs, outputs, kernel, stride, padding)
+        self.act = PReLU() if activation else None
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, I, H, W) to (B, O, H', W')."""
@@ -29,7 +32,7 @@ class DeconvBlock(nn.Module):
     def __init__(self, inputs: int, outputs: int, scale: int) -> None:
         super().__init__()
         self.deconv = nn.ConvTranspose2d(inputs, outputs, scale + 4, scale, 2)
-        self.act = nn.PReLU()
+        self.act = PReLU()
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, I, H, W) to (B, O, sH, sW)."""
@@ -49,7 +52,7 @@ class ResnetBlock(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
-        self.act = nn.PReLU()
+        self.act = PReLU()
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to (B, C, H, W)."""

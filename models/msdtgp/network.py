@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from models.msdtgp.alignment import MultiscaleAlignment
 from models.msdtgp.blocks import BackProjection, ConvBlock, DeconvBlock, ResnetBlock, shrink
 from models.msdtgp.initial import INITIALISERS
+from models.shared.layout import channels_last
 
 FRAMES = 5
 CENTRE = 2
@@ -107,7 +108,7 @@ class MSDTGP(nn.Module):
         """
         if x.dim() != 5 or tuple(x.shape[1:3]) != (FRAMES, 3):
             raise ValueError(f"MSDTGP takes five RGB frames (B, {FRAMES}, 3, H, W): got {tuple(x.shape)}")
-        state: Tensor = self.feat0(x[:, CENTRE])
+        state: Tensor = self.feat0(channels_last(x[:, CENTRE]))
         projections = []
         for neighbours in self._groups(x):
             high = self.DBPN(state)
@@ -121,12 +122,12 @@ class MSDTGP(nn.Module):
 
     def _groups(self, x: Tensor) -> list[Tensor]:
         """The fused features of each group at high resolution: frames (B, 5, 3, H, W) to two of (B, feat, sH, sW)."""
-        features = self.res_feat_ext(self.feat_all(x.flatten(0, 1)))
+        features = self.res_feat_ext(self.feat_all(channels_last(x.flatten(0, 1))))
         stack = features.reshape(-1, FRAMES, *features.shape[1:])
         reference = stack[:, CENTRE : CENTRE + 1].expand_as(stack).flatten(0, 1)
-        aligned = self.alignment1(features, reference).reshape(stack.shape)
+        aligned = self.alignment1(features, channels_last(reference)).reshape(stack.shape)
         grouped = torch.stack([aligned[:, list(group)].flatten(1, 2) for group in GROUPS], 1)
-        fused = self.res_feat1(self.fusion1(grouped.flatten(0, 1)))
+        fused = self.res_feat1(self.fusion1(channels_last(grouped.flatten(0, 1))))
         return list(fused.reshape(-1, len(GROUPS), *fused.shape[1:]).unbind(1))
 
 

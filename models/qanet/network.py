@@ -11,6 +11,7 @@ from torch import nn
 
 from models.qanet.attention import TimeAttention
 from models.shared.detail import start_flat, with_detail
+from models.shared.layout import channels_last
 
 SCALE = 3
 CONTRAST = 20.0
@@ -198,8 +199,8 @@ class QANet(nn.Module):
 
     def _image(self, x: torch.Tensor, quality: torch.Tensor) -> torch.Tensor:
         """Views and their quality, both (B, T, H, W), to (B, 1, 3H, 3W)."""
-        first = self.init(x.flatten(0, 1).unsqueeze(1))
-        weights = self.init(quality.flatten(0, 1).unsqueeze(1))
+        first = channels_last(self.init(x.flatten(0, 1).unsqueeze(1)))
+        weights = channels_last(self.init(quality.flatten(0, 1).unsqueeze(1)))
         features = first
         # The view module sees the quality before its own quality module (the paper's figure draws it after).
         for view_module, quality_module in zip(self.lems, self.qems, strict=True):

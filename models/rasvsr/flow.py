@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.rasvsr.warp import flow_warp
+from models.shared.layout import channels_last
 from models.shared.weights import Source, load_weights, read_weights
 
 LEVELS = 6
@@ -66,7 +67,7 @@ class SPyNet(nn.Module):
                 flow = torch.zeros_like(near[:, :2])
             else:
                 flow = 2 * F.interpolate(flow, size=near.shape[2:], mode="bilinear", align_corners=True)
-            flow = flow + module(torch.cat([near, flow_warp(far, flow, padding="border"), flow], dim=1))
+            flow = flow + module(channels_last(torch.cat([near, flow_warp(far, flow, padding="border"), flow], dim=1)))
         assert flow is not None
         flow = F.interpolate(flow, size=(height, width), mode="bilinear", align_corners=False)
         return torch.cat([flow[:, :1] * (width / resized[1]), flow[:, 1:] * (height / resized[0])], dim=1)

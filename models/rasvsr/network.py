@@ -13,6 +13,8 @@ from models.rasvsr.flow import SPyNet
 from models.rasvsr.fusion import TemporalFeatureFusion
 from models.rasvsr.recurrence import over_time, recomputed
 from models.rasvsr.warp import flow_warp
+from models.shared.layout import channels_last
+from models.shared.narrow import NarrowConv2d
 
 MIN_SIDE = 8  # pixels at the scale of the features
 ALIGNMENTS = ("deformable", "flow", "none")
@@ -100,7 +102,7 @@ class RASVSR(nn.Module):
         self.upconv1 = nn.Conv2d(mid, 4 * mid, 3, padding=1)
         self.upconv2 = nn.Conv2d(mid, 4 * high_channels, 3, padding=1)
         self.conv_hr = nn.Conv2d(high_channels, high_channels, 3, padding=1)
-        self.conv_last = nn.Conv2d(high_channels, 3, 3, padding=1)
+        self.conv_last = NarrowConv2d(high_channels, 3, 3)
 
     def forward(self, x: Tensor) -> Tensor:
         """Enlarges a clip four times.
@@ -187,6 +189,7 @@ class RASVSR(nn.Module):
             What is earlier for the next frame, and this frame's propagated feature (B, C, H, W).
         """
         spatial, own, flow_1, flow_2 = frame
+        own = channels_last(own)
         one_back, _ = earlier.chunk(2, dim=1)
         if isinstance(age, int) and age == 0:
             aligned = torch.zeros_like(one_back)
@@ -203,13 +206,13 @@ class RASVSR(nn.Module):
         warped = flow_warp(one_back, flow_1)
         if self.alignment == "flow":
             return warped
-        condition = torch.cat([warped, spatial, flow_warp(two_back, flow_2)], dim=1)
+        condition = torch.cat([warped, channels_last(spatial), flow_warp(two_back, flow_2)], dim=1)
         aligned: Tensor = self.deform_align[branch](earlier, condition, flow_1, flow_2)
         return aligned
 
     def _reconstruct(self, features: Tensor, frame: Tensor) -> Tensor:
         """All features of a frame (B, 3C, H, W) and the frame itself to the enlarged frame."""
-        out = self.reconstruction(features)
+        out = self.reconstruction(channels_last(features))
         out = F.leaky_relu(F.pixel_shuffle(self.upconv1(out), 2), 0.1, inplace=True)
         out = F.leaky_relu(F.pixel_shuffle(self.upconv2(out), 2), 0.1, inplace=True)
         out = F.leaky_relu(self.conv_hr(out), 0.1, inplace=True)
@@ -249,7 +252,7 @@ def _quarter(frames: Tensor) -> Tensor:
 def _each(function: Callable[..., Tensor], *clips: Tensor) -> Tensor:
     """Applies ``function`` to all frames of clips (B, T, ...) as one batch."""
     batch, length = clips[0].shape[:2]
-    out = function(*(clip.flatten(0, 1) for clip in clips))
+    out = function(*(channels_last(clip.flatten(0, 1)) for clip in clips))
     return out.view(batch, length, *out.shape[1:])
 
 

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from models.shared.layout import channels_last
+
 EXPORT_OPERATOR = "satsr::sample"
 
 
@@ -26,7 +28,7 @@ def flow_warp(x: Tensor, flow: Tensor, padding: str = "zeros") -> Tensor:
     # the same positions as with align_corners=True, and right for an image one pixel high or wide too
     grid = torch.stack([(2 * columns + 1) / width - 1, (2 * rows + 1) / height - 1], dim=-1)
     warped: Tensor = (_opaque if torch.compiler.is_exporting() else _sample)(x.to(precise), grid, padding)
-    return warped.to(x.dtype)
+    return channels_last(warped.to(x.dtype))
 
 
 def _sample(x: Tensor, grid: Tensor, padding: str) -> Tensor:

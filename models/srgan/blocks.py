@@ -5,6 +5,9 @@ import math
 import torch
 from torch import nn
 
+from models.shared.activation import PReLU
+from models.shared.narrow import convolution
+
 
 class ConvBlock(nn.Module):
     """Convolution, batch normalisation if wanted, activation if given; a ``kernel // 2`` frame of zeros around it."""
@@ -20,7 +23,7 @@ class ConvBlock(nn.Module):
         activation: nn.Module | None = None,
     ) -> None:
         super().__init__()
-        layers: list[nn.Module] = [nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2)]
+        layers: list[nn.Module] = [convolution(in_channels, out_channels, kernel, stride, kernel // 2)]
         if norm:
             layers.append(nn.BatchNorm2d(out_channels))
         if activation is not None:
@@ -38,7 +41,7 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, channels: int, kernel: int = 3) -> None:
         super().__init__()
-        self.conv_block1 = ConvBlock(channels, channels, kernel, norm=True, activation=nn.PReLU())
+        self.conv_block1 = ConvBlock(channels, channels, kernel, norm=True, activation=PReLU())
         self.conv_block2 = ConvBlock(channels, channels, kernel, norm=True)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from models.shared.activation import PReLU
+from models.shared.layout import channels_last
 from models.srgan.blocks import ConvBlock, ResidualBlock, doublings
 
 
@@ -19,7 +21,7 @@ class SubPixelBlock(nn.Module):
         super().__init__()
         self.conv = nn.Conv2d(channels, 4 * channels, 3, padding=1)
         self.pixel_shuffle = nn.PixelShuffle(2)
-        self.prelu = nn.PReLU()
+        self.prelu = PReLU()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, C, H, W) -> (B, C, 2H, 2W)."""
@@ -32,7 +34,7 @@ class Net(nn.Module):
 
     def __init__(self, scale: int, in_channels: int, n_blocks: int, n_channels: int) -> None:
         super().__init__()
-        self.conv_block1 = ConvBlock(in_channels, n_channels, 9, activation=nn.PReLU())
+        self.conv_block1 = ConvBlock(in_channels, n_channels, 9, activation=PReLU())
         self.residual_blocks = nn.Sequential(*(ResidualBlock(n_channels) for _ in range(n_blocks)))
         self.conv_block2 = ConvBlock(n_channels, n_channels, 3, norm=True)
         self.subpixel_convolutional_blocks = nn.Sequential(
@@ -42,7 +44,7 @@ class Net(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, C, H, W) -> (B, C, scale H, scale W)."""
-        head = self.conv_block1(x)
+        head = self.conv_block1(channels_last(x))
         trunk = self.conv_block2(self.residual_blocks(head)) + head
         y: torch.Tensor = self.conv_block3(self.subpixel_convolutional_blocks(trunk))
         return y
