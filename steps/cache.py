@@ -6,15 +6,18 @@ each other's finished work.
 
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from dvc.dependency import ParamsDependency
+from dvc.dvcfile import ProjectFile
 from dvc.exceptions import DvcException
 from dvc.lock import LockError
 from dvc.repo import Repo
 from dvc.stage import PipelineStage as Stage
 from dvc.stage.cache import RunCacheNotFoundError
+from dvc.stage.loader import StageLoader
 
 from satsr.errors import SatsrError
 from steps.outputs import Output
@@ -28,15 +31,13 @@ def reuse_or_run(stage: str, paper: str, root: Path, run: Callable[[], None]) ->
     Raises:
         SatsrError: a dependency is missing, or the repository is locked for too long.
     """
-    target = address(stage, paper, root)
-    with Repo(str(root)) as repo:
-        found = collected(repo, target)
-        if up_to_date(repo, found) or from_run_cache(repo, found):
-            return output(found, paper, root, reused=True)
+    found = collected(stage, paper, root)
+    if up_to_date(found) or from_run_cache(found):
+        return output(found, paper, root, reused=True)
     run()
     with Repo(str(root)) as repo:
-        patiently(lambda: repo.commit(target, force=True))
-        return output(collected(repo, target), paper, root, reused=False)
+        patiently(lambda: repo.commit(address(stage, paper, root), force=True))
+    return output(collected(stage, paper, root), paper, root, reused=False)
 
 
 def address(stage: str, paper: str, root: Path) -> str:
@@ -44,32 +45,46 @@ def address(stage: str, paper: str, root: Path) -> str:
     return f"{root / 'dvc.yaml'}:{stage}@{paper}"
 
 
-def collected(repo: Repo, target: str) -> Stage:
-    """The stage with what ``dvc.lock`` says of it; reading that takes half a second, so it is done once."""
-    (found,) = patiently(lambda: repo.stage.collect(target))
-    return found
+def collected(stage: str, paper: str, root: Path) -> Stage:
+    """The stage with what ``dvc.lock`` says of it."""
+    state = tuple(_state(root / name) for name in ("dvc.yaml", "dvc.lock", "params.yaml"))
+    return patiently(lambda: _stages(root, state)[f"{stage}@{paper}"])
 
 
-def up_to_date(repo: Repo, stage: Stage) -> bool:
+@lru_cache(maxsize=1)
+def _stages(root: Path, state: tuple[tuple[int, int], ...]) -> StageLoader:
+    """All stages; reading ``dvc.lock`` takes half a second, so it is read again only when a file has another state."""
+    return ProjectFile(Repo(str(root)), str(root / "dvc.yaml")).stages
+
+
+def _state(path: Path) -> tuple[int, int]:
+    """When the file was changed and its size; zeros where there is none."""
+    if not path.exists():
+        return 0, 0
+    found = path.stat()
+    return found.st_mtime_ns, found.st_size
+
+
+def up_to_date(stage: Stage) -> bool:
     """Whether command, parameters, dependencies and outputs are those of ``dvc.lock``."""
 
     def status() -> Any:
-        with repo.lock:
+        with stage.repo.lock:
             return stage.status(check_updates=True)
 
     return not patiently(status)
 
 
-def from_run_cache(repo: Repo, stage: Stage) -> bool:
+def from_run_cache(stage: Stage) -> bool:
     """Whether the very same run was made before and its outputs could be put back."""
     for dependency in stage.deps:
         if not isinstance(dependency, ParamsDependency) and not dependency.exists:
             raise SatsrError(f"{stage.addressing} needs {dependency}, which does not exist: see params.yaml.")
 
     def restore() -> bool:
-        with repo.lock:
+        with stage.repo.lock:
             try:
-                repo.stage_cache.restore(stage)
+                stage.repo.stage_cache.restore(stage)
             except RunCacheNotFoundError:
                 return False
             stage.save(run_cache=False)

@@ -114,12 +114,7 @@ def stale(project: Project) -> set[str]:
     told = json.loads(project.run("dvc", "status", "--json"))
     assert all(name.endswith(f"@{project.paper}") for name in told)
     by_dvc = {name.partition("@")[0] for name in told}
-    with Repo(str(project.root)) as repo:
-        by_zenml = {
-            stage
-            for stage in STAGES
-            if not up_to_date(repo, collected(repo, address(stage, project.paper, project.root)))
-        }
+    by_zenml = {stage for stage in STAGES if not up_to_date(collected(stage, project.paper, project.root))}
     assert by_dvc == by_zenml
     return by_dvc
 
