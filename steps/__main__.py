@@ -1,6 +1,7 @@
 """``python -m steps <stage> <paper>``: one stage, as ``dvc.yaml`` runs it."""
 
 import argparse
+import os
 import sys
 from importlib import import_module
 
@@ -15,6 +16,7 @@ def main() -> int:
     from satsr.files import disk_errors
     from satsr.project import root
     from steps import STAGES
+    from steps.inputs import require_unaltered
 
     parser = argparse.ArgumentParser(prog="python -m steps", description=__doc__, epilog="example: train rasvsr")
     parser.add_argument("stage", choices=STAGES)
@@ -22,6 +24,8 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         with disk_errors(f"{arguments.stage} of {arguments.paper}"):
+            if "DVC_STAGE" in os.environ:  # `dvc repro`, which knows what the earlier stages wrote
+                require_unaltered(arguments.stage, arguments.paper, root())
             import_module(f"steps.{arguments.stage}").run(arguments.paper, root())
     except SatsrError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -12,7 +12,7 @@ from typing import Any
 
 from dvc.dependency import ParamsDependency
 from dvc.dvcfile import ProjectFile
-from dvc.exceptions import DvcException
+from dvc.exceptions import ConfirmRemoveError, DvcException
 from dvc.lock import LockError
 from dvc.repo import Repo
 from dvc.stage import PipelineStage as Stage
@@ -20,6 +20,7 @@ from dvc.stage.cache import RunCacheNotFoundError
 from dvc.stage.loader import StageLoader
 
 from satsr.errors import SatsrError
+from steps.inputs import require_merged, require_written
 from steps.outputs import Output
 
 LOCK_SECONDS = 120.0
@@ -32,7 +33,10 @@ def reuse_or_run(stage: str, paper: str, root: Path, run: Callable[[], None]) ->
         SatsrError: a dependency is missing, or the repository is locked for too long.
     """
     found = collected(stage, paper, root)
-    if up_to_date(found) or from_run_cache(found):
+    if up_to_date(found):
+        return output(found, paper, root, reused=True)
+    if from_run_cache(found):
+        require_written(stage, paper, root)
         return output(found, paper, root, reused=True)
     run()
     with Repo(str(root)) as repo:
@@ -47,6 +51,8 @@ def address(stage: str, paper: str, root: Path) -> str:
 
 def collected(stage: str, paper: str, root: Path) -> Stage:
     """The stage with what ``dvc.lock`` says of it."""
+    lock = root / "dvc.lock"
+    require_merged(lock.read_text(encoding="utf-8") if lock.exists() else "")
     state = tuple(_state(root / name) for name in ("dvc.yaml", "dvc.lock", "params.yaml"))
     return patiently(lambda: _stages(root, state)[f"{stage}@{paper}"])
 
@@ -84,7 +90,7 @@ def from_run_cache(stage: Stage) -> bool:
     def restore() -> bool:
         with stage.repo.lock:
             try:
-                stage.repo.stage_cache.restore(stage)
+                _put_back(stage)
             except RunCacheNotFoundError:
                 return False
             stage.save(run_cache=False)
@@ -93,6 +99,15 @@ def from_run_cache(stage: Stage) -> bool:
             return True
 
     return bool(patiently(restore))
+
+
+def _put_back(stage: Stage) -> None:
+    """What was altered since gives way to what the stage wrote, as with ``dvc repro``."""
+    try:
+        stage.repo.stage_cache.restore(stage)
+    except ConfirmRemoveError:
+        stage.remove_outs()
+        stage.repo.stage_cache.restore(stage)
 
 
 def output(stage: Stage, paper: str, root: Path, reused: bool) -> Output:

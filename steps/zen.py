@@ -9,6 +9,7 @@ from zenml.types import HTMLString
 from satsr.files import disk_errors, read_json
 from satsr.project import Places, root
 from steps.cache import reuse_or_run
+from steps.inputs import require_unaltered
 from steps.outputs import Output
 
 
@@ -17,6 +18,7 @@ def _stage(name: str, paper: str) -> Output:
 
     def run() -> None:
         with disk_errors(f"{name} of {paper}"):
+            require_unaltered(name, paper, where)
             import_module(f"steps.{name}").run(paper, where)
 
     reference = reuse_or_run(name, paper, where, run)

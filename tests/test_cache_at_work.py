@@ -1,6 +1,8 @@
 """The cache at work: what each stage really loads, and what an edit really makes stale, at both doors."""
 
 import json
+import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import chdir
 from pathlib import Path
@@ -9,8 +11,10 @@ import pytest
 from dvc.dependency import ParamsDependency
 from dvc.repo import Repo
 
+from satsr.errors import SatsrError
 from steps import STAGES
 from steps.cache import address, collected, reuse_or_run, up_to_date
+from steps.inputs import READS, md5
 from tests.papers import TINY, project_of
 from tests.project import Project
 from tests.test_cache import DATA_STAGES, EXEMPT, inside
@@ -100,6 +104,15 @@ def test_what_a_stage_loads_is_covered_by_its_dependencies(paper: str, ran: Call
         assert not (torch and stage in DATA_STAGES), f"{stage} of {paper} loads torch"
 
 
+@pytest.mark.parametrize("paper", TINY)
+def test_the_stages_that_a_stage_reads_are_those_of_dvc(paper: str, ran: Callable[[str], Ran]) -> None:
+    project, _ = ran(paper)
+    made = {Path(out.fs_path): stage for stage in STAGES for out in collected(stage, paper, project.root).outs}
+    for stage, reads in READS.items():
+        depended = {Path(dep.fs_path) for dep in collected(stage, paper, project.root).deps if dep.fs_path}
+        assert {made[path] for path in depended & set(made)} == set(reads)
+
+
 @pytest.fixture(scope="module")
 def recorded(ran: Callable[[str], Ran]) -> Project:
     """A project whose stages are all up to date."""
@@ -168,3 +181,39 @@ def test_an_edit_that_dvc_commit_accepts_retrains_nothing_at_either_door(
         for stage in STAGES:
             found = reuse_or_run(stage, EDITED, recorded.root, lambda: pytest.fail("it ran again"))
             assert found.reused and (recorded.root / found.path).exists() and ".." not in found.path
+
+
+def test_an_output_that_was_altered_by_hand_gives_way_to_what_the_stage_wrote(recorded: Project) -> None:
+    manifest = recorded.root / f"data/lmdb/{EDITED}/manifest.json"
+    written = manifest.read_bytes()
+    manifest.write_bytes(written + b"\n")
+    found = reuse_or_run("convert", EDITED, recorded.root, lambda: pytest.fail("it ran again"))
+    assert found.reused and manifest.read_bytes() == written
+
+
+def test_a_file_that_was_damaged_in_dvcs_cache_is_used_at_neither_door(recorded: Project) -> None:
+    exported = recorded.root / f"results/{EDITED}/export"
+    whole = (exported / "model.onnx").read_bytes()
+    digest = md5(exported / "model.onnx")
+    copy = recorded.root / f".dvc/cache/files/md5/{digest[:2]}/{digest[2:]}"
+    copy.chmod(0o644)
+    copy.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    shutil.rmtree(exported)
+    with pytest.raises(SatsrError, match=rf"model.onnx is not what export@{EDITED} wrote .*{copy.name}"):
+        reuse_or_run("export", EDITED, recorded.root, lambda: pytest.fail("it ran again"))
+    again = recorded.run("dvc", "repro", "--force", "--single-item", f"register@{EDITED}", code=255)
+    assert f"model.onnx is not what export@{EDITED} wrote" in again
+    (fix,) = re.findall(r"`(rm -rf [^`]*)`", again)
+    recorded.run("sh", "-c", fix)
+    recorded.run("dvc", "repro", "--force", "--single-item", f"export@{EDITED}")
+    assert (exported / "model.onnx").read_bytes() == whole
+    assert stale(recorded) == set()
+
+
+def test_a_lock_file_with_both_sides_of_a_merge_is_a_sentence(recorded: Project) -> None:
+    lock = recorded.root / "dvc.lock"
+    written = lock.read_text()
+    lock.write_text(written.replace("stages:\n", "<<<<<<< ours\nstages:\n=======\n>>>>>>> theirs\n"))
+    with pytest.raises(SatsrError, match=r"both sides of a merge .*git checkout --ours"):
+        reuse_or_run("convert", EDITED, recorded.root, lambda: pytest.fail("it ran again"))
+    lock.write_text(written)
