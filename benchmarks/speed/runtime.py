@@ -16,12 +16,8 @@ from satsr.export import onnx
 from satsr.exported.runners import OnnxRunner
 
 Shapes = dict[str, tuple[int, ...]]
-BATCH, CLIP, IMAGE, IMAGE = (
-    {0: "batch"},
-    {3: "height", 4: "width"},
-    {2: "height", 3: "width"},
-    {2: "height", 3: "width"},
-)
+BATCH, CLIP, IMAGE = {0: "batch"}, {3: "height", 4: "width"}, {2: "height", 3: "width"}
+DATES = BATCH | {1: "dates"}
 # network -> its inputs, their free axes, and the peer's ratio
 CASES: dict[str, tuple[Shapes, dict[str, dict[int, str]], float | None]] = {
     "rasvsr": ({"x": (1, 3, 3, 64, 72)}, {"x": BATCH | {1: "time"} | CLIP}, 1.04),
