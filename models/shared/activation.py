@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 
@@ -27,7 +28,7 @@ class PReLU(nn.PReLU):
 
 
 class _OneSlope(torch.autograd.Function):
-    """LeakyReLU, and the gradient of its slope."""
+    """LeakyReLU, and the gradient of its slope; a gradient of the gradient is refused."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, slope: Tensor) -> Tensor:
@@ -35,6 +36,7 @@ class _OneSlope(torch.autograd.Function):
         return F.leaky_relu(x, float(slope))
 
     @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
         (gradient,), (x, slope) = gradients, ctx.saved_tensors
         of_x = torch.ops.aten.leaky_relu_backward(gradient, x, float(slope), False)

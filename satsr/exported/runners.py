@@ -40,6 +40,7 @@ class OnnxRunner:
     Args:
         path: of the .onnx file; it holds everything itself and is not needed afterwards.
         device: ``auto`` takes the GPU if this ONNX Runtime can use one.
+        threads: of a CPU; 0 for one a core.
 
     Attributes:
         description: what the graph says about itself.
@@ -48,7 +49,7 @@ class OnnxRunner:
         SatsrError: the file is missing, damaged, too large, refers to other files, or carries no description.
     """
 
-    def __init__(self, path: Path, device: str = "auto") -> None:
+    def __init__(self, path: Path, device: str = "auto", threads: int = 0) -> None:
         import onnxruntime
 
         content = whole(path)
@@ -56,6 +57,7 @@ class OnnxRunner:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads burn whole cores
+        options.intra_op_num_threads = threads
         options.enable_cpu_mem_arena = False  # it keeps, and doubles, what the largest run needed
         providers = (
             ["CPUExecutionProvider"] if self.device == "cpu" else ["CUDAExecutionProvider", "CPUExecutionProvider"]
