@@ -63,7 +63,7 @@ class Sampler(nn.Module):
             (B, 3, 4H, 4W), within 0.5 of ``up``.
         """
         noise = torch.zeros_like(up).repeat(1, self.parts, 1, 1) if noise is None else self.temperature * noise
-        draws = noise.unflatten(1, (self.parts, 3)).movedim(1, 0)
+        draws = noise.unflatten(1, (self.parts, 3)).movedim(1, 0).contiguous()  # as the loop's carry must be
         if not torch.compiler.is_exporting():
             return self.network.sample(x, up, days, alphas, draws, self.steps, fresh=self.fresh)
         denoiser = self.network.denoise_fn
