@@ -9,9 +9,8 @@ noise), Adam, the rate falling in steps over 400,000 updates, whole tiles, no au
 Deviations: the closest anchor is the sample's own (the authors' comes from another sample of the batch), dates that
 only fill up a series get no attention, RRDB + HighRes-net is scaled to the targets' range, RRDB's last bias starts at
 mid grey because its clamp passes no gradient outside, single-image networks take the image nearest in date, a backbone
-trained in SRDiff's own run sees SRDiff's batch, and SRDiff is sampled in few steps (``network.fresh_noise``) by the
-exported graph, by the short validation, and in the evaluation unless evaluate.sampler = ancestral takes all steps as
-the paper does.
+trained in SRDiff's own run sees SRDiff's batch, and SRDiff is sampled in few steps by the exported graph, by the short
+validation, and in the evaluation unless evaluate.sampler = ancestral takes all steps as the paper does.
 """
 
 import zlib

@@ -64,6 +64,7 @@ class Sampler(nn.Module):
         """
         noise = torch.zeros_like(up).repeat(1, self.parts, 1, 1) if noise is None else self.temperature * noise
         draws = noise.reshape(noise.shape[0], self.parts, 3, *noise.shape[2:]).movedim(1, 0)
+        draws = draws.contiguous()  # as the carry of the loop must be
         if not torch.compiler.is_exporting():
             return self.network.sample(x, up, days, alphas, draws, self.steps, fresh=self.fresh)
         denoiser = self.network.denoise_fn
