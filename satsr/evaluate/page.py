@@ -5,12 +5,15 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from satsr.evaluate.claim import Claim
-from satsr.evaluate.measure import Evaluation, write_frames
+from satsr.evaluate.measure import Evaluation, Sample, write_frames
 from satsr.evaluate.verdict import Verdict
 from satsr.files import read_json
 from satsr.imagery.images import write_png
-from satsr.pages.panels import Panel, before_after_png
+from satsr.pages.closeup import Closeup, closeup, gain_in
+from satsr.pages.panels import Panel, before_after_png, enlarged
 from satsr.pages.report import Report, Timeline, write_report
 from satsr.paper import Paper
 from satsr.project import Places
@@ -28,6 +31,8 @@ LABELS = {
     UNCONSTRAINED: "ours, unconstrained",
 }
 SHOWN = ("lr", BASELINE, EXPORTED, "hr")
+CLOSE = 288
+"""Width in pixels of the report's close-up."""
 
 
 def write_pages(
@@ -47,14 +52,33 @@ def write_pages(
     write_frames(evaluation, folder / "frames.csv")
     write_report(folder / "report.html", report(paper, places, evaluation, claim, outcome, data))
     sample = evaluation.samples[0]
-    images = {LABELS[name]: sample.pictures[name] for name in SHOWN}
-    psnr, _ = paper.decides
-    words = {LABELS[name]: f"{sample.scores[name][psnr]:.2f} dB" for name in (BASELINE, EXPORTED)}
-    before_after_png(folder / "before_after.png", images, words)
+    before_after(folder / "before_after.png", sample, paper.decides[0])
     for sample in evaluation.samples:
         for name in SHOWN:
             stem = f"{sample.scene}-{sample.frame}-{LABELS[name].lower()}".replace("/", "-")
             write_png(folder / "samples" / f"{stem}.png", sample.pictures[name])
+
+
+def before_after(path: Path, sample: Sample, psnr: str) -> None:
+    """The part of a frame in which the gain is seen; under it the ``psnr`` of the whole frame, and the part's gain."""
+    images, part = _part(sample)
+    words = {LABELS[name]: f"{sample.scores[name][psnr]:.2f} dB" for name in (BASELINE, EXPORTED)}
+    gain = gain_in(part, images, LABELS[EXPORTED], LABELS[BASELINE])
+    words[LABELS[EXPORTED]] += f"; {gain:+.2f} dB in this part"
+    before_after_png(path, images, part, words)
+
+
+def _part(sample: Sample) -> tuple[dict[str, np.ndarray], Closeup]:
+    """The pictures of a frame by their labels, and the part in which the gain is seen."""
+    images = {LABELS[name]: sample.pictures[name] for name in SHOWN}
+    return images, closeup(images, LABELS[EXPORTED], LABELS[BASELINE])
+
+
+def _close(sample: Sample) -> Panel:
+    """That part as a panel of its own."""
+    images, part = _part(sample)
+    title = f"{sample.scene}, frame {sample.frame}: the part in which the error falls most from the baseline to ours"
+    return Panel(title, {name: enlarged(part.of(image), name, CLOSE) for name, image in images.items()})
 
 
 def report(
@@ -76,12 +100,15 @@ def report(
         },
         curves=curves(places.results),
         panels=[
-            Panel(
-                f"{sample.scene}, frame {sample.frame}",
-                {LABELS[name]: image for name, image in sample.pictures.items()},
-                {LABELS[name]: scores for name, scores in sample.scores.items()},
-            )
-            for sample in evaluation.samples
+            *map(_close, evaluation.samples[:1]),
+            *(
+                Panel(
+                    f"{sample.scene}, frame {sample.frame}",
+                    {LABELS[name]: image for name, image in sample.pictures.items()},
+                    {LABELS[name]: scores for name, scores in sample.scores.items()},
+                )
+                for sample in evaluation.samples
+            ),
         ],
         timelines=[
             Timeline(

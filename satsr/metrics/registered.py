@@ -4,78 +4,14 @@ Source: the challenge's scoring page (specification of QA-Net, section 2c). The 
 prediction, which is compared with the 7 x 7 windows of that size in the reference; the reference's mask moves with it.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
-from satsr.errors import SatsrError, Undefined
-from satsr.metrics.inputs import crop, float_pair, require_peak
-from satsr.metrics.pixels import SHIFT_BORDER
-from satsr.metrics.similarity import GAUSSIAN, SsimWindow, mean_similarity
-
-Image = npt.NDArray[np.float64]
-
-
-Shift = tuple[int, int]
-SHIFTS: tuple[Shift, ...] = tuple(
-    (top, left) for top in range(2 * SHIFT_BORDER + 1) for left in range(2 * SHIFT_BORDER + 1)
-)
-# Rows of the first look at a shift: every fourth.
-_STRIDE = 4
-
-
-@dataclass(frozen=True)
-class _Pair:
-    """The prediction's inside and one window of the reference, zero where unclear, with ``count`` clear pixels."""
-
-    sr: Image
-    hr: Image
-    clear: Image
-    count: int
-
-    def bias(self) -> float:
-        """Mean brightness that the prediction lacks, over the clear pixels."""
-        return float((self.hr - self.sr).sum()) / max(self.count, 1)
-
-    def squared_error(self) -> float:
-        """Sum of the squared error over the clear pixels, after the bias is added."""
-        residual = self.hr - self.sr
-        residual -= (residual.sum() / max(self.count, 1)) * self.clear
-        return float(np.vdot(residual, residual))
-
-
-@dataclass(frozen=True)
-class _Placed:
-    """A prediction without its border and a reference that is zero where ``mask`` is not clear."""
-
-    inner: Image
-    masked: Image
-    clear: Image
-    mask: npt.NDArray[np.bool_]
-
-    def window(self, shift: Shift, stride: int = 1) -> tuple[slice, slice]:
-        """Every ``stride``-th row of the part of the reference that ``shift`` lays under the prediction's inside."""
-        (top, left), (height, width) = shift, self.inner.shape
-        return slice(top, top + height, stride), slice(left, left + width)
-
-    def counts(self) -> dict[Shift, int]:
-        """Clear pixels by shift, where there are two or more: the brightness bias alone fits a single one.
-
-        Raises:
-            Undefined: there are so few at every shift.
-        """
-        found = {shift: int(np.count_nonzero(self.mask[self.window(shift)])) for shift in SHIFTS}
-        counts = {shift: count for shift, count in found.items() if count > 1}
-        if not counts:
-            raise Undefined("the mask has no clear pixel, or a single one, so the scene has no score: leave it out.")
-        return counts
-
-    def pair(self, shift: Shift, stride: int = 1) -> _Pair:
-        """What is compared at ``shift``, in every ``stride``-th row."""
-        window = self.window(shift, stride)
-        clear = self.clear[window]
-        return _Pair(self.inner[::stride] * clear, self.masked[window], clear, int(np.count_nonzero(self.mask[window])))
+from satsr.errors import Undefined
+from satsr.metrics.bounds import bounds
+from satsr.metrics.inputs import require_peak
+from satsr.metrics.placed import Image, placed
+from satsr.metrics.similarity import GAUSSIAN, SsimWindow, mean_similarity, require_room
 
 
 def cpsnr(sr: np.ndarray, hr: np.ndarray, mask: np.ndarray) -> float:
@@ -94,7 +30,7 @@ def cpsnr(sr: np.ndarray, hr: np.ndarray, mask: np.ndarray) -> float:
         Undefined: a prediction beyond 10, fewer than two clear pixels, or a reference that is constant there, so that
             any constant would be perfect.
     """
-    error, _ = _best(_placed(sr, hr, mask))
+    error, _ = placed(sr, hr, mask).best()
     return float("inf") if error == 0 else float(-10 * np.log10(error))
 
 
@@ -111,9 +47,9 @@ def registered(sr: np.ndarray, hr: np.ndarray, mask: np.ndarray) -> tuple[Image,
     Raises:
         SatsrError: as for ``cpsnr``.
     """
-    placed = _placed(sr, hr, mask)
-    window = placed.window(_best(placed)[1])
-    return placed.inner, np.asarray(hr[window], np.float64), mask[window]
+    pair = placed(sr, hr, mask)
+    window = pair.window(pair.best()[1])
+    return pair.inner, np.asarray(hr[window], np.float64), mask[window]
 
 
 def probav_score(sr: np.ndarray, hr: np.ndarray, mask: np.ndarray, norm: float) -> float:
@@ -165,41 +101,12 @@ def cssim(
         Undefined: as for ``cpsnr``.
     """
     require_peak(data_range)
-    placed = _placed(sr, hr, mask)
-    pairs = map(placed.pair, placed.counts())
-    return max(mean_similarity(pair.hr, pair.sr + pair.bias() * pair.clear, window, data_range) for pair in pairs)
-
-
-def _best(placed: _Placed) -> tuple[float, Shift]:
-    """The smallest mean squared error over the shifts, bias removed, and its shift."""
-    counts = placed.counts()
-    # The error in some of the rows, about their own bias, is a lower bound of the error in all: the most promising
-    # shift comes first, and one whose bound exceeds the best found needs no second look. The result stays exact.
-    bounds = sorted((placed.pair(shift, _STRIDE).squared_error() / n, shift) for shift, n in counts.items())
-    best, found = np.inf, bounds[0][1]
-    for bound, shift in bounds:
-        if bound * (1 - 1e-9) >= best:
+    images = placed(sr, hr, mask)
+    require_room(images.inner.shape, window)
+    best = -np.inf
+    for bound, shift in sorted(bounds(images, window, data_range), reverse=True):
+        if bound < best:
             break
-        error = placed.pair(shift).squared_error() / counts[shift]
-        best, found = min((best, found), (error, shift), key=lambda pair: pair[0])
-    return best, found
-
-
-def _placed(sr: np.ndarray, hr: np.ndarray, mask: np.ndarray) -> _Placed:
-    prediction, reference = float_pair(sr, hr)
-    if prediction.ndim != 2 or min(prediction.shape) <= 2 * SHIFT_BORDER:
-        raise SatsrError(f"a Proba-V metric needs images (H, W) of more than 6 pixels a side, found {sr.shape}.")
-    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != hr.shape:
-        found = f"{mask.dtype} {mask.shape}" if isinstance(mask, np.ndarray) else type(mask).__name__
-        raise SatsrError(f"the mask must be bool {hr.shape}, True where clear, found {found}: compare it with 0.")
-    strange = reference.min() < 0 or reference.max() > 1
-    if strange or np.abs(prediction).max() > 10:
-        raise (SatsrError if strange else Undefined)(
-            f"a Proba-V metric needs values in 0..1, found {reference.min():g}..{reference.max():g} in the reference "
-            f"and {prediction.min():g}..{prediction.max():g} in the prediction: divide digital numbers by 65535."
-        )
-    seen = reference[mask]
-    if seen.size and seen.min() == seen.max():
-        raise Undefined("the reference is constant where it is clear, so that any constant image would be perfect.")
-    clear = mask.astype(np.float64)
-    return _Placed(np.ascontiguousarray(crop(prediction, SHIFT_BORDER)), reference * clear, clear, mask)
+        pair = images.pair(shift)
+        best = max(best, mean_similarity(pair.hr, pair.sr + pair.bias() * pair.clear, window, data_range))
+    return float(best)

@@ -5,19 +5,24 @@ of it, the public functions fix it.
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
-import cv2
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import as_strided
 
 from satsr.errors import SatsrError
 from satsr.metrics.inputs import float_pair, require_peak, require_u8_pair, select
 
 Image = npt.NDArray[np.float64]
+Real = npt.NDArray[np.floating]
+"""float64, or float32 where an estimate is enough."""
 # Rows handled at once: the dozen temporary arrays of a strip stay in the processor's cache, which halves the time.
 _STRIP = 48
-_BORDERS = {"valid": cv2.BORDER_REFLECT_101, "reflect": cv2.BORDER_REFLECT_101, "zero": cv2.BORDER_CONSTANT}
+# Means that one small matrix product finds along an axis: few, since the matrix is the window between zeros.
+_BLOCK = 4
+_PADDING: dict[str, Literal["reflect", "constant"]] = {"reflect": "reflect", "zero": "constant"}
 
 
 @dataclass(frozen=True)
@@ -44,19 +49,56 @@ class SsimWindow:
         weights = np.ones(self.size) if self.sigma is None else np.exp(-(distance**2) / (2 * self.sigma**2))
         return np.asarray(weights / weights.sum())
 
-    def mean(self, image: Image) -> Image:
-        """Local means of (H, W) or (H, W, C)."""
-        taps = self.taps()
-        means = np.asarray(
-            cv2.sepFilter2D(image, cv2.CV_64F, taps, taps, borderType=_BORDERS[self.border]), dtype=np.float64
-        )
-        radius = self.size // 2 if self.border == "valid" else 0
-        return means[radius : means.shape[0] - radius, radius : means.shape[1] - radius]
+    def mean(self, image: Real) -> Real:
+        """Local means of (H, W) or (H, W, C), in the number type of the image: down the rows, then across."""
+        if self.border != "valid":
+            sides = [(self.size // 2,) * 2] * 2 + [(0, 0)] * (image.ndim - 2)
+            image = np.pad(image, sides, _PADDING[self.border])
+        height, width, *bands = image.shape
+        down = _slid(image.reshape(height, -1), self, turned=True)
+        across = _slid(down.T.reshape(width, -1), self)
+        return np.moveaxis(across.reshape(len(across), *bands, -1), -1, 0)
+
+    def constants(self, peak: float) -> tuple[float, float, float]:
+        """What is added to brightness, to structure and to their product, for a value range of this length.
+
+        A sample covariance multiplies both variances of the quotient by one factor: its constants are divided by it.
+        """
+        correction = self.size**2 / (self.size**2 - 1) if self.sample_covariance else 1.0
+        return (0.01 * peak) ** 2, (0.03 * peak) ** 2 / correction, self.epsilon / correction
 
 
 GAUSSIAN = SsimWindow()
 UNIFORM_7 = SsimWindow(size=7, sigma=None, sample_covariance=True)
 UNIFORM_11 = SsimWindow(sigma=None, sample_covariance=True)
+
+
+@cache
+def _matrix(window: SsimWindow, kind: str) -> Real:
+    """The window under each of ``_BLOCK`` places along an axis, between zeros: (block, block + size - 1)."""
+    rows = [np.pad(window.taps(), (place, _BLOCK - 1 - place)) for place in range(_BLOCK)]
+    return np.stack(rows).astype(kind)
+
+
+def _slid(image: Real, window: SsimWindow, *, turned: bool = False) -> Real:
+    """Means along the first axis of (H, N): (H - size + 1, N); if ``turned``, rows of the transpose are contiguous.
+
+    Small matrix products are two to three times as fast as OpenCV's separable filter, whose float64 is not vectorised.
+    """
+    matrix, (height, width) = _matrix(window, image.dtype.str), image.shape
+    rows = height - window.size + 1
+    whole = rows - rows % _BLOCK
+    means = np.empty((width, rows), image.dtype).T if turned else np.empty((rows, width), image.dtype)
+    count, step = whole // _BLOCK, image.strides[0]
+    parts = as_strided(image, (count, matrix.shape[1], width), (_BLOCK * step, *image.strides))
+    if turned:
+        results = means.T[:, :whole].reshape(width, count, _BLOCK).transpose(1, 2, 0)
+    else:
+        results = means[:whole].reshape(count, _BLOCK, width)
+    np.matmul(matrix, parts, out=results)
+    left = rows - whole
+    np.matmul(matrix[:left, : left + window.size - 1], image[whole:], out=means[whole:])
+    return means
 
 
 def similarity_map(a: Image, b: Image, window: SsimWindow, peak: float) -> Image:
@@ -71,23 +113,47 @@ def similarity_map(a: Image, b: Image, window: SsimWindow, peak: float) -> Image
     Raises:
         SatsrError: the image is smaller than the window.
     """
-    if min(a.shape[:2]) < window.size:
+    require_room(a.shape, window)
+    squares, product = a * a, a * b
+    squares += b * b
+    product *= 2
+    of_squares, of_product = window.mean(squares), window.mean(product)
+    return np.asarray(similarity_of(window.mean(a), window.mean(b), of_squares, of_product, window, peak), np.float64)
+
+
+def similarity_of(mean_a: Real, mean_b: Real, squares: Real, product: Real, window: SsimWindow, peak: float) -> Real:
+    """The map of similarities from local means, of one shape: of a, b, a^2 + b^2 and 2ab.
+
+    Only the sum of the two variances enters, so one mean serves both.
+    """
+    c1, c2, epsilon = window.constants(peak)
+    above = mean_a * mean_b
+    above *= 2
+    covariance = product - above
+    below = mean_a * mean_a
+    below += mean_b * mean_b
+    variance = squares - below
+    for part, constant in ((above, c1), (below, c1), (covariance, c2), (variance, c2)):
+        part += constant
+    above *= covariance
+    below *= variance
+    if epsilon:
+        below += epsilon
+    above /= below
+    return above
+
+
+def require_room(shape: tuple[int, ...], window: SsimWindow) -> None:
+    """Checks that an image of this shape has room for the window.
+
+    Raises:
+        SatsrError: it has not.
+    """
+    if min(shape[:2]) < window.size:
         raise SatsrError(
             f"structural similarity with a window of {window.size} pixels needs an image of at least that size, "
-            f"found {a.shape}."
+            f"found {shape}."
         )
-    c1, c2 = (0.01 * peak) ** 2, (0.03 * peak) ** 2
-    mean_a, mean_b = window.mean(a), window.mean(b)
-    product = mean_a * mean_b
-    squares = mean_a**2 + mean_b**2
-    # Only the sum of the two variances enters, so one filter serves both.
-    variance = window.mean(a**2 + b**2) - squares
-    covariance = window.mean(a * b) - product
-    if window.sample_covariance:
-        correction = window.size**2 / (window.size**2 - 1)
-        variance *= correction
-        covariance *= correction
-    return (2 * product + c1) * (2 * covariance + c2) / ((squares + c1) * (variance + c2) + window.epsilon)
 
 
 def mean_similarity(a: np.ndarray, b: np.ndarray, window: SsimWindow, peak: float) -> float:
@@ -101,7 +167,8 @@ def mean_similarity(a: np.ndarray, b: np.ndarray, window: SsimWindow, peak: floa
     total, count = 0.0, 0
     for top in range(0, max(height - overlap, 1), strip):
         rows = slice(top, top + strip + overlap)
-        values = similarity_map(np.asarray(a[rows], np.float64), np.asarray(b[rows], np.float64), window, peak)
+        first, second = (np.ascontiguousarray(image[rows], np.float64) for image in (a, b))
+        values = similarity_map(first, second, window, peak)
         total += float(values.sum())
         count += values.size
     return total / count

@@ -11,6 +11,7 @@ import numpy as np
 from satsr.errors import SatsrError
 from satsr.files import replacing
 from satsr.pages import page
+from satsr.pages.closeup import Closeup
 from satsr.pages.page import Image, metric
 
 FIRST, LAST = ("LR",), ("HR", "error")
@@ -76,33 +77,65 @@ def panel_context(panels: Sequence[Panel], ours: str, baseline: str) -> tuple[li
 
 
 def before_after_png(
-    path: Path, images: Mapping[str, Image], labels: Mapping[str, str] | None = None, side: int = 360
+    path: Path,
+    images: Mapping[str, Image],
+    part: Closeup,
+    labels: Mapping[str, str] | None = None,
+    side: int = 300,
 ) -> None:
-    """A picture for a README: panels side by side, each with its name and a line such as its PSNR.
+    """A picture for a README: one part of a frame, enlarged, and beside it where it lies in the frame.
+
+    All panels show the same ground. LR is enlarged without smoothing, the others by one cubic interpolation, so that
+    blocks of pixels do not hide what differs.
 
     Args:
         path: the PNG to write.
-        images: by name, uint8 (H, W, 3) or (H, W) of one shape of sides; smaller ones are enlarged without smoothing.
+        images: by name, uint8 (H, W, 3) or (H, W); only LR may be coarser. The last one is also shown whole.
+        part: what is enlarged, most often :func:`satsr.pages.closeup.closeup` of the images.
         labels: the second line, by name.
         side: width of a panel in pixels.
     """
+    panels = {name: page.as_rgb(image) for name, image in images.items()}
+    whole = list(panels)[-1]
+    close = {name: enlarged(part.of(image), name, side) for name, image in panels.items()}
+    texts = [(f"{whole}, whole frame", "the part that is enlarged")]
+    texts += [(name, (labels or {}).get(name, "")) for name in close]
+    _written(path, [_overview(panels[whole], part, side), *close.values()], texts)
+
+
+def enlarged(image: Image, name: str, side: int) -> Image:
+    """A square part of a picture, ``side`` pixels wide: LR by its pixels, others by cubic interpolation."""
+    method = cv2.INTER_NEAREST if name in FIRST else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(image, (side, side), interpolation=method), np.uint8)
+
+
+def _overview(image: Image, part: Closeup, side: int) -> Image:
+    """The frame within two thirds of a panel's width, with the part outlined."""
+    height, width = image.shape[:2]
+    scale = min(side * 2 / 3 / width, side / height)
+    size = max(round(width * scale), 1), max(round(height * scale), 1)
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    first = (round(part.left * scale), round(part.top * scale))
+    last = (round((part.left + part.side) * scale) - 1, round((part.top + part.side) * scale) - 1)
+    for color, thickness in (((26, 31, 37), 4), ((255, 204, 0), 2)):
+        cv2.rectangle(small, first, last, color, thickness)
+    return np.asarray(small, np.uint8)
+
+
+def _written(path: Path, pictures: Sequence[Image], texts: Sequence[tuple[str, str]]) -> None:
+    """Pictures side by side, each under two lines of text."""
     from matplotlib.figure import Figure  # takes a second, and only this picture needs it
 
     gap, head = 12, 56
-    panels = {name: page.as_rgb(image) for name, image in images.items()}
-    height = max(round(side * image.shape[0] / image.shape[1]) for image in panels.values())
-    canvas = np.full((head + height + gap, gap + len(panels) * (side + gap), 3), 255, np.uint8)
-    for number, image in enumerate(panels.values()):
-        left = gap + number * (side + gap)
-        method = cv2.INTER_NEAREST if image.shape[1] <= side else cv2.INTER_AREA
-        canvas[head : head + height, left : left + side] = cv2.resize(image, (side, height), interpolation=method)
-    total_height, total_width = canvas.shape[:2]
-    figure = Figure(figsize=(total_width / 100, total_height / 100), dpi=100)
+    lefts = np.cumsum([gap, *(picture.shape[1] + gap for picture in pictures)]).tolist()
+    height = head + max(picture.shape[0] for picture in pictures) + gap
+    canvas = np.full((height, lefts[-1], 3), 255, np.uint8)
+    figure = Figure(figsize=(lefts[-1] / 100, height / 100), dpi=100)
+    for picture, (name, line), left in zip(pictures, texts, lefts[:-1], strict=True):
+        canvas[head : head + picture.shape[0], left : left + picture.shape[1]] = picture
+        figure.text(left / lefts[-1], 1 - 24 / height, name, fontsize=11, color="#1a1f25", weight="bold")
+        figure.text(left / lefts[-1], 1 - 44 / height, line, fontsize=11, color="#5b6672")
     figure.figimage(canvas)
-    for number, name in enumerate(panels):
-        x = (gap + number * (side + gap)) / total_width
-        figure.text(x, 1 - 24 / total_height, name, fontsize=11, color="#1a1f25", weight="bold")
-        figure.text(x, 1 - 44 / total_height, (labels or {}).get(name, ""), fontsize=11, color="#5b6672")
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", metadata={"Software": None})
 

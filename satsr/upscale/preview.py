@@ -13,6 +13,7 @@ from satsr.imagery import bands
 from satsr.imagery.gdal import opened
 from satsr.imagery.raster import Raster, Strip
 from satsr.pages import page
+from satsr.pages.closeup import closeup
 from satsr.pages.panels import Panel, before_after_png, panel_context
 from satsr.upscale.results import frames
 from satsr.upscale.strips import filled
@@ -82,7 +83,8 @@ def _written(pairs: list[tuple[str, Strip, Strip]], result: Path, scale: int, ta
     panels = [Panel(title, _pictures(before, after, scale)) for title, before, after in pairs]
     context, heat_top, kept = panel_context(panels, OURS, BASELINE)
     picture = result.with_name(f"{result.stem}_preview.png")
-    before_after_png(picture, panels[0].images)
+    shown = panels[0].images
+    before_after_png(picture, shown, closeup(shown, OURS, BASELINE))
     facts = [(name.removeprefix("SATSR_").lower().replace("_", " "), text) for name, text in tags.items() if text]
     html = page.render(
         "preview.html.j2",

@@ -11,6 +11,7 @@ import pytest
 from satsr.errors import SatsrError
 from satsr.pages import page
 from satsr.pages.chart import dot_plot, line_chart, trend
+from satsr.pages.closeup import Closeup
 from satsr.pages.panels import Panel, before_after_png, panel_context
 from satsr.pages.report import Report, Timeline, write_report
 from satsr.scores import Interval
@@ -312,15 +313,21 @@ def test_metrics_are_known_by_their_family() -> None:
 
 def test_the_readme_picture_shows_each_image_and_is_reproducible(tmp_path: Path) -> None:
     images = {"LR": picture(0, side=16), "ours": picture(1), "HR": picture(2)}
+    part = Closeup(8, 24, 32, (64, 64))
     for name in ("one.png", "two.png"):
-        before_after_png(tmp_path / name, images, {"ours": "31.25 dB"}, side=128)
+        before_after_png(tmp_path / name, images, part, {"ours": "31.25 dB"}, side=128)
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
     drawn = cv2.imread(str(tmp_path / "one.png"))[..., ::-1]
-    assert drawn.shape == (56 + 128 + 12, 12 + 3 * (128 + 12), 3)
-    for number, image in enumerate(images.values()):
-        left = 12 + number * 140
-        expected = np.kron(image, np.ones((128 // len(image), 128 // len(image), 1), np.uint8))
+    assert drawn.shape == (56 + 128 + 12, 12 + 85 + 12 + 3 * (128 + 12), 3)
+    assert np.array_equal(drawn[56:184, 109:237], np.kron(images["LR"][2:10, 6:14], np.ones((16, 16, 1), np.uint8)))
+    for number, name in ((1, "ours"), (2, "HR")):
+        expected = cv2.resize(images[name][8:40, 24:56], (128, 128), interpolation=cv2.INTER_CUBIC)
+        left = 109 + number * 140
         assert np.array_equal(drawn[56:184, left : left + 128], expected)
+    rows, columns = np.nonzero((drawn[56:141, 12:97] == (255, 204, 0)).all(axis=2))  # where it lies in the frame
+    scale = 85 / 64
+    assert abs(rows.min() - 8 * scale) < 3 and abs(rows.max() - 40 * scale) < 3
+    assert abs(columns.min() - 24 * scale) < 3 and abs(columns.max() - 56 * scale) < 3
     assert drawn[:56].min() < 100
 
 
