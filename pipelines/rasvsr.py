@@ -21,7 +21,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 import models
-from models.rasvsr import load_flow, start_at_enlarged, start_flow_at_zero
+from models.rasvsr import load_flow, start_at_enlarged, start_flow_at_zero, without_still_flow
 from models.rasvsr.losses import charbonnier
 from pipelines.configs.rasvsr import RasvsrConfig, RasvsrTrain
 from satsr.errors import SatsrError
@@ -124,6 +124,10 @@ class Rasvsr(VideoPaper[RasvsrConfig]):
         except ValueError as error:
             raise SatsrError(f"network.flow_weights cannot be used: {error}") from None
         return cast(nn.Module, network)
+
+    def graph(self, network: nn.Module) -> nn.Module:
+        """Without the flow network, where a short training left its flow at zero."""
+        return without_still_flow(network)
 
     def objective(self, network: nn.Module) -> Objective:
         """Charbonnier with the paper's optimiser."""

@@ -1,5 +1,6 @@
 """Optical flow by SPyNet (Ranjan and Black, CVPR 2017): small networks in a pyramid correct each other's flow."""
 
+import copy
 from itertools import pairwise
 from typing import cast
 
@@ -55,7 +56,7 @@ class SPyNet(nn.Module):
         Returns:
             (B, 2, H, W) in pixels, channel 0 to the right, channel 1 down.
         """
-        if self._still():
+        if self._skipped():
             return torch.zeros_like(reference[:, :2])
         height, width = reference.shape[2:]
         resized = (height + 31) // 32 * 32, (width + 31) // 32 * 32
@@ -76,16 +77,20 @@ class SPyNet(nn.Module):
         """Weight and bias of the last convolution of each level; with all of them zero the flow is zero."""
         return [parameter for name, parameter in self.named_parameters() if ".basic_module.8." in name]
 
-    def _still(self) -> bool:
-        """Whether the weights give zero flow everywhere and are not being trained: then nothing is computed.
+    def still(self) -> bool:
+        """Whether the weights give zero flow everywhere."""
+        return not any(bool(parameter.any()) for parameter in self.last_layers())
 
-        A training that starts with zero flow spends most of its time here otherwise. Not used in an exported graph,
-        which must serve other weights of the same network equally.
+    def _skipped(self) -> bool:
+        """Whether the flow is zero and not being trained: then nothing is computed.
+
+        A training that starts with zero flow spends most of its time here otherwise. Where a graph is exported, the
+        weights cannot be looked at: see :func:`without_still_flow`.
         """
         if torch.compiler.is_exporting():
             return False
         trained = torch.is_grad_enabled() and any(parameter.requires_grad for parameter in self.parameters())
-        return not trained and not any(bool(parameter.any()) for parameter in self.last_layers())
+        return not trained and self.still()
 
     def _pyramid(self, frame: Tensor, size: tuple[int, int]) -> list[Tensor]:
         """The normalised frame at six sizes, coarsest first."""
@@ -94,6 +99,26 @@ class SPyNet(nn.Module):
         for _ in range(LEVELS - 1):
             levels.append(F.avg_pool2d(levels[-1], 2))
         return levels[::-1]
+
+
+class NoFlow(nn.Module):
+    """In the place of a SPyNet that gives zero flow."""
+
+    def forward(self, reference: Tensor, support: Tensor) -> Tensor:
+        """As :meth:`SPyNet.forward`: (B, 2, H, W) of zeros."""
+        return torch.zeros_like(reference[:, :2])
+
+
+def without_still_flow(network: nn.Module) -> nn.Module:
+    """The network to export: without its ``spynet`` if that gives zero flow, which takes most of a small graph's time.
+
+    The weights are shared and the network itself is left as it is.
+    """
+    if not cast(SPyNet, network.get_submodule("spynet")).still():
+        return network
+    lighter = copy.copy(network)
+    lighter._modules = {**network._modules, "spynet": NoFlow()}
+    return lighter
 
 
 def load_flow(network: nn.Module, source: Source) -> None:

@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import models
-from models.rasvsr import SPyNet, load_flow, start_at_enlarged, start_flow_at_zero
+from models.rasvsr import SPyNet, load_flow, start_at_enlarged, start_flow_at_zero, without_still_flow
 from models.rasvsr.alignment import SecondOrderDeformableAlignment
 from models.rasvsr.losses import charbonnier
 from models.rasvsr.warp import flow_warp
@@ -268,6 +268,16 @@ def test_flow_is_not_skipped_before_every_level_is_zero():
         network.spynet.last_layers()[3].fill_(0.5)  # a bias
     network.requires_grad_(False)
     assert (network.spynet(_random(8, 1, 3, 40, 32), _random(9, 1, 3, 40, 32)) > 0).all()
+
+
+def test_a_flow_network_that_gives_zero_is_not_exported_and_any_other_is():
+    network = models.build("rasvsr", **SMALL).eval()
+    assert without_still_flow(network) is network
+    start_flow_at_zero(network)
+    lighter, clip = without_still_flow(network), _random(8, 1, 3, 3, 32, 40)
+    assert not any("spynet" in name for name, _ in lighter.named_parameters())
+    assert any("spynet" in name for name, _ in network.named_parameters())
+    assert torch.equal(lighter(clip), network(clip))
 
 
 def test_published_flow_weights_load_without_mean_and_std(tmp_path):
