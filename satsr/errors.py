@@ -25,7 +25,7 @@ PATTERNS = (
 
 CHECKOUT = ("benchmarks", "models", "pipelines", "steps")
 """What only a checkout of the repository has."""
-PREVIEW = ("jinja2", "matplotlib")
+PREVIEW = ("PIL", "jinja2")
 TRAIN = (
     *("alembic", "dvc", "great_expectations", "lightning_fabric", "lmdb", "mlflow", "onnx", "onnxscript", "pandas"),
     *("markupsafe", "psutil", "pydantic", "rich", "ruamel", "safetensors", "scipy", "sqlalchemy", "torch", "zenml"),

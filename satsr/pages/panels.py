@@ -7,6 +7,8 @@ from typing import Any
 
 import cv2
 import numpy as np
+from PIL import Image as pil
+from PIL import ImageDraw, ImageFont
 
 from satsr.errors import SatsrError
 from satsr.files import replacing
@@ -124,20 +126,18 @@ def _overview(image: Image, part: Closeup, side: int) -> Image:
 
 def _written(path: Path, pictures: Sequence[Image], texts: Sequence[tuple[str, str]]) -> None:
     """Pictures side by side, each under two lines of text."""
-    from matplotlib.figure import Figure  # takes a second, and only this picture needs it
-
     gap, head = 12, 56
     lefts = np.cumsum([gap, *(picture.shape[1] + gap for picture in pictures)]).tolist()
-    height = head + max(picture.shape[0] for picture in pictures) + gap
-    canvas = np.full((height, lefts[-1], 3), 255, np.uint8)
-    figure = Figure(figsize=(lefts[-1] / 100, height / 100), dpi=100)
-    for picture, (name, line), left in zip(pictures, texts, lefts[:-1], strict=True):
+    canvas = np.full((head + max(picture.shape[0] for picture in pictures) + gap, lefts[-1], 3), 255, np.uint8)
+    for picture, left in zip(pictures, lefts[:-1], strict=True):
         canvas[head : head + picture.shape[0], left : left + picture.shape[1]] = picture
-        figure.text(left / lefts[-1], 1 - 24 / height, name, fontsize=11, color="#1a1f25", weight="bold")
-        figure.text(left / lefts[-1], 1 - 44 / height, line, fontsize=11, color="#5b6672")
-    figure.figimage(canvas)
+    drawing = pil.fromarray(canvas)
+    write = ImageDraw.Draw(drawing)
+    for (name, line), left in zip(texts, lefts[:-1], strict=True):
+        write.text((left, 8), name, "#1a1f25", ImageFont.load_default(18))
+        write.text((left, 32), line, "#5b6672", ImageFont.load_default(15))
     with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", metadata={"Software": None})
+        drawing.save(temporary, "png")
 
 
 def order(images: Mapping[str, Image], ours: str, baseline: str) -> list[str]:
