@@ -1,6 +1,6 @@
-"""Growth: processor time and peak memory of convert, validate and ``satsr upscale`` at N, 2N and 4N frames.
+"""Growth: processor time and peak memory of convert, validate and ``satsr upscale`` with N, 2N and 4N frames.
 
-Every point is measured in a process of its own, ``python -m benchmarks.speed.memory <work> <folder> <frames>``, which
+Every point is measured in a process of its own, ``python -m benchmarks.speed.memory <work> <folder>``, which
 says its processor seconds and its peak in MB. The picture is ``docs/growth.svg``.
 """
 
@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.speed.frames import clip, converted, fetch
@@ -18,20 +19,37 @@ from benchmarks.speed.ratio import Row
 
 ROOT = Path(__file__).parents[2]
 PICTURE = ROOT / "docs/growth.svg"
-FRAMES, REPEATS = (100, 200, 400), 3
-SIDE = {"convert": 256, "validate": 256, "upscale": 24}
 Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a work is measured: the side of the frames in px, N, and how many processes a point is the median of."""
+
+    side: int
+    frames: int
+    repeats: int
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """N, 2N and 4N."""
+        return self.frames, 2 * self.frames, 4 * self.frames
+
+
+PLANS = {"convert": Plan(256, 100, 3), "validate": Plan(256, 100, 1), "upscale": Plan(24, 20, 1)}
 
 
 def rows() -> Iterator[Row]:
     """Two rows for each work, and the picture."""
     found: dict[str, list[Point]] = {}
     with tempfile.TemporaryDirectory(prefix="satsr-benchmark-") as name:
-        for side in sorted(set(SIDE.values())):
-            for frames in FRAMES:
-                prepare(Path(name) / f"{side}-{frames}", frames, side)
-        for work, side in SIDE.items():
-            found[work] = [point(work, Path(name) / f"{side}-{frames}", frames) for frames in FRAMES]
+        for work, plan in PLANS.items():
+            found[work] = []
+            for frames in plan.counts:
+                folder = Path(name) / f"{plan.side}-{frames}"
+                if not folder.exists():
+                    prepare(folder, frames, plan.side)
+                found[work].append(point(work, folder, plan.repeats))
             yield from compared(work, found[work])
     draw(found)
 
@@ -44,11 +62,11 @@ def prepare(folder: Path, frames: int, side: int) -> None:
         converted(folder, folder / "store")
 
 
-def point(work: str, folder: Path, frames: int) -> Point:
+def point(work: str, folder: Path, repeats: int) -> Point:
     """Medians of the processor seconds and the peak in MB."""
     found = []
-    for _ in range(REPEATS):
-        asked = [sys.executable, "-m", "benchmarks.speed.memory", work, str(folder), str(frames)]
+    for _ in range(repeats):
+        asked = [sys.executable, "-m", "benchmarks.speed.memory", work, str(folder)]
         told = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
         found.append((float(told[-2]), float(told[-1])))
     seconds, peaks = zip(*found, strict=True)
@@ -57,13 +75,13 @@ def point(work: str, folder: Path, frames: int) -> Point:
 
 def compared(work: str, points: list[Point]) -> Iterator[Row]:
     """Near 1 where time is linear, whatever starting takes, and where memory is flat."""
-    few, some, many = FRAMES
+    few, some, many = PLANS[work].counts
     (first, small), (second, _), (third, large) = points
     early, late = (second - first) / (some - few), (third - second) / (many - some)
-    said = f"{1000 * early:.3g} and {1000 * late:.3g} ms, {SIDE[work]} px"
+    said = f"{1000 * early:.3g} and {1000 * late:.3g} ms, {PLANS[work].side} px"
     unit, ratio = f"a frame from {few} to {some}", late / early
     yield Row(f"{work}: time of a frame from {some} to {many}", ratio, unit, ratio, ratio, None, 1.1, said)
-    said, ratio = f"{small:.0f} and {large:.0f} MB, {SIDE[work]} px", large / small
+    said, ratio = f"{small:.0f} and {large:.0f} MB, {PLANS[work].side} px", large / small
     yield Row(f"{work}: peak memory with {many} frames", ratio, f"{few} frames", ratio, ratio, None, 1.1, said)
 
 
@@ -78,8 +96,9 @@ def draw(found: dict[str, list[Point]]) -> None:
     figure, panels = pyplot.subplots(1, 2, figsize=(8, 3), layout="constrained")
     for panel, place, title in zip(panels, (0, 1), ("processor time in s", "peak memory in MB"), strict=True):
         for work, points in found.items():
-            panel.plot(FRAMES, [values[place] for values in points], marker="o", label=work)
-        panel.set(title=title, xlabel="frames", xticks=FRAMES)
+            label = f"{work}, {PLANS[work].side} px"
+            panel.plot(PLANS[work].counts, [values[place] for values in points], marker="o", label=label)
+        panel.set(title=title, xlabel="frames")
         panel.set_ylim(bottom=0)
         panel.set_xlim(left=0)
     panels[0].legend()
@@ -110,7 +129,7 @@ def validating(folder: Path) -> None:
 def upscaling(folder: Path) -> None:
     """A clip through a reduced RASVSR in segments of 10 frames."""
     from benchmarks.video import reduced
-    from satsr.upscale import load
+    from satsr.exported.model import load
     from satsr.upscale.options import Options
     from satsr.upscale.video import upscale
 
@@ -131,6 +150,9 @@ WORKS: dict[str, Callable[[Path], None]] = {"convert": converting, "validate": v
 def main(work: str, folder: str) -> None:
     """Says the processor seconds of a work and this process's peak in MB."""
     from satsr.exported import memory
+
+    if work == "validate":
+        import great_expectations  # noqa: F401  # seconds, whatever the number of frames
 
     begin = time.process_time()
     WORKS[work](Path(folder))
