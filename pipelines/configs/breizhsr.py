@@ -82,6 +82,9 @@ class BreizhsrTrain(Train):
     """Rates, their steps and the batch are those of ``RECIPES`` unless given.
 
     The first ``backbone_iterations`` of SRDiff's steps train its backbone, which then stays as it is.
+
+    Attributes:
+        loss: ``l1``, the authors', or ``psnr`` (:class:`satsr.train.objectives.Decibels`); SRDiff learns by L1 alone.
     """
 
     crop_px: int = Field(74, ge=8)
@@ -125,6 +128,15 @@ class BreizhsrConfig(Config):
         first = UPDATES if learns and not network.get("backbone_weights") else 0
         authors = {"iterations": UPDATES + first, "backbone_iterations": first, **RECIPES.get(variant, {})}
         return {**values, "train": {**authors, **(values.get("train") or {})}}
+
+    @model_validator(mode="after")
+    def _diffusion_learns_by_l1(self) -> "BreizhsrConfig":
+        if self.network.diffuses and self.train.loss != "l1":
+            raise SatsrError(
+                f"{self.network.variant} learns by L1, of images and of noise, but train.loss = {self.train.loss}: "
+                "set train.loss=l1."
+            )
+        return self
 
     @model_validator(mode="after")
     def _backbone_is_trained(self) -> "BreizhsrConfig":
