@@ -130,15 +130,6 @@ class BreizhsrConfig(Config):
         return {**values, "train": {**authors, **(values.get("train") or {})}}
 
     @model_validator(mode="after")
-    def _diffusion_learns_by_l1(self) -> "BreizhsrConfig":
-        if self.network.diffuses and self.train.loss != "l1":
-            raise SatsrError(
-                f"{self.network.variant} learns by L1, of images and of noise, but train.loss = {self.train.loss}: "
-                "set train.loss=l1."
-            )
-        return self
-
-    @model_validator(mode="after")
     def _backbone_is_trained(self) -> "BreizhsrConfig":
         network, train = self.network, self.train
         if not network.diffuses:
@@ -163,6 +154,15 @@ class BreizhsrConfig(Config):
                 f"= {train.iterations} steps on its backbone and is sampled in network.sampling_steps = "
                 f"{network.sampling_steps} of network.timesteps = {network.timesteps}: make the parts less than the "
                 f"whole, or choose a profile made for it, such as small_{network.variant}."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _diffusion_learns_by_l1(self) -> "BreizhsrConfig":
+        if self.network.diffuses and self.train.loss != "l1":
+            raise SatsrError(
+                f"{self.network.variant} learns by L1, of images and of noise, but train.loss = {self.train.loss}: "
+                "set train.loss=l1."
             )
         return self
 
