@@ -86,6 +86,9 @@ class BreizhsrTrain(Train):
     """Rates, their steps and the batch are those of ``RECIPES`` unless given.
 
     The first ``backbone_iterations`` of SRDiff's steps train its backbone, which then stays as it is.
+
+    Attributes:
+        loss: ``l1``, the authors', or ``psnr`` (:class:`satsr.train.objectives.Decibels`); SRDiff learns by L1 alone.
     """
 
     crop_px: int = Field(74, ge=8)
@@ -156,6 +159,15 @@ class BreizhsrConfig(Config):
                 f"= {train.iterations} steps on its backbone and is sampled in network.sampling_steps = "
                 f"{network.sampling_steps} of network.timesteps = {network.timesteps}: make the parts less than the "
                 f"whole, or choose a profile made for it, such as small_{network.variant}."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _diffusion_learns_by_l1(self) -> "BreizhsrConfig":
+        if self.network.diffuses and self.train.loss != "l1":
+            raise SatsrError(
+                f"{self.network.variant} learns by L1, of images and of noise, but train.loss = {self.train.loss}: "
+                "set train.loss=l1."
             )
         return self
 

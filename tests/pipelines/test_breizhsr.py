@@ -47,7 +47,7 @@ def settings(variant: str = "highresnet_ltae", **network: Any) -> dict[str, Any]
     if variant.startswith("srdiff"):
         changes["network"] |= DIFFUSION
         first = 0 if "backbone_weights" in network or variant.endswith(NO_ENCODER) else 2
-        changes["train"]["backbone_iterations"] = first
+        changes["train"] |= {"backbone_iterations": first, "loss": "l1"}
     return changes
 
 
@@ -82,7 +82,7 @@ def work(tmp_path_factory: pytest.TempPathFactory, mlflow_store: MakeStore) -> J
     """The project of a tiny card, up to its evaluation."""
     root = tmp_path_factory.mktemp("project")
     card = (ROOT / "data/catalog/embedded-series.yaml").read_text()
-    whole = "train: 24, val: 6, test: 20, frames: 8, size: [160, 160], test_size: [128, 128]"
+    whole = "train: 72, val: 6, test: 20, frames: 8, size: [160, 160], test_size: [128, 128]"
     assert whole in card
     card = card.replace(whole, "train: 3, val: 1, test: 1, frames: 4, size: [96, 96]")
     mlflow_store(root)
@@ -91,6 +91,13 @@ def work(tmp_path_factory: pytest.TempPathFactory, mlflow_store: MakeStore) -> J
 
 
 @pytest.mark.slow
+def test_a_diffusion_with_another_loss_is_refused() -> None:
+    changes = settings("srdiff_rrdb")
+    changes["train"]["loss"] = "psnr"
+    with pytest.raises(SatsrError, match=r"set train\.loss=l1"):
+        resolved(CONFIG, "breizhsr", merged("breizhsr", ROOT, changes))
+
+
 @pytest.mark.parametrize(("loss", "expected"), [("l1", 0.5), ("psnr", -1.0)])
 def test_the_loss_is_the_one_that_the_profile_names(loss: str, expected: float) -> None:
     changes = settings()

@@ -89,7 +89,7 @@ def test_trainings_chain_through_the_registry_with_their_lineage(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
     monkeypatch.setenv("SATSR_ROOT", str(tmp_path))
     card = (ROOT / "data/catalog/embedded-series.yaml").read_text()
-    whole = "train: 24, val: 6, test: 20, frames: 8, size: [160, 160], test_size: [128, 128]"
+    whole = "train: 72, val: 6, test: 20, frames: 8, size: [160, 160], test_size: [128, 128]"
     assert whole in card
     card = card.replace(whole, "train: 3, val: 1, test: 1, frames: 4, size: [96, 96]")
     stages.project(tmp_path, "srgan", card, settings("sisr6"))
