@@ -1,7 +1,8 @@
 """Measures the parts that are named, or all, and keeps the rows: ``python -m benchmarks.speed [part ...]``.
 
 ``benchmarks/results.json`` holds the rows of every part with the commit and the machine they were measured on; the
-table of ``docs/speed.md`` is made of it. Parts that are not measured now keep their rows.
+table of ``docs/speed.md`` is made of it. Parts that are not measured now keep their rows. ``networks:RRDB`` measures
+the rows of the networks that are called so and keeps nothing.
 """
 
 import importlib
@@ -34,11 +35,14 @@ TITLES = {
 def main(parts: list[str]) -> None:
     """Runs the parts one after another."""
     kept: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    for part in parts or list(TITLES):
+    for named in parts or list(TITLES):
+        part, _, only = named.partition(":")
         rows = []
-        for row in importlib.import_module(f"benchmarks.speed.{part}").rows():
+        for row in importlib.import_module(f"benchmarks.speed.{part}").rows(*filter(None, [only])):
             print(f"{row.work}: {row.ratio:.3g} {row.unit} {row.note}", flush=True)
             rows.append(asdict(row))
+        if only:
+            continue
         kept[part] = {"commit": commit(), "machine": machine(), "rows": rows}
         RESULTS.write_text(json.dumps({name: kept[name] for name in TITLES if name in kept}, indent=2) + "\n")
     write_page(kept)

@@ -20,9 +20,11 @@ CASES = {
 }  # fmt: skip
 
 
-def rows() -> Iterator[Row]:
-    """Each network forward as it is applied, and forward with backward as it is trained."""
+def rows(only: str = "") -> Iterator[Row]:
+    """Each network, or those whose row is called so: forward as it is applied, with backward as it is trained."""
     for work, (name, shapes, peers, targets) in CASES.items():
+        if only not in work:
+            continue
         torch.manual_seed(0)
         network = models.build(name)
         inputs = [torch.rand(shape) for shape in shapes.values()]
