@@ -8,8 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.shared.detail import start_flat, with_detail
-from models.shared.layout import channels_last
-from models.shared.narrow import NarrowConv2d
+from models.shared.kernels import NarrowConv2d, channels_last
 
 SLOPE = 0.2
 RESIDUAL_SCALE = 0.2

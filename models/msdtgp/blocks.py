@@ -6,8 +6,7 @@ None of them normalises, and every PReLU has a single slope.
 import torch
 from torch import Tensor, nn
 
-from models.shared.activation import PReLU
-from models.shared.narrow import convolution
+from models.shared.kernels import PReLU, convolution
 
 
 class ConvBlock(nn.Module):

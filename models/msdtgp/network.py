@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from models.msdtgp.alignment import MultiscaleAlignment
 from models.msdtgp.blocks import BackProjection, ConvBlock, DeconvBlock, ResnetBlock, shrink
 from models.msdtgp.initial import INITIALISERS
-from models.shared.layout import channels_last
+from models.shared.kernels import channels_last
 
 FRAMES = 5
 CENTRE = 2

@@ -11,7 +11,7 @@ from torch import nn
 
 from models.qanet.attention import TimeAttention
 from models.shared.detail import start_flat, with_detail
-from models.shared.layout import channels_last
+from models.shared.kernels import channels_last
 
 SCALE = 3
 CONTRAST = 20.0

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from models.shared.deform import modulated_deform_conv
+from models.shared.kernels import channels_last
 
 OFFSET_GROUPS = 16
 TAPS = 9
@@ -56,7 +57,7 @@ class SecondOrderDeformableAlignment(nn.Module):
         """
         batch, _, height, width = flow_1.shape
         half = self.groups * TAPS // 2  # the first half of the groups samples the feature one step back
-        out = self.conv_offset(torch.cat([condition, flow_1, flow_2], dim=1))
+        out = self.conv_offset(channels_last(torch.cat([condition, flow_1, flow_2], dim=1)))
         residue, mask = torch.split(out, [4 * half, 2 * half], dim=1)
         # offsets are (dy, dx), flows (dx, dy)
         flows = torch.stack([flow_1, flow_2], dim=1).flip(2).unsqueeze(2)

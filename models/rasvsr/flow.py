@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.rasvsr.warp import flow_warp
-from models.shared.layout import channels_last
+from models.shared.kernels import channels_last
 from models.shared.weights import Source, load_weights, read_weights
 
 LEVELS = 6

@@ -13,8 +13,7 @@ from models.rasvsr.flow import SPyNet
 from models.rasvsr.fusion import TemporalFeatureFusion
 from models.rasvsr.recurrence import over_time, recomputed
 from models.rasvsr.warp import flow_warp
-from models.shared.layout import channels_last
-from models.shared.narrow import NarrowConv2d
+from models.shared.kernels import NarrowConv2d, channels_last
 
 MIN_SIDE = 8  # pixels at the scale of the features
 ALIGNMENTS = ("deformable", "flow", "none")
@@ -195,6 +194,7 @@ class RASVSR(nn.Module):
             aligned = torch.zeros_like(one_back)
         else:
             aligned = self._aligned(branch, earlier, spatial, flow_1, flow_2) * (age > 0)
+        aligned = channels_last(aligned)
         propagated = aligned + self.fusion[branch](own, aligned)
         return torch.cat([propagated, one_back], dim=1), propagated
 

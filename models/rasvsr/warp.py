@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.shared.layout import channels_last
+from models.shared.kernels import channels_last
 
 EXPORT_OPERATOR = "satsr::sample"
 

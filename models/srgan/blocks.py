@@ -5,8 +5,7 @@ import math
 import torch
 from torch import nn
 
-from models.shared.activation import PReLU
-from models.shared.narrow import convolution
+from models.shared.kernels import PReLU, convolution
 
 
 class ConvBlock(nn.Module):

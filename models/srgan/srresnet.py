@@ -9,8 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from models.shared.activation import PReLU
-from models.shared.layout import channels_last
+from models.shared.kernels import PReLU, channels_last
 from models.srgan.blocks import ConvBlock, ResidualBlock, doublings
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from models.shared.activation import PReLU
+from models.shared.kernels import PReLU
 
 
 def test_values_and_both_gradients_are_those_of_torch():

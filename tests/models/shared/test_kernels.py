@@ -2,8 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from models.shared.layout import channels_last
-from models.shared.narrow import NarrowConv2d, convolution
+from models.shared.kernels import NarrowConv2d, channels_last, convolution
 
 
 def _pair(outputs: int, kernel: int) -> tuple[nn.Conv2d, nn.Conv2d]:
