@@ -94,7 +94,6 @@ class _Maps:
         sr = inner + np.float32(self.images.sums.bias[shift])
         sr *= self.clear[under]
         product = sr * self.hr[under]
-        product *= 2
         mean, product = self.window.mean(sr), self.window.mean(product)
         sr *= sr
         squares = self.window.mean(sr) + self.squares[inside]
