@@ -13,6 +13,7 @@ import subprocess
 import sys
 from typing import Any
 
+from benchmarks.speed.__main__ import commit
 from satsr.config.change import change
 from satsr.config.resolve import read_yaml
 from satsr.files import read_json, write_json
@@ -47,7 +48,7 @@ def measure(paper: str, seeds: list[int]) -> dict[str, Any]:
     baseline = next(iter(found.values()))[BASELINE]
     if described.items() <= known.items() and all(run[BASELINE] == baseline for run in known["seeds"].values()):
         found = {**known["seeds"], **found}
-    write_json(path, {**described, "seeds": found})
+    write_json(path, {"commit": commit(), **described, "seeds": found})
     return {**described, "seeds": found}
 
 
