@@ -46,7 +46,7 @@ def export(
         SatsrError: the network cannot be exported with these axes, or the disk is full.
     """
     quiet.apply()
-    plain = copy.deepcopy(network).cpu().eval().requires_grad_(False)
+    plain = _with_known_slopes(copy.deepcopy(network).cpu().eval().requires_grad_(False))
     free = {name: dict.fromkeys(axes.get(name, {}), torch.export.Dim.DYNAMIC) for name in inputs}
     try:
         with _silence():
@@ -72,6 +72,15 @@ def export(
     _check(model)
     with disk_errors("writing the ONNX graph"), replacing(path) as temporary:
         temporary.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def _with_known_slopes(network: nn.Module) -> nn.Module:
+    """The same network, whose PReLUs of one slope are LeakyReLUs, which ONNX Runtime computes with a convolution."""
+    for module in list(network.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, nn.PReLU) and child.weight.numel() == 1:
+                setattr(module, name, nn.LeakyReLU(float(child.weight)))
+    return network
 
 
 def describe(path: Path, facts: Mapping[str, Any]) -> None:
