@@ -119,7 +119,7 @@ def test_the_kinds_of_clips_series_and_image_sets_are_imported_without_them(tmp_
         (("show", "rasvsr"), "not inside a satsr checkout"),
         (("compare",), 'needs markupsafe, .*"satsr.train."'),
         (("upscale", "low.png", "x.png", "--model", "m.safetensors"), 'needs torch, .*"satsr.train."'),
-        (("upscale", "low.png", "x.png", "--model", "m.onnx", "--preview"), 'needs jinja2.*"satsr.preview."'),
+        (("upscale", "low.png", "x.png", "--model", "m.onnx", "--preview"), 'needs PIL.*"satsr.preview."'),
     ],
 )
 def test_what_is_not_installed_is_told_with_its_fix(arguments: tuple[str, ...], words: str, tmp_path: Path) -> None:

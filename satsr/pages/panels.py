@@ -7,8 +7,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-from PIL import Image as pil
-from PIL import ImageDraw, ImageFont
 
 from satsr.errors import SatsrError
 from satsr.files import replacing
@@ -131,6 +129,9 @@ def _written(path: Path, pictures: Sequence[Image], texts: Sequence[tuple[str, s
     canvas = np.full((head + max(picture.shape[0] for picture in pictures) + gap, lefts[-1], 3), 255, np.uint8)
     for picture, left in zip(pictures, lefts[:-1], strict=True):
         canvas[head : head + picture.shape[0], left : left + picture.shape[1]] = picture
+    from PIL import Image as pil  # only a preview needs it
+    from PIL import ImageDraw, ImageFont
+
     drawing = pil.fromarray(canvas)
     write = ImageDraw.Draw(drawing)
     for (name, line), left in zip(texts, lefts[:-1], strict=True):

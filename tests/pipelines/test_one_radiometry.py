@@ -93,6 +93,7 @@ def test_a_training_sample_holds_the_numbers_that_are_measured_with(case: tuple[
     (scene,) = store.scenes("val")
     measured = paper.inputs(scene)["x"]
     samples = paper.samples(store)
+    samples.still = 0  # single frames of RASVSR's first steps are turned one by one
     for index in range(3):
         sample = samples[index]["x"].numpy()
         alike = [np.array_equal(np.sort(sample, axis=None), np.sort(part, axis=None)) for part in measured]
