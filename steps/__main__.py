@@ -16,7 +16,6 @@ def main() -> int:
     from satsr.files import disk_errors
     from satsr.project import root
     from steps import STAGES
-    from steps.inputs import require_unaltered
 
     parser = argparse.ArgumentParser(prog="python -m steps", description=__doc__, epilog="example: train rasvsr")
     parser.add_argument("stage", choices=STAGES)
@@ -25,6 +24,8 @@ def main() -> int:
     try:
         with disk_errors(f"{arguments.stage} of {arguments.paper}"):
             if "DVC_STAGE" in os.environ:  # `dvc repro`, which knows what the earlier stages wrote
+                from steps.inputs import require_unaltered
+
                 require_unaltered(arguments.stage, arguments.paper, root())
             import_module(f"steps.{arguments.stage}").run(arguments.paper, root())
     except SatsrError as error:
