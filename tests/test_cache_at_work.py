@@ -187,7 +187,8 @@ def test_an_output_that_was_altered_by_hand_gives_way_to_what_the_stage_wrote(re
     manifest = recorded.root / f"data/lmdb/{EDITED}/manifest.json"
     written = manifest.read_bytes()
     manifest.write_bytes(written + b"\n")
-    found = reuse_or_run("convert", EDITED, recorded.root, lambda: pytest.fail("it ran again"))
+    with chdir(recorded.root):
+        found = reuse_or_run("convert", EDITED, recorded.root, lambda: pytest.fail("it ran again"))
     assert found.reused and manifest.read_bytes() == written
 
 
@@ -198,8 +199,10 @@ def test_a_file_that_was_damaged_in_dvcs_cache_is_used_at_neither_door(recorded:
     copy = recorded.root / f".dvc/cache/files/md5/{digest[:2]}/{digest[2:]}"
     copy.chmod(0o644)
     copy.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    copy.chmod(0o444)  # DVC looks only at files of its cache that may be written
     shutil.rmtree(exported)
-    with pytest.raises(SatsrError, match=rf"model.onnx is not what export@{EDITED} wrote .*{copy.name}"):
+    said = rf"model.onnx is not what export@{EDITED} wrote .*{copy.name}"
+    with chdir(recorded.root), pytest.raises(SatsrError, match=said):
         reuse_or_run("export", EDITED, recorded.root, lambda: pytest.fail("it ran again"))
     again = recorded.run("dvc", "repro", "--force", "--single-item", f"register@{EDITED}", code=255)
     assert f"model.onnx is not what export@{EDITED} wrote" in again
