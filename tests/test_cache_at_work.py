@@ -210,6 +210,7 @@ def test_a_file_that_was_damaged_in_dvcs_cache_is_used_at_neither_door(recorded:
     recorded.run("sh", "-c", fix)
     recorded.run("dvc", "repro", "--force", "--single-item", f"export@{EDITED}")
     assert (exported / "model.onnx").read_bytes() == whole
+    recorded.run("dvc", "repro", "--single-item", f"register@{EDITED}")
     assert stale(recorded) == set()
 
 
