@@ -78,6 +78,7 @@ def test_a_template_is_a_dependency_of_the_stages_whose_pages_it_makes(template:
         assert depends is (stage in pages and template.name in (pages.get(stage), *shared)), stage
 
 
+@pytest.mark.slow
 def test_the_list_of_checkpoints_is_dvcs_own() -> None:
     with Repo(str(ROOT)) as repo:
         all_stages = {found.name: found for found in repo.index.stages}

@@ -112,6 +112,7 @@ def test_the_kinds_of_clips_series_and_image_sets_are_imported_without_them(tmp_
     assert done.stdout.split("\n")[:2] == ["(5, 40, 40, 3) (40, 40, 3)", "(60, 60)"], done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -58,6 +58,7 @@ def test_a_skewed_sample_has_an_interval_that_reaches_further_to_its_long_side()
     assert found.high - found.mean > 1.1 * (found.mean - found.low)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("count", "kind", "least"), [(3, "normal", 0.91), (6, "normal", 0.91), (20, "normal", 0.91), (20, "skewed", 0.88)]
 )

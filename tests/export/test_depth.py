@@ -107,6 +107,7 @@ def test_a_model_that_sharpens_loses_to_noise_and_one_that_saturates_to_brightne
     assert all(gain > 0 for _, gain, _ in known["limits"]["darker"]["gains"][:3])
 
 
+@pytest.mark.slow
 def test_the_same_store_gives_the_same_bytes_and_few_of_them(sharpening):
     path, store, known = sharpening
     again = json.dumps(depth(recipe(), store, path, 2), sort_keys=True)

@@ -120,6 +120,7 @@ def test_loss_and_gradients_match_the_golden_values(expected, given, network):
     assert actual == pytest.approx(norms, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_ten_ancestral_steps_match_the_golden_sample(expected, given, network):
     noise = np.random.default_rng(6).standard_normal((11, 1, 3, 64, 64)).astype(np.float32)
     sampled = network.sample(given["lr"], given["lr_up"], noise=torch.from_numpy(noise))
@@ -159,6 +160,7 @@ def test_a_generator_makes_the_loss_and_the_sample_repeatable():
         assert not torch.equal(first, other)
 
 
+@pytest.mark.slow
 def test_noise_is_drawn_from_the_start_to_the_last_step():
     network = tiny()
     low, up, _ = inputs()
@@ -232,6 +234,7 @@ def test_steps_with_fresh_noise_at_every_time_are_the_ancestral_ones():
         assert_close(network.implicit_step(x, t, t - 1, eps, z), network.reverse_step(x, t, eps, z)[0], 1e-5)
 
 
+@pytest.mark.slow
 def test_without_noise_it_is_sampled_as_at_the_temperature_0():
     network = tiny(timesteps=50)
     low, up, _ = inputs()

@@ -53,7 +53,10 @@ def test_it_has_the_authors_tensors_in_their_order(golden):
     assert sum(p.numel() for p in network.parameters()) == 2_818_389
 
 
-@pytest.mark.parametrize(("name", "settings"), [("full_eval_b1_9x32", {}), ("tiny_eval_b1_9x16_mid", TINY)])
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [pytest.param("full_eval_b1_9x32", {}, marks=pytest.mark.slow), ("tiny_eval_b1_9x16_mid", TINY)],
+)
 def test_the_output_is_golden(with_golden_weights, golden, name, settings):
     case = golden(f"qanet/{name}.npz")
     with torch.no_grad():

@@ -118,6 +118,7 @@ def test_every_golden_intermediate_is_matched(recorded, golden):
         file.matches(value, name, atol=5e-5 if "flow" in name else ATOL)  # flows are pixels, up to 4
 
 
+@pytest.mark.slow
 def test_alignment_and_fusion_match_their_golden_calls(network, recorded, golden):
     file = golden("rasvsr/a_intermediates.npz")
     names = [f"dcn_backward_step2_{name}" for name in ("x", "cond", "flow1", "flow2")] + ["tsa_backward_step2_in"]
@@ -161,6 +162,7 @@ def test_the_charbonnier_gradient_is_its_formula():
     assert charbonnier(target, target).item() == pytest.approx(1e-6)
 
 
+@pytest.mark.slow
 def test_a_batch_equals_its_clips_one_by_one(small):
     x = _random(1, 2, 3, 3, 16, 20)
     _close(small(x), torch.cat([small(clip) for clip in x.split(1)]))
@@ -176,6 +178,7 @@ def test_a_single_frame_works_and_needs_no_flow(small):
     assert torch.equal(still(x), output)
 
 
+@pytest.mark.slow
 def test_every_frame_sees_the_whole_clip(small):
     x = _random(3, 1, 3, 3, 16, 16)
     before = small(x)
@@ -185,6 +188,7 @@ def test_every_frame_sees_the_whole_clip(small):
         assert all((small(other)[:, t] - before[:, t]).abs().max() > 1e-4 for t in range(3))
 
 
+@pytest.mark.slow
 def test_a_mirrored_clip_needs_no_memory_of_the_one_before(small):
     half, plain = _random(4, 1, 2, 3, 16, 20), _random(5, 1, 4, 3, 16, 20)
     mirrored = torch.cat([half, half.flip(1)], dim=1)
@@ -270,6 +274,7 @@ def test_flow_is_not_skipped_before_every_level_is_zero():
     assert (network.spynet(_random(8, 1, 3, 40, 32), _random(9, 1, 3, 40, 32)) > 0).all()
 
 
+@pytest.mark.slow
 def test_a_flow_network_that_gives_zero_is_not_exported_and_any_other_is():
     network = models.build("rasvsr", **SMALL).eval()
     assert without_still_flow(network) is network
@@ -294,6 +299,7 @@ def test_published_flow_weights_load_without_mean_and_std(tmp_path):
         load_flow(network, published)
 
 
+@pytest.mark.slow
 def test_reduced_precision_stays_close(small):
     x = _random(12, 1, 3, 3, 32, 32)
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -313,6 +319,7 @@ def test_activations_that_are_computed_again_change_no_bit():
         assert gradient is not None and torch.equal(gradient, gradients[1][name]), name
 
 
+@pytest.mark.slow
 def test_fewer_activations_are_kept_where_they_are_computed_again():
     def kept(recompute):
         network = _lively().requires_grad_(True)

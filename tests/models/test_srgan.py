@@ -74,6 +74,7 @@ def test_other_scales_and_depths_match_the_golden_images(golden):
         want.matches(made(SRResNet(scale=8, n_blocks=2), 0.03)(x), "y_x8_2blocks", atol=1e-5)
 
 
+@pytest.mark.slow
 def test_discriminator_matches_the_golden_logits(golden):
     want = golden("srgan/seed_discriminator.npz")
     network = made(Discriminator(), 0.03)

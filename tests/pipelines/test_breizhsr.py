@@ -112,6 +112,7 @@ def test_the_loss_is_the_one_that_the_profile_names(loss: str, expected: float) 
     assert name == "network" and float(value.detach()) == pytest.approx(expected, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_the_stages_run_from_the_card_to_the_report(work: Job) -> None:
     metrics = json.loads(work.places.metrics.read_text())
     assert {"psnr_u8", "ssim_skimage_u8", "shift_mae_u8", "psnr_reflectance"} <= set(metrics["methods"]["ema"])
@@ -201,6 +202,7 @@ def test_diffusion_trains_its_backbone_first_and_then_leaves_it(store: Store) ->
     np.testing.assert_array_equal(first, second)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", ["srdiff_rrdb", "srdiff_no_encoder"])
 def test_the_evaluation_can_take_every_step_with_the_noise_of_seed_and_scene(variant: str, store: Store) -> None:
     changes = settings(variant)

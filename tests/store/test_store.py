@@ -221,6 +221,7 @@ except SatsrError as error:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_values_of_any_size_are_as_they_were_put_although_their_memory_is_used_again(tmp_path: Path) -> None:
     sizes = (COMMIT_BYTES // 3, 10, COMMIT_BYTES + SPARE_BYTES, 7, COMMIT_BYTES // 2, COMMIT_BYTES // 2, 100)
     arrays = [np.random.default_rng(size).integers(0, 256, size, dtype=np.uint8) for size in sizes]

@@ -76,13 +76,14 @@ def same(a: Fitted, b: Fitted) -> bool:
     )
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not(tmp_path: Path) -> None:
     first = train(tmp_path / "a")
     assert same(first, train(tmp_path / "b"))
     assert not same(first, train(tmp_path / "c", seed=1))
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_killed_training_goes_on_to_bit_equal_weights(tmp_path: Path, workers: int) -> None:
     whole = train(tmp_path / "whole", workers=workers)
     context = multiprocessing.get_context("fork")

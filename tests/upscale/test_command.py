@@ -56,6 +56,7 @@ def test_a_scene_with_maps_and_preview(tmp_path, graph, capsys):
     assert cv2.imread(str(tmp_path / "out_preview.png")).shape[1] > 3 * 300
 
 
+@pytest.mark.slow
 def test_a_folder_of_frames_a_series_and_an_image_set(tmp_path, graph):
     for index in range(3):
         write_png(tmp_path / "frames" / f"{index}.png", RNG.integers(0, 256, (64, 64, 3), dtype=np.uint8))
@@ -79,6 +80,7 @@ def test_one_picture_and_a_folder_of_pictures_go_through_an_image_model(tmp_path
     np.testing.assert_array_equal(one, many)
 
 
+@pytest.mark.slow
 def test_the_constraint_is_the_models_own_unless_it_is_chosen(tmp_path, graph, capsys):
     source = scene(tmp_path / "in.tif", level=3000)
     model = graph(image_graph, normalisation="s2_norm", constraint={"method": "frequency"})

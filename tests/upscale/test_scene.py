@@ -54,6 +54,7 @@ def read(path):
         return source.read()
 
 
+@pytest.mark.slow
 def test_the_result_says_where_it_lies_and_what_made_it(tiny, tmp_path):
     model = tiny(image_graph, channels=4)
     source = write(tmp_path / "in.tif", smooth(300, 400, 4), NAMES, nodata=0)
@@ -281,7 +282,9 @@ class Stops:
         return self.runner.run(inputs)
 
 
-@pytest.mark.parametrize("spread", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "spread", [pytest.param(False, marks=pytest.mark.slow), pytest.param(True, marks=pytest.mark.slow)]
+)
 def test_an_interrupted_scene_goes_on_and_ends_with_the_same_bits(tiny, tmp_path, spread):
     options = replace(SMALL, spread=spread)
     source = write(tmp_path / "in.tif", smooth(1000, 130))

@@ -46,6 +46,7 @@ def test_the_zip_holds_the_290_images_unchanged_at_its_root_and_is_the_same_agai
             np.testing.assert_array_equal(image, IMAGE)
 
 
+@pytest.mark.slow
 def test_names_are_checked_before_anything_is_written(complete: Path, tmp_path: Path) -> None:
     folder = tmp_path / "made"
     for file in complete.rglob("*.png"):
@@ -110,6 +111,7 @@ def test_a_model_makes_a_submission_of_the_test_sets_alone(challenge: Path, tmp_
             assert np.abs(image[1::3, 1::3] - mean).max() <= 1
 
 
+@pytest.mark.slow
 def test_the_command_refuses_data_without_the_290_test_sets_before_it_computes(
     challenge: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -68,6 +68,7 @@ def test_the_deviation_of_segments_falls_with_the_burn_in_and_is_measured(tiny, 
     assert found[1][0] > 20 and found[8][0] <= 1
 
 
+@pytest.mark.slow
 def test_windows_and_segments_together_equal_the_whole(tiny, tmp_path):
     model, values = tiny(recurrent_graph), clip(25, 100, 90)
     options = replace(CUT, window=64, overlap=16, margin=4)
@@ -131,6 +132,7 @@ def test_an_interrupted_clip_goes_on_and_does_not_do_again_what_is_done(tiny, tm
     assert not (tmp_path / ".out.partial").exists()
 
 
+@pytest.mark.slow
 def test_what_another_model_left_is_not_gone_on_with(tiny, tmp_path):
     source = folder(tmp_path / "in", clip())
     model = tiny(recurrent_graph)

@@ -252,6 +252,7 @@ def test_parts_of_one_clip_may_look_alike_but_not_at_the_same_time(tmp_path: Pat
     assert not resembling([*store.scenes("train"), *store.scenes("test")])
 
 
+@pytest.mark.slow
 def test_low_frames_in_the_wrong_order_are_found_although_the_camera_hardly_moves(tmp_path: Path) -> None:
     frames = clips()
     still = texture(0, 0)
@@ -283,6 +284,7 @@ def test_an_empty_store_fails_instead_of_passing_vacuously(tmp_path: Path) -> No
     assert {"splits", "counts", "intact", "shift"} <= failed(result)
 
 
+@pytest.mark.slow
 def test_a_tolerated_share_passes_and_is_still_listed(tmp_path: Path) -> None:
     frames = clips()
     one_colour(frames)
@@ -311,6 +313,7 @@ def test_all_offenders_are_listed_and_the_message_is_short(tmp_path: Path) -> No
     assert "... and 28 more" in str(caught.value) and lines[-1].endswith("validation.html")
 
 
+@pytest.mark.slow
 def test_the_reports_are_the_same_bytes_each_time_and_load_nothing(tmp_path: Path, monkeypatch: Any) -> None:
     frames = clips()
     a_stranger(frames)
@@ -359,6 +362,7 @@ def test_measuring_knows_masks_single_targets_and_many_bands(tmp_path: Path) -> 
     assert tables.scenes[["n_hr", "n_lr", "n_qm"]].to_numpy().tolist() == [[1, 3, 3]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "pairs"), [("probav", {"qm": "lr", "sm": "hr"}), ("series", {"cloud": "lr"})])
 def test_masks_that_are_not_of_their_images_size_are_found(tmp_path: Path, kind: str, pairs: dict[str, str]) -> None:
     frames: Frames = {}

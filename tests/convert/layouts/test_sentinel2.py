@@ -183,6 +183,7 @@ def test_numbers_before_baseline_4_stay_and_nodata_is_left_out(tmp_path: Path) -
     np.testing.assert_array_equal(said[8, 8], 0)
 
 
+@pytest.mark.slow
 def test_a_folder_holds_several_products_and_other_scenes(tmp_path: Path) -> None:
     data = tmp_path / "data"
     first, values = make(data, size=200, day="20230723")
@@ -199,6 +200,7 @@ def test_a_folder_holds_several_products_and_other_scenes(tmp_path: Path) -> Non
     np.testing.assert_array_equal(high, stacked(values)[:64, :64] - 1000)
 
 
+@pytest.mark.slow
 def test_products_of_several_baselines_need_a_word_and_keep_their_own_offsets(tmp_path: Path) -> None:
     new, values = make(tmp_path, "L2A", "05.09", -1000, size=200, day="20230723")
     old, before = make(tmp_path, "L2A", "02.14", None, size=200, day="20190723")

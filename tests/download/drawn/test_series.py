@@ -76,6 +76,7 @@ def test_values_are_those_of_sentinel_2(scenes: list[Series]) -> None:
     assert (targets.std(axis=0) > 25).all() and np.isin(targets, (0, 255)).mean() < 0.01
 
 
+@pytest.mark.slow
 def test_every_climate_occurs_and_together_they_reach_from_dark_water_to_snow() -> None:
     assert set(ORDER) == set(CLIMATES)
     clear: dict[str, np.ndarray] = {}

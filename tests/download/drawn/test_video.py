@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from satsr.degrade import downscale_frame, imresize, to_native
 from satsr.download.card import Embedded
@@ -58,6 +59,7 @@ def test_scenes_are_written_in_the_papers_layout(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_rgb(tmp_path / found[5]), render_clip(0, 1, 2, 48, 64)[1])
 
 
+@pytest.mark.slow
 def test_test_clips_show_other_towns_and_may_be_short_and_small(tmp_path: Path) -> None:
     card = {"kind": "video", "train": 1, "val": 0, "test": 2, "frames": 3, "size": (64, 64)}
     write_scenes(tmp_path, Embedded(**card, test_frames=1, test_size=(48, 32)))

@@ -112,7 +112,16 @@ def test_the_same_rows_give_the_same_bytes_however_they_come(tmp_path, rows):
     assert (tmp_path / "a.tif").read_bytes() == (tmp_path / "b.tif").read_bytes()
 
 
-@pytest.mark.parametrize("after", [0, 600, 1200, 1900, 2600])
+@pytest.mark.parametrize(
+    "after",
+    [
+        pytest.param(0, marks=pytest.mark.slow),
+        600,
+        pytest.param(1200, marks=pytest.mark.slow),
+        1900,
+        pytest.param(2600, marks=pytest.mark.slow),
+    ],
+)
 def test_an_interrupted_file_goes_on_and_ends_with_the_same_bytes(tmp_path, after):
     values = raster(2, 2600, 600)
     values[:, 700:1500, 100:300] = 0
@@ -134,6 +143,7 @@ class Killed(Exception):
     """Stands for the end of the process."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [0, 1, 2, 3])
 def test_a_file_that_was_being_moved_together_goes_on_and_ends_with_the_same_bytes(tmp_path, steps):
     values = raster(3, 2100, 2100)
