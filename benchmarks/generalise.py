@@ -29,12 +29,13 @@ import rasterio
 
 from satsr import load
 from satsr.convert.ground.sources import below, is_scene, source
-from satsr.degrade import add_noise, expose, imresize, to_native
+from satsr.degrade import add_noise, expose, to_native
 from satsr.errors import SatsrError
 from satsr.exported.model import Model
 from satsr.imagery import bands
 from satsr.kinds.image.samples import shrunk
 from satsr.metrics import psnr_float, ssim_kornia
+from satsr.resize import imresize
 from satsr.seeds import generator
 
 PEAK = 10000

@@ -22,9 +22,9 @@ from onnx import TensorProto, helper, numpy_helper
 from rasterio.transform import from_origin
 
 from satsr import load
-from satsr.degrade import imresize
 from satsr.exported import memory
 from satsr.exported.runners import Runner
+from satsr.resize import imresize
 from satsr.seeds import generator
 from satsr.upscale.options import Options
 from satsr.upscale.scene import upscale

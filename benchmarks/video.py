@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from satsr.degrade import imresize
 from satsr.exported import memory
 from satsr.exported.model import Model, load
 from satsr.imagery.images import read_rgb, write_png
+from satsr.resize import imresize
 from satsr.seeds import generator
 from satsr.upscale.options import BURN_IN, Options
 from satsr.upscale.video import upscale

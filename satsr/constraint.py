@@ -25,8 +25,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from satsr.degrade import BORDERS, KERNELS, axis_weights, gaussian, imresize, shrink
+from satsr.degrade import gaussian, shrink
 from satsr.errors import SatsrError
+from satsr.resize import BORDERS, KERNELS, axis_weights, imresize
 from satsr.sparse import Banded, Taps, matrix
 
 Float32 = npt.NDArray[np.float32]
@@ -46,8 +47,8 @@ class Constraint:
 
     Attributes:
         method: one of :data:`METHODS`.
-        shrink: what makes a result as small as the input, a key of :data:`satsr.degrade.KERNELS`.
-        border: of the cubic, one of :data:`satsr.degrade.BORDERS`.
+        shrink: what makes a result as small as the input, a key of :data:`satsr.resize.KERNELS`.
+        border: of the cubic, one of :data:`satsr.resize.BORDERS`.
 
     Raises:
         SatsrError: one of them is not known.

@@ -149,7 +149,7 @@ class Paper(ABC, Generic[ConfigOf]):
 
     @property
     def kernel(self) -> str:
-        """What :meth:`shrink` weights pixels with: a key of :data:`satsr.degrade.KERNELS`."""
+        """What :meth:`shrink` weights pixels with: a key of :data:`satsr.resize.KERNELS`."""
         return "cubic"
 
     def shrink(self, images: np.ndarray) -> np.ndarray:

@@ -8,8 +8,8 @@ import numpy as np
 
 from satsr.config.recipe import resolved
 from satsr.config.resolve import merged
-from satsr.degrade import imresize
 from satsr.paper import Paper
+from satsr.resize import imresize
 from satsr.store.store import Store, StoreWriter
 from steps.configuration import config_of
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from satsr.constraint import METHODS, REACH, Constraint, constrained, parsed, require_offered
-from satsr.degrade import KERNELS, imresize, shrink
+from satsr.degrade import shrink
 from satsr.errors import SatsrError
+from satsr.resize import KERNELS, imresize
 from satsr.seeds import generator
 
 HELD = [method for method in METHODS if method != "none"]

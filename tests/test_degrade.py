@@ -5,20 +5,9 @@ import lmdb
 import numpy as np
 import pytest
 
-from satsr.degrade import (
-    BORDERS,
-    KERNELS,
-    add_noise,
-    axis_weights,
-    blur,
-    downscale_frame,
-    imresize,
-    opencv_cubic,
-    probav_baseline,
-    shrink,
-    to_native,
-)
+from satsr.degrade import add_noise, blur, downscale_frame, opencv_cubic, probav_baseline, shrink, to_native
 from satsr.errors import SatsrError
+from satsr.resize import BORDERS, KERNELS, axis_weights, imresize
 from satsr.seeds import generator
 
 IMAGES = ("random", "structured", "odd")

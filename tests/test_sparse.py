@@ -5,7 +5,7 @@ import pytest
 from scipy.sparse import coo_array
 
 from satsr import sparse
-from satsr.degrade import axis_weights
+from satsr.resize import axis_weights
 from satsr.seeds import generator
 from satsr.sparse import Banded, matrix
 

@@ -35,7 +35,7 @@ API = {
             *(f"satsr.metrics.{name}" for name in ("spectral", "opensr", "frequency", "temporal")),
         ],
     ),
-    "degrade": ("Coarse images and values", ["satsr.degrade", "satsr.radiometry"]),
+    "degrade": ("Coarse images and values", ["satsr.degrade", "satsr.resize", "satsr.radiometry"]),
     "models": ("Networks", ["models", "models.shared.weights", "models.shared.deform"]),
     "papers": (
         "Papers and kinds",

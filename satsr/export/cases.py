@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from satsr.degrade import imresize
 from satsr.depth.blocks import BLOCK, PRESENT, Float64, blocks, tiles
 from satsr.depth.training import distances, median
 from satsr.export.pushes import Push
 from satsr.exported.model import Model
 from satsr.paper import Paper
+from satsr.resize import imresize
 from satsr.store.store import Scene
 
 SIDE = 64

@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from satsr.degrade import imresize
 from satsr.errors import SatsrError, Undefined
 from satsr.files import sha256
 from satsr.metrics.inputs import require_u8, select
+from satsr.resize import imresize
 
 PARAMS_VARIABLE = "SATSR_NIQE_PARAMS"
 PARAMS_SHA256 = "2a7c182a68c9e7f1b2e2e5ec723279d6f65d912b6fcaf37eb2bf03d7367c4296"

@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 from rasterio.windows import Window
 
-from satsr.degrade import imresize
 from satsr.files import write_text
 from satsr.imagery import bands
 from satsr.imagery.gdal import opened
@@ -15,6 +14,7 @@ from satsr.imagery.raster import Raster, Strip
 from satsr.pages import page
 from satsr.pages.closeup import closeup
 from satsr.pages.panels import Panel, before_after_png, panel_context
+from satsr.resize import imresize
 from satsr.upscale.results import frames
 from satsr.upscale.strips import filled
 

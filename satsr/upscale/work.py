@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from satsr.degrade import imresize, to_native
+from satsr.degrade import to_native
 from satsr.errors import SatsrError
 from satsr.exported import memory
 from satsr.exported.model import Model
 from satsr.imagery.raster import CACHE_MB, Layer, Mask, Raster, Strip
+from satsr.resize import imresize
 from satsr.upscale import strips, uncertainty
 from satsr.upscale.options import Options
 from satsr.upscale.plan import seams

@@ -10,8 +10,9 @@ import pytest
 
 from satsr.config.recipe import resolved
 from satsr.config.resolve import merged
-from satsr.degrade import downscale_frame, imresize, to_native
+from satsr.degrade import downscale_frame, to_native
 from satsr.paper import Paper
+from satsr.resize import imresize
 from satsr.seeds import generator
 from satsr.store.store import Store, StoreWriter
 from steps.configuration import config_of

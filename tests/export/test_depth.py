@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from pipelines.msdtgp import PAPER as MSDTGP
-from satsr.degrade import imresize
 from satsr.export import onnx
 from satsr.export.cases import Case, Measured
 from satsr.export.depth import depth, limit
 from satsr.export.pushes import AMOUNTS, PUSHES, Push
 from satsr.exported.model import load
 from satsr.exported.runners import OnnxRunner
+from satsr.resize import imresize
 from satsr.store.store import Store, StoreWriter
 from steps.configuration import configuration
 from tests.depths import pairs, recipe, terrain

@@ -10,8 +10,9 @@ from onnx import external_data_helper
 
 from models.shared.weights import save_weights
 from satsr import load
-from satsr.degrade import imresize, opencv_cubic, shrink
+from satsr.degrade import opencv_cubic, shrink
 from satsr.errors import SatsrError
+from satsr.resize import imresize
 from tests.tiny_graphs import (
     cubic_graph,
     image_graph,

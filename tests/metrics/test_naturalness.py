@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 from scipy.special import gamma
 
-from satsr.degrade import blur, downscale_frame, imresize, to_native
+from satsr.degrade import blur, downscale_frame, to_native
 from satsr.errors import SatsrError
 from satsr.metrics import naturalness as module
 from satsr.metrics import niqe, niqe_available
 from satsr.metrics.inputs import luma
+from satsr.resize import imresize
 from satsr.seeds import generator
 
 

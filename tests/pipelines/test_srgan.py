@@ -14,7 +14,6 @@ from pipelines.configs.srgan import CONFIG, EXPERIMENTS, SUCCESSORS, SrganConfig
 from pipelines.srgan import PAPER
 from satsr.config.recipe import resolved
 from satsr.config.resolve import merged
-from satsr.degrade import imresize
 from satsr.errors import SatsrError
 from satsr.export.onnx import export, parity
 from satsr.files import sha256
@@ -23,6 +22,7 @@ from satsr.kinds.image.paper import denormalised
 from satsr.kinds.image.samples import PairCrops, Pairing, cut
 from satsr.kinds.sampling import Sampling, planes
 from satsr.radiometry import histogram_match, normalisation
+from satsr.resize import imresize
 from satsr.seeds import generator
 from satsr.store.store import Store, StoreWriter
 from satsr.tracking import client

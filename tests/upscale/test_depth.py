@@ -9,13 +9,13 @@ import rasterio
 from rasterio.transform import from_origin
 
 from satsr import load
-from satsr.degrade import imresize
 from satsr.errors import SatsrError
 from satsr.export import onnx
 from satsr.export.depth import depth
 from satsr.exported.facts import parse
 from satsr.exported.runners import OnnxRunner
 from satsr.imagery.images import write_png
+from satsr.resize import imresize
 from satsr.upscale import video
 from satsr.upscale.depth import SILENT, Depth, examine, known
 from satsr.upscale.options import Options

@@ -13,9 +13,9 @@ import rasterio
 from rasterio.enums import ColorInterp
 from rasterio.transform import from_origin
 
-from satsr.degrade import imresize
 from satsr.errors import SatsrError
 from satsr.exported import memory
+from satsr.resize import imresize
 from satsr.upscale.options import Options
 from satsr.upscale.plan import seams
 from satsr.upscale.scene import upscale

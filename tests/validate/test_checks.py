@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
-from satsr.degrade import downscale_frame, imresize
+from satsr.degrade import downscale_frame
 from satsr.errors import SatsrError
+from satsr.resize import imresize
 from satsr.seeds import generator
 from satsr.shift import measure_shift
 from satsr.store.store import Store, StoreWriter

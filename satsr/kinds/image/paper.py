@@ -12,11 +12,11 @@ from typing import Any, ClassVar, Generic
 import numpy as np
 
 from satsr.config.recipe import ConfigOf
-from satsr.degrade import imresize
 from satsr.kinds.image.samples import Pairing
 from satsr.metrics import mae, mse, psnr_float, ssim_kornia
 from satsr.paper import Paper
 from satsr.radiometry import Normalisation
+from satsr.resize import imresize
 from satsr.scores import Scores
 from satsr.store.store import Scene
 

@@ -10,11 +10,11 @@ import numpy as np
 from torch import nn
 
 from satsr.config.recipe import VideoConfig
-from satsr.degrade import imresize
 from satsr.kinds.video.samples import planes_of
 from satsr.metrics import niqe, niqe_available, or_nan, psnr, ssim
 from satsr.paper import Paper
 from satsr.radiometry import Normalisation, normalisation
+from satsr.resize import imresize
 from satsr.scores import Scores
 from satsr.store.store import Scene
 

@@ -9,11 +9,11 @@ from satsr.config.data import Convert
 from satsr.convert.convert import convert
 from satsr.convert.layouts import read_scenes
 from satsr.convert.layouts.source import SceneSource
-from satsr.degrade import imresize
 from satsr.download.card import Card
 from satsr.download.download import download
 from satsr.errors import SatsrError
 from satsr.imagery.images import write_png
+from satsr.resize import imresize
 from satsr.shift import measure_shift
 from satsr.validate.checks import judge
 from satsr.validate.inspection import inspect

@@ -3,11 +3,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from satsr.degrade import downscale_frame, imresize, to_native
+from satsr.degrade import downscale_frame, to_native
 from satsr.download.card import Embedded
 from satsr.download.drawn.video import AWAY, render_clip, write_scenes
 from satsr.imagery.images import read_rgb
 from satsr.metrics import psnr
+from satsr.resize import imresize
 
 
 def shift_between(first: np.ndarray, second: np.ndarray) -> np.ndarray:
