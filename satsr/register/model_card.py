@@ -9,6 +9,7 @@ from satsr.pages.page import metric
 from satsr.paper import Paper
 from satsr.register.cost import Cost
 from satsr.register.gates import Gate, passed
+from satsr.register.markdown import escaped
 from satsr.register.registry import About
 from satsr.scores import BASELINE, CONSTRAINED, EXPORTED, PER_BAND, UNCONSTRAINED, Interval
 
@@ -58,7 +59,7 @@ def model_card(paper: Paper[Any], facts: "Facts", outcome: Sequence[Gate]) -> st
         f"{headline(paper, metrics, facts.gains)}. {'All gates passed' if passed(outcome) else 'Gates FAILED'}.",
         "",
         f"**{paper.title}.** {paper.citation}. Trained with the {metrics['profile']} profile on "
-        f"{manifest['card'].get('name', metrics['dataset'])}.",
+        f"{escaped(str(manifest['card'].get('name', metrics['dataset'])))}.",
         "",
         *_quality(metrics, parity["role"], facts.gains),
         "",
@@ -89,7 +90,7 @@ def model_card(paper: Paper[Any], facts: "Facts", outcome: Sequence[Gate]) -> st
 
 def headline(paper: Paper[Any], metrics: dict[str, Any], gains: Mapping[str, Interval]) -> str:
     """The gain that decides: ``+1.08 dB [0.71, 1.4] PSNR over bicubic (95 %, 20 scenes) on clips (quick profile)``."""
-    name, where = paper.decides[0], f"on {metrics['dataset']} ({metrics['profile']} profile)"
+    name, where = paper.decides[0], f"on {escaped(metrics['dataset'])} ({metrics['profile']} profile)"
     if name not in gains or gains[name].mean is None:
         return f"No {metric(name).label} {where}"
     found = words.brief(name, gains[name])
@@ -116,7 +117,7 @@ def _radiometry(paper: Paper[Any], metrics: dict[str, Any], role: str) -> list[s
     """How results are held to their input, and what made small again they differ by in each band."""
     ours, start = metrics["methods"][role], "consistency_bias_"
     bands = [name.removeprefix(start) for name in ours if name.startswith(start)]
-    found = [f"{band} {ours[start + band]:+.2f} ({ours[f'consistency_rmse_{band}']:.2f})" for band in bands]
+    found = [f"{escaped(band)} {ours[start + band]:+.2f} ({ours[f'consistency_rmse_{band}']:.2f})" for band in bands]
     if not found:
         return []
     return [

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from satsr.download.drawn.canvas import FINE, Canvas, Colour, draw_box
-from satsr.download.drawn.town import CARS, Road, Town, draw_town, texture
+from satsr.download.drawn.town import CARS, FILLS, Road, Town, draw_town, texture
 from satsr.imagery.images import write_png
 from satsr.progress import Bar
 from satsr.seeds import generator
@@ -43,11 +43,28 @@ class Region:
     colour: tuple[float, float, float]
 
 
-HOME = Region("video", Town(), (0.5, 1.1), (6, 22), (1, 1, 1))
 AWAY = Region(
     "video of test", Town((46, 96), 0.3, (0.6, 2.5, 1, 0.6, 0.6, 0.6, 0.6, 1.5)), (1.2, 2.0), (12, 30), (1.06, 1, 0.9)
 )
-"""Test clips: smaller blocks, more houses and less pavement, a lower sun, warmer ground."""
+"""Test clips: small blocks, many houses and little pavement, a low sun, warm ground."""
+
+
+def home(seed: int, index: int) -> Region:
+    """The region of a clip for training or validation: each is another, so that no kind of town is learnt by heart.
+
+    Args:
+        seed: of the dataset.
+        index: of the clip.
+    """
+    random = generator(seed, "region of video", index)
+    shortest = random.uniform(44, 76)
+    town = Town(
+        block_px=(shortest, shortest * random.uniform(1.7, 2.1)),
+        paved=random.uniform(0.2, 0.75),
+        kinds=tuple(np.exp(random.normal(0, 0.5, len(FILLS)))),
+    )
+    red, green, blue = random.uniform((0.94, 0.96, 0.9), (1.06, 1.04, 1.06))
+    return Region("video", town, (0.4, 2.0), (4, 30), (red, green, blue))
 
 
 @dataclass(frozen=True)
@@ -61,7 +78,9 @@ class _Vehicle:
     angle: float
 
 
-def render_clip(seed: int, index: int, frames: int, height: int, width: int, region: Region = HOME) -> np.ndarray:
+def render_clip(
+    seed: int, index: int, frames: int, height: int, width: int, region: Region | None = None
+) -> np.ndarray:
     """One clip; the same arguments give the same clip.
 
     Args:
@@ -70,11 +89,12 @@ def render_clip(seed: int, index: int, frames: int, height: int, width: int, reg
         frames: T.
         height: in pixels.
         width: in pixels.
-        region: where it is taken.
+        region: where it is taken; None for :func:`home`.
 
     Returns:
         uint8 (T, H, W, 3) RGB.
     """
+    region = region or home(seed, index)
     random = generator(seed, region.name, index)
     sun = random.uniform(0, 2 * np.pi)
     length = random.uniform(*region.shadow)
@@ -106,7 +126,7 @@ def write_scenes(folder: Path, source: "Embedded") -> None:
     with Bar("drawing clips", len(scenes)) as bar:
         for split, number in scenes:
             frames, size = source.shape(split)
-            clip = render_clip(source.seed, number, frames, *size, AWAY if split == "test" else HOME)
+            clip = render_clip(source.seed, number, frames, *size, AWAY if split == "test" else None)
             index = number - source.train if split == "val" else number
             for time, frame in enumerate(clip):
                 write_png(folder / split / "GT" / f"{index:03d}" / f"{time:08d}.png", frame)

@@ -1,0 +1,13 @@
+"""The model card is Markdown that others wrote names for."""
+
+from types import SimpleNamespace
+
+from satsr.register.model_card import headline
+
+
+def test_a_name_of_a_data_set_is_text_and_no_markup() -> None:
+    paper = SimpleNamespace(decides=["psnr_u8"])
+    metrics = {"dataset": "![x](http://example.org/x) <b>clips</b>\n# forged", "profile": "quick"}
+    found = headline(paper, metrics, {})  # type: ignore[arg-type]
+    assert r"\!\[x\](http://example.org/x) \<b\>clips\</b\> \# forged" in found
+    assert "\n" not in found
