@@ -5,6 +5,7 @@ checkout once for each seed, on the same data, adds what it measures to ``benchm
 table: the mean of the gains over the seeds and their (sample) standard deviation. ``params.yaml`` is left as it was;
 the last seed's weights and results stay, so name the seed of the profile last. Seeds and papers may be measured one by
 one and several at a time, each in a clone; seeds of other data or of another profile than the newest are dropped.
+``--measured`` trains nothing and adds what ``results/`` holds of the seed of ``params.yaml``.
 """
 
 import argparse
@@ -37,10 +38,15 @@ def measure(paper: str, seeds: list[int]) -> dict[str, Any]:
             change(paper, {"train.seed": seed}, root(), config_of(paper))
             for stage in MEASURED:
                 _run(stage, paper)
-            metrics = read_json(Places(root(), paper).metrics)
-            found[str(seed)] = {name: metrics["methods"][name] for name in (BASELINE, metrics["exported"])}
+            found |= _measured(paper)
     finally:
         change(paper, {"train.seed": before}, root(), config_of(paper))
+    return added(paper, found)
+
+
+def added(paper: str, found: dict[str, Any]) -> dict[str, Any]:
+    """Adds the scores of seeds to what is known of the paper, and writes all of it."""
+    metrics = read_json(Places(root(), paper).metrics)
     described = {key: metrics[key] for key in ("profile", "dataset", "split", "decides", "exported")}
     described["model"] = job(paper, root()).paper.registered_name
     path = root() / "benchmarks" / "seeds" / f"{paper}.json"
@@ -50,6 +56,13 @@ def measure(paper: str, seeds: list[int]) -> dict[str, Any]:
         found = {**known["seeds"], **found}
     write_json(path, {"commit": commit(), **described, "seeds": found})
     return {**described, "seeds": found}
+
+
+def _measured(paper: str) -> dict[str, Any]:
+    """The scores that ``results/`` holds, by the seed they were trained with."""
+    metrics = read_json(Places(root(), paper).metrics)
+    seed = job(paper, root()).paper.config.train.seed
+    return {str(seed): {name: metrics["methods"][name] for name in (BASELINE, metrics["exported"])}}
 
 
 def row(measured: dict[str, Any]) -> list[str]:
@@ -91,6 +104,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("papers", nargs="*", default=list(read_yaml(root() / "params.yaml")["papers"]))
     parser.add_argument("--seeds", nargs="+", type=int, default=[2, 1, 0])
+    parser.add_argument("--measured", action="store_true", help="add what results/ holds; train nothing")
     arguments = parser.parse_args()
-    rows = [row(measure(name, arguments.seeds)) for name in arguments.papers]
+    here = arguments.measured
+    rows = [row(added(name, _measured(name)) if here else measure(name, arguments.seeds)) for name in arguments.papers]
     print("\n".join("| " + " | ".join(cells) + " |" for cells in (HEAD, ["---"] * len(HEAD), *rows)))
