@@ -12,6 +12,7 @@ import argparse
 import statistics
 import subprocess
 import sys
+from math import isclose
 from typing import Any
 
 from benchmarks.speed.__main__ import commit
@@ -52,7 +53,7 @@ def added(paper: str, found: dict[str, Any]) -> dict[str, Any]:
     path = root() / "benchmarks" / "seeds" / f"{paper}.json"
     known = read_json(path) if path.is_file() else {}
     baseline = next(iter(found.values()))[BASELINE]
-    if described.items() <= known.items() and all(run[BASELINE] == baseline for run in known["seeds"].values()):
+    if described.items() <= known.items() and all(_same(run[BASELINE], baseline) for run in known["seeds"].values()):
         found = {**known["seeds"], **found}
     write_json(path, {"commit": commit(), **described, "seeds": found})
     return {**described, "seeds": found}
@@ -63,6 +64,11 @@ def _measured(paper: str) -> dict[str, Any]:
     metrics = read_json(Places(root(), paper).metrics)
     seed = job(paper, root()).paper.config.train.seed
     return {str(seed): {name: metrics["methods"][name] for name in (BASELINE, metrics["exported"])}}
+
+
+def _same(first: dict[str, Any], second: dict[str, Any]) -> bool:
+    """Whether scores of the baseline are of the same data: equal but for rounding."""
+    return first.keys() == second.keys() and all(isclose(first[name], second[name], rel_tol=1e-9) for name in first)
 
 
 def row(measured: dict[str, Any]) -> list[str]:

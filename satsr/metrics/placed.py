@@ -9,7 +9,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from satsr.errors import SatsrError, Undefined
 from satsr.metrics.inputs import crop, float_pair
-from satsr.metrics.pixels import SHIFT_BORDER
+from satsr.metrics.pixels import SHIFT_BORDER, sum_of_squares
 
 Image = npt.NDArray[np.float64]
 Shift = tuple[int, int]
@@ -35,7 +35,7 @@ class Pair:
         """Over the clear pixels, after the bias is added."""
         residual = self.hr - self.sr
         residual -= (residual.sum() / max(self.count, 1)) * self.clear
-        return float(np.vdot(residual, residual)) / self.count
+        return sum_of_squares(residual) / self.count
 
 
 @dataclass(frozen=True)
