@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 from zenml import pipeline
+from zenml.enums import ExecutionMode
 from zenml.pipelines.pipeline_definition import Pipeline
 
 from satsr.config.change import change
@@ -37,7 +38,7 @@ def train(paper: str) -> Pipeline:
     chain.__name__ = chain.__qualname__ = f"train_{paper}"
     chain.__module__ = "pipelines"
     chain.__doc__ = f"{recipe(paper).title}: download to registration."
-    return pipeline(enable_cache=False)(chain)
+    return pipeline(enable_cache=False, execution_mode=ExecutionMode.FAIL_FAST)(chain)  # a failure is said once
 
 
 def prepare(paper: str, settings: Mapping[str, Any]) -> None:
