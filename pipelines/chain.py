@@ -7,6 +7,7 @@ from typing import Any
 from zenml import pipeline
 from zenml.enums import ExecutionMode
 from zenml.pipelines.pipeline_definition import Pipeline
+from zenml.utils.source_utils import set_custom_source_root
 
 from satsr.config.change import change
 from satsr.project import root
@@ -39,6 +40,12 @@ def train(paper: str) -> Pipeline:
     chain.__module__ = "pipelines"
     chain.__doc__ = f"{recipe(paper).title}: download to registration."
     return pipeline(enable_cache=False, execution_mode=ExecutionMode.FAIL_FAST)(chain)  # a failure is said once
+
+
+def start(paper: str) -> None:
+    """Runs the pipeline in this process, as ``zenml pipeline run train_<paper>`` does in the project's root."""
+    set_custom_source_root(str(root()))
+    train(paper)()
 
 
 def prepare(paper: str, settings: Mapping[str, Any]) -> None:

@@ -6,11 +6,15 @@ must not import zenml), our own doors call it first thing. Only defaults are set
 
 import logging
 import os
+import sqlite3
 import sys
 import warnings
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 
+from satsr import moved
 from satsr.errors import Interrupted, SatsrError
 
 VERBOSE = "SATSR_VERBOSE"
@@ -42,6 +46,7 @@ LEVELS = {
 }
 CALM = {
     "dvc.progress": logging.CRITICAL,  # a bar for each file that is hashed
+    "dvc_data.callbacks": logging.CRITICAL,  # and for each folder that is committed
     "zenml": logging.WARNING,  # a header, the advertisement of its server, two lines a step
     "zenml.zen_stores.base_zen_store": logging.ERROR,  # "setting the global active stack"
 }
@@ -56,9 +61,11 @@ def apply() -> None:
     project = Path(__file__).resolve().parents[1]
     if (project / "dvc.yaml").is_file():  # ZenML's state lives in the repository, not in the user's home
         os.environ.setdefault("ZENML_CONFIG_PATH", str(project / ".zenml"))
+        _follow(project)
     if not sys.stdout.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         os.environ.setdefault("ZENML_LOGGING_COLORS_DISABLED", "true")  # else colour codes stand in files and pipes
-    for name, level in {**LEVELS, **({} if os.environ.get(VERBOSE) else CALM)}.items():
+    calm = dict.fromkeys(CALM, logging.NOTSET) if os.environ.get(VERBOSE) else CALM
+    for name, level in {**LEVELS, **calm}.items():
         logging.getLogger(name).setLevel(level)
     warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\).*", category=FutureWarning)
     for name in STEPS:
@@ -67,6 +74,17 @@ def apply() -> None:
             logger.addFilter(_without_sentences)
     if not isinstance(sys.excepthook, _Sentences):
         sys.excepthook = _Sentences(sys.excepthook)
+
+
+@cache
+def _follow(project: Path) -> None:
+    """Before the tools open their databases: these name files by the checkout's place, which may be another one now."""
+    with suppress(OSError, sqlite3.Error):  # of another user, or damaged: `satsr doctor` tells
+        if places := moved.bring(project):
+            told = (
+                f"this checkout was at {', '.join(places)}: the paths that MLflow and ZenML keep now lead to {project}"
+            )
+            print(told, file=sys.stderr)
 
 
 def _without_sentences(record: logging.LogRecord) -> bool:
