@@ -3,7 +3,7 @@
 import argparse
 import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 Command = Callable[[argparse.Namespace], int | None]
@@ -26,6 +26,15 @@ COMPARE = "one table and one HTML page for model versions that were measured on 
 
 class Parser(argparse.ArgumentParser):
     """A parser whose errors are sentences, with what was meant."""
+
+    def parsed(self, arguments: Sequence[str] | None = None) -> argparse.Namespace:
+        """The arguments; settings may stand before, between and after options, which argparse refuses."""
+        found, more = self.parse_known_args(arguments)
+        if more and hasattr(found, "settings") and all("=" in word and word[0] != "-" for word in more):
+            found.settings += more
+        elif more:
+            self.error(f"unrecognized arguments: {' '.join(more)}")
+        return found
 
     def error(self, message: str) -> NoReturn:
         """Says what is wrong; a command that is none is compared with those that are."""

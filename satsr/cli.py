@@ -16,7 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; a user's mistake is one sentence and exit code 1."""
     from satsr.errors import Interrupted, SatsrError, absences
 
-    parsed = parser().parse_args(arguments)
+    parsed = parser().parsed(arguments)
     command: Command = parsed.command
     try:
         with absences():
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> words.Parser:
     """All commands."""
     from satsr.upscale.command import add_arguments
 

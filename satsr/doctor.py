@@ -76,7 +76,7 @@ def environment(root: Path) -> Finding:
     told = f".venv was made in {old}, so its commands (satsr, zenml, dvc, mlflow) start nothing."
     if re.search(r"\s", here) or len(here) > 100:  # no line that names an interpreter may hold these
         return Finding(name, f"{told} Make it again: rm -rf .venv && make install.", fine=False)
-    return Finding(name, f"{told} `.venv/bin/python -m satsr.cli doctor --mend` repairs it.", False, _venv(root, old))
+    return Finding(name, f"{told} `make doctor` repairs it.", False, _venv(root, old))
 
 
 def library(root: Path) -> Finding:

@@ -87,15 +87,16 @@ def _left(place: Path, root: Path) -> bool:
 
 
 def _named(root: Path, database: Database) -> Iterator[str]:
-    """The roots in the paths of a database."""
+    """The roots in the paths of a database, of paths that are found below ``root`` now."""
     mark = f"/{database.inside}/"
+    looked = {str(root)}
     with closing(_open(root / database.file, "ro")) as connection:
         for table, column in _existing(connection, database):
-            begins = f"substr({column}, 1, instr({column}, ?))"
-            asked = f"SELECT DISTINCT {begins} FROM {table} WHERE instr({column}, ?)"  # noqa: S608  # our own names
-            for (begin,) in connection.execute(asked, (mark, mark)):
-                place = unquote(begin.removeprefix("file://")).rstrip("/")
-                if place.startswith("/") and (root / database.inside).is_dir():
+            asked = f"SELECT DISTINCT {column} FROM {table} WHERE instr({column}, ?)"  # noqa: S608  # our own names
+            for (address,) in connection.execute(asked, (mark,)):
+                place, _, rest = unquote(address.removeprefix("file://")).partition(mark)
+                if place.startswith("/") and place not in looked and (root / database.inside / rest).exists():
+                    looked.add(place)
                     yield place
 
 
