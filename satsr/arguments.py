@@ -60,6 +60,7 @@ class Version(argparse.Action):
 def run_arguments(parser: argparse.ArgumentParser) -> None:
     """Of ``satsr run``."""
     parser.formatter_class, parser.epilog = argparse.RawDescriptionHelpFormatter, RUN_DETAILS
+    parser.set_defaults(stopped="stopped; the same command goes on with the stage that was stopped")
     parser.add_argument("paper")
     parser.add_argument("settings", nargs="*", metavar="key=value", help="settings of this run")
     parser.add_argument("--data", help="a dataset card, or a folder of your own")

@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return error.code
     except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
+        print(getattr(parsed, "stopped", "stopped"), file=sys.stderr)
         return 130
     except BrokenPipeError:
         return 0

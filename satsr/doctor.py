@@ -58,7 +58,11 @@ def doctor(root: Path, mend: bool = False) -> Iterator[Finding]:
     """The findings; with ``mend`` what can be repaired is, and looked at again."""
     for look in examined(root):
         if mend and look.mend is not None:
-            look.mend()
+            try:
+                look.mend()
+            except (OSError, sqlite3.Error) as error:
+                yield Finding(look.name, f"{look.words} That failed: {error}.", fine=False)
+                continue
             again = next(found for found in examined(root) if found.name == look.name)
             yield Finding(again.name, f"repaired: {again.words}") if again.fine else again
         else:
@@ -83,7 +87,7 @@ def library(root: Path) -> Finding:
     """Whether this checkout's own code runs."""
     found = Path(satsr.__file__).resolve().parents[1]
     if found == root:
-        return Finding("satsr", f"{version('satsr')} of this checkout")
+        return Finding("satsr", f"{_version('satsr')} of this checkout")
     return Finding("satsr", f"{found} runs here, not {root}: activate this checkout's .venv, or make install.", False)
 
 
@@ -91,11 +95,11 @@ def packages(root: Path) -> Finding:
     """Whether what is installed is what ``requirements.lock`` says."""
     absent, other = [], []
     for name, wanted in re.findall(r"^([\w.-]+)==([^\s;]+)$", _text(root / "requirements.lock"), re.MULTILINE):
-        try:
-            if (found := version(name)).partition("+")[0] != wanted.partition("+")[0]:  # +cpu: the same release
-                other.append(f"{name} {found} instead of {wanted}")
-        except PackageNotFoundError:
+        found = _version(name)
+        if not found:
             absent.append(name)
+        elif found.partition("+")[0] != wanted.partition("+")[0]:  # 2.13.0+cpu is that release
+            other.append(f"{name} {found} instead of {wanted}")
     if not absent and not other:
         return Finding("packages", "as in requirements.lock")
     told = [f"missing: {_some(absent)}"] if absent else []
@@ -141,7 +145,7 @@ def paths(root: Path) -> Finding:
 
 def databases(root: Path) -> Finding:
     """Whether the databases are whole and of the installed versions."""
-    wanted = {DATABASE: ("mlflow", REVISION), str(moved.DATABASES[1].file): ("zenml", version("zenml"))}
+    wanted = {DATABASE: ("mlflow", REVISION), str(moved.DATABASES[1].file): ("zenml", _version("zenml"))}
     for file, (tool, made) in wanted.items():
         if not (root / file).exists():
             continue
@@ -221,6 +225,14 @@ def _replace(path: Path, old: str, new: str) -> None:
         text = path.read_text(encoding="utf-8")
         if old in text:
             path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def _version(package: str) -> str:
+    """That which is installed; nothing where none is."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
 
 
 def _some(names: list[str], limit: int = 5) -> str:

@@ -66,6 +66,12 @@ def track(items: Iterable[Item], label: str, total: int) -> Iterator[Item]:
             bar.advance()
 
 
+def announce(label: str) -> None:
+    """Says on a terminal what goes on, until the next line takes the place of this one."""
+    if _redraws():
+        print(f"{label:<{LABEL}} ...", end="\r", file=sys.stderr, flush=True)
+
+
 def duration(seconds: float) -> str:
     """``4 s``, ``12 min``, ``3 h 05 min``."""
     if seconds < 119.5:

@@ -90,7 +90,7 @@ def _follow(project: Path) -> None:
 def _without_sentences(record: logging.LogRecord) -> bool:
     """A step that stopped on a user's mistake or wish: its sentence is said once, at the end, without its traceback."""
     raised = [record.exc_info[1]] if record.exc_info else list(record.args) if isinstance(record.args, tuple) else []
-    return not any(isinstance(error, SatsrError | Interrupted) for error in raised)
+    return not any(isinstance(error, SatsrError | Interrupted | KeyboardInterrupt) for error in raised)
 
 
 class _Sentences:

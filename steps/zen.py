@@ -8,6 +8,7 @@ from zenml import log_metadata, step
 from zenml.types import HTMLString
 
 from satsr.files import disk_errors, read_json
+from satsr.progress import announce
 from satsr.project import Places, root
 from satsr.review.outcome import line
 from satsr.review.summary import summary
@@ -20,6 +21,7 @@ def _stage(name: str, paper: str) -> Output:
     where, begin = root(), time.monotonic()
 
     def run() -> None:
+        announce(name)
         with disk_errors(f"{name} of {paper}"):
             require_unaltered(name, paper, where)
             import_module(f"steps.{name}").run(paper, where)

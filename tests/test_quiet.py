@@ -32,8 +32,8 @@ def test_an_error_of_the_program_keeps_its_traceback() -> None:
     assert done.returncode == 1 and "Traceback" in done.stderr and "ZeroDivisionError" in done.stderr
 
 
-@pytest.mark.parametrize("error", [SatsrError("bad"), Interrupted(2, 3)])
-def test_a_step_that_stopped_with_a_sentence_is_not_logged_again(error: Exception) -> None:
+@pytest.mark.parametrize("error", [SatsrError("bad"), Interrupted(2, 3), KeyboardInterrupt()])
+def test_a_step_that_stopped_with_a_sentence_is_not_logged_again(error: BaseException) -> None:
     quiet.apply()
     launcher, orchestrator = map(logging.getLogger, quiet.STEPS[::-1])
     failed = launcher.makeRecord("x", logging.ERROR, "f", 1, "Failed to run step `%s`: %s", ("train", error), None)
