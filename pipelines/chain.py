@@ -11,6 +11,7 @@ from zenml.utils.source_utils import set_custom_source_root
 
 from satsr.config.change import change
 from satsr.project import root
+from satsr.running import recover
 from steps import zen
 from steps.configuration import config_of
 from steps.job import recipe
@@ -50,5 +51,6 @@ def start(paper: str) -> None:
 
 def prepare(paper: str, settings: Mapping[str, Any]) -> None:
     """Writes the settings into ``params.yaml`` and says so; refuses a bad configuration before anything runs."""
+    recover(root())
     for line in change(paper, settings, root(), config_of(paper)):
         print(line)

@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -41,14 +41,19 @@ def settings_of_a_run(
     """
     busy = f"another satsr run of {paper} is going on in {root}: wait for it, or stop it with Ctrl-C."
     with locked(root / "scratch" / f"run-{paper}", timeout=0, busy=busy):
-        if keep or not settings:
-            lines = change(paper, settings, root, model)
+        if not settings:
+            recover(root)
+            lines = change(paper, {}, root, model)
             with _noted(root, paper, settings, keep):
                 yield lines
             return
-        busy = "params.yaml holds the settings of another satsr run: wait for it, or use --keep for one of them."
-        with locked(root / "scratch" / "params", timeout=0, busy=busy), _ending_in_order():
-            put_back(root)
+        if keep:
+            with _alone(root):
+                lines = change(paper, settings, root, model)
+            with _noted(root, paper, settings, keep):
+                yield lines
+            return
+        with _alone(root), _ending_in_order():
             lines = _lend(root, paper, settings, model)
             try:
                 with _noted(root, paper, settings, keep):
@@ -74,6 +79,13 @@ def unfinished(root: Path, paper: str) -> tuple[dict[str, Any], bool]:
 def lent(root: Path) -> Path:
     """The file that says what ``params.yaml`` was before a run's settings came into it; absent otherwise."""
     return root / "scratch" / "params-lent.json"
+
+
+def recover(root: Path) -> None:
+    """Gives ``params.yaml`` back what a killed run left in it; nothing while a run with such settings is going on."""
+    if lent(root).exists():
+        with suppress(SatsrError), _alone(root):
+            pass
 
 
 def put_back(root: Path) -> str:
@@ -116,6 +128,15 @@ def use(device: str) -> None:
                 f"--device cuda: torch {torch.__version__} finds no GPU (nvidia-smi says whether there is one, and a "
                 "torch whose version ends in +cpu cannot use it). --device auto takes the CPU."
             )
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """Within, nobody else's settings are in ``params.yaml``."""
+    busy = "params.yaml holds the settings of another satsr run until that ends: wait for it."
+    with locked(root / "scratch" / "params", timeout=0, busy=busy):
+        put_back(root)
+        yield
 
 
 def _lend(root: Path, paper: str, settings: Mapping[str, Any], model: type[BaseModel]) -> list[str]:

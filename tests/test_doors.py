@@ -51,7 +51,8 @@ def test_both_doors_give_the_same_numbers_and_skip_each_others_work(project: Pro
     shutil.rmtree(project.root / "data" / "lmdb")
     shutil.rmtree(project.root / ".dvc" / "cache")
     (project.root / "dvc.lock").unlink()
-    project.run("dvc", "repro")
+    output = project.run("dvc", "repro")
+    assert re.search("^evaluate .* over the baseline$", output, re.MULTILINE) and "rasvsr version 2" in output
     assert project.metrics()["methods"] == numbers["methods"]
     assert project.versions() == {"rasvsr": 2}
 

@@ -114,6 +114,11 @@ def test_a_run_that_is_asked_to_end_gives_params_back(root: Path) -> None:
 def test_what_a_killed_run_left_is_put_back_by_the_next(root: Path) -> None:
     assert lending(root, "SIGKILL") == -9
     assert "seed: 3" in params(root)
+    left = params(root), running.lent(root).read_text()
+    with running.settings_of_a_run(root, "qanet", {}, MODEL):
+        assert params(root) == PARAMS
+    (root / "params.yaml").write_text(left[0])
+    running.lent(root).write_text(left[1])
     with running.settings_of_a_run(root, "qanet", {"train.iterations": 9}, MODEL):
         assert "seed" not in params(root)
     assert params(root) == PARAMS
