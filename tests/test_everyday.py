@@ -101,6 +101,7 @@ def test_ctrl_c_ends_with_its_sentence(project: Project) -> None:
 
 
 def test_a_failure_ends_with_its_sentence(project: Project) -> None:
+    before = (project.root / "params.yaml").read_bytes()
     for command in (("satsr", "run", "msdtgp"), ("zenml", "pipeline", "run", "train_msdtgp")):
         if command[0] == "zenml":
             project.params(**{"train.lr": 1e30, "train.max_bad_steps": 1})
@@ -109,7 +110,7 @@ def test_a_failure_ends_with_its_sentence(project: Project) -> None:
             text = project.run(*command, "train.lr=1e30", "train.max_bad_steps=1", code=1)
         assert "Traceback" not in text and text.count("the loss was not finite") == 1
         assert text.strip().splitlines()[-1].startswith("error: the loss was not finite")
-    project.params(**{"train.lr": 0.003, "train.max_bad_steps": 10})
+    (project.root / "params.yaml").write_bytes(before)
 
 
 def test_a_moved_checkout_goes_on_where_it_was(project: Project) -> None:
