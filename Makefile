@@ -1,4 +1,5 @@
 # make train_rasvsr   install into .venv, set up, run the pipeline of one paper
+# make doctor         repair what a move, another user or a killed run left
 # make test           install into .venv, run linters and all tests
 # make bench         measure how fast everything is, as ratios (about an hour), into benchmarks/results.json and docs/speed.md
 # make docs           build the documentation into site/, in an environment of its own
@@ -7,7 +8,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE :=  # the processes of stages and tests start twice as fast where compiled code is kept
 
-.PHONY: install setup test unit lint bench clean
+.PHONY: install setup doctor test unit lint bench clean
 .SECONDARY:
 
 install: .venv/installed
@@ -24,6 +25,9 @@ setup: .venv/installed
 
 train_%: setup
 	@zenml pipeline run $@
+
+doctor:
+	@$(BIN)/python -m satsr.cli doctor --mend
 
 lint: .venv/installed
 	@ruff check . && ruff format --check . && mypy && lint-imports --no-logo

@@ -5,10 +5,13 @@ from functools import cache
 from typing import Any
 
 from zenml import pipeline
+from zenml.enums import ExecutionMode
 from zenml.pipelines.pipeline_definition import Pipeline
+from zenml.utils.source_utils import set_custom_source_root
 
 from satsr.config.change import change
 from satsr.project import root
+from satsr.running import recover
 from steps import zen
 from steps.configuration import config_of
 from steps.job import recipe
@@ -37,10 +40,17 @@ def train(paper: str) -> Pipeline:
     chain.__name__ = chain.__qualname__ = f"train_{paper}"
     chain.__module__ = "pipelines"
     chain.__doc__ = f"{recipe(paper).title}: download to registration."
-    return pipeline(enable_cache=False)(chain)
+    return pipeline(enable_cache=False, execution_mode=ExecutionMode.FAIL_FAST)(chain)  # a failure is said once
+
+
+def start(paper: str) -> None:
+    """Runs the pipeline in this process, as ``zenml pipeline run train_<paper>`` does in the project's root."""
+    set_custom_source_root(str(root()))
+    train(paper)()
 
 
 def prepare(paper: str, settings: Mapping[str, Any]) -> None:
     """Writes the settings into ``params.yaml`` and says so; refuses a bad configuration before anything runs."""
+    recover(root())
     for line in change(paper, settings, root(), config_of(paper)):
         print(line)

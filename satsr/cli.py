@@ -2,48 +2,55 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from satsr import arguments as words
 from satsr import quiet
+from satsr.arguments import Command
 
 quiet.apply()
-
-COMPARE = "one table and one HTML page for model versions that were measured on the same data: quality, cost, crops"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; a user's mistake is one sentence and exit code 1."""
-    from satsr.errors import SatsrError, absences
+    from satsr.errors import Interrupted, SatsrError, absences
 
-    parsed = parser().parse_args(arguments)
-    command: Callable[[argparse.Namespace], int | None] = parsed.command
+    parsed = parser().parsed(arguments)
+    command: Command = parsed.command
     try:
         with absences():
             return command(parsed) or 0
     except SatsrError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except Interrupted as error:
+        print(error, file=sys.stderr)
+        return error.code
     except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
+        print(getattr(parsed, "stopped", "stopped"), file=sys.stderr)
         return 130
     except BrokenPipeError:
         return 0
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> words.Parser:
     """All commands."""
     from satsr.upscale.command import add_arguments
 
-    top = argparse.ArgumentParser(prog="satsr", description="Satellite super-resolution as reproducible pipelines.")
-    commands = top.add_subparsers(required=True, metavar="command")
+    top = words.Parser(prog="satsr", description="Satellite super-resolution as reproducible pipelines.")
+    top.add_argument("--version", action=words.Version, nargs=0, help="print the version")
+    top.set_defaults(command=lambda parsed: top.print_help())
+    commands = top.add_subparsers(metavar="command")
 
-    def add(name: str, command: Callable[[argparse.Namespace], int | None], text: str) -> argparse.ArgumentParser:
+    def add(name: str, command: Command, text: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=text, description=text)
         added.set_defaults(command=command)
         return added
 
     add("setup", _setup, "create ZenML, DVC and MLflow state in this repository (safe to repeat)")
+    words.run_arguments(add("run", _run, words.RUN))
+    words.looking_arguments(add, _runs, _open, _doctor)
     setter = add("set", _set, "change params.yaml, for instance: satsr set rasvsr data=my/frames train.iterations=300")
     setter.add_argument("paper")
     setter.add_argument("settings", nargs="+", metavar="key=value")
@@ -51,8 +58,8 @@ def parser() -> argparse.ArgumentParser:
     shower.add_argument("paper")
     summariser = add("summary", _summary, "print the summary of a paper's last finished run")
     summariser.add_argument("paper")
-    _review(commands)
-    _compare_arguments(commands.add_parser("compare", help=COMPARE, description=COMPARE))
+    words.review_arguments(commands, _review_list, _compare, _review_decide)
+    words.compare_arguments(commands.add_parser("compare", help=words.COMPARE, description=words.COMPARE), _compare)
     submission = add(
         "submission", _submission, "super-resolve Proba-V's test sets into the zip that the challenge takes"
     )
@@ -67,33 +74,6 @@ def parser() -> argparse.ArgumentParser:
     add_arguments(upscale)
     upscale.set_defaults(command=_upscale)
     return top
-
-
-def _review(commands: Any) -> None:
-    text = "list model versions beside their champion; compare, approve, reject, rollback"
-    review = commands.add_parser("review", help=text, description=text)
-    review.set_defaults(command=_review_list, model=None)
-    review.add_argument("--model", help="one registered model; all by default")
-    actions = review.add_subparsers(metavar="action")
-    _compare_arguments(actions.add_parser("compare", help=COMPARE, description=COMPARE))
-    for action, words in (
-        ("approve", "make a version the champion"),
-        ("reject", "mark a version as rejected"),
-        ("rollback", "bring back the champion before the last promotion"),
-    ):
-        added = actions.add_parser(action, help=words, description=words)
-        added.add_argument("version", help="model" if action == "rollback" else "model/version or model@alias")
-        added.add_argument("--why", default="", help="the reason, kept in the history")
-        if action == "approve":
-            added.add_argument("--seen", type=int, help="the champion you compared with; refused if it has changed")
-            added.add_argument("--other-data", action="store_true", help="the champion was measured on other data")
-        added.set_defaults(command=_review_decide, action=action)
-
-
-def _compare_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("versions", nargs="*", help="model/version, model@alias or model; all models on the same data")
-    parser.add_argument("--output", default="comparison.html", help="the page (default: comparison.html)")
-    parser.set_defaults(command=_compare)
 
 
 def _setup(arguments: argparse.Namespace) -> None:
@@ -112,6 +92,64 @@ def _set(arguments: argparse.Namespace) -> None:
 
     lines = change(arguments.paper, dict(map(_setting, arguments.settings)), where, config_of(arguments.paper))
     print("\n".join(lines) or "params.yaml says so already")
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    import os
+
+    from satsr.project import checkout
+
+    where = checkout()
+    if arguments.verbose:
+        os.environ[quiet.VERBOSE] = "1"
+    from satsr import running
+    from satsr.errors import SatsrError
+    from satsr.setup import setup
+    from steps.configuration import config_of
+
+    given = {"profile": arguments.profile, "data": arguments.data and running.placed(arguments.data, where)}
+    settings = {key: value for key, value in given.items() if value} | dict(map(_setting, arguments.settings))
+    keep = arguments.keep
+    if arguments.resume:
+        if settings:
+            raise SatsrError("--resume takes the settings of the run that was stopped: give no others.")
+        settings, keep = running.unfinished(where, arguments.paper)
+    running.use(arguments.device)
+    with running.settings_of_a_run(where, arguments.paper, settings, config_of(arguments.paper), keep) as lines:
+        print(*lines, sep="\n", end="\n" if lines else "", flush=True)
+        setup(where)
+        from pipelines.chain import start
+
+        start(arguments.paper)
+
+
+def _runs(arguments: argparse.Namespace) -> None:
+    from satsr.project import root
+    from satsr.review.runs import runs, table
+
+    found = runs(root(), arguments.paper)
+    print("\n".join(table(found, root(), None if arguments.all else 20)))
+
+
+def _open(arguments: argparse.Namespace) -> None:
+    from satsr.project import root
+    from satsr.review.runs import report_of, shown
+
+    page = report_of(root(), arguments.what)
+    print(page)
+    if not arguments.only and not shown(page):
+        _say("there is no display here: copy this file, or open it in an editor that shows HTML")
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from satsr.doctor import doctor
+    from satsr.project import root
+
+    wrong = 0
+    for finding in doctor(root(), arguments.mend):
+        print(finding, flush=True)
+        wrong += not finding.fine
+    return int(wrong > 0)
 
 
 def _upscale(arguments: argparse.Namespace) -> None:

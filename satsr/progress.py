@@ -5,65 +5,57 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 QUIET_SECONDS = 10.0
+LABEL, LONGEST, SHORTEST = 10, 28, 6
+"""Characters of the label's column, and of the longest and the shortest bar."""
 
 
 class Bar:
     """Counts up to ``total``; use as a context manager.
 
-    On a terminal a bar with the time remaining, where rich is installed; elsewhere one line at most every ten seconds
-    and one at the end, so that logs stay short.
+    On a terminal one line that is redrawn and goes away at the end, where rich is installed; elsewhere a line every ten
+    seconds, so that logs stay short, and none for work that is done sooner.
     """
 
     def __init__(self, label: str, total: int, done: int = 0) -> None:
-        self.label, self.total, self.done = label, total, done
+        self.label, self.total, self.done, self.note = label, total, done, ""
         self._shown = os.environ.get("RANK", "0") == "0"  # of several processes (torchrun) one speaks
-        self._live = self._shown and sys.stderr.isatty() and find_spec("rich") is not None
+        self._live = _display(self) if self._shown and _redraws() else None
         self._begin = self._last = time.monotonic()
-        self._first, self._told = done, -1
-        if self._live:
-            from rich.console import Console
-            from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-            self._rich = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(bar_width=28),
-                TaskProgressColumn(),
-                TextColumn("{task.completed}/{task.total} {task.fields[note]}"),
-                TimeRemainingColumn(),
-                console=Console(stderr=True),
-            )
-            self._task = self._rich.add_task(label, total=total, completed=done, note="")
+        self._first, self._told = done, done
 
     def __enter__(self) -> "Bar":
         if self._live:
-            self._rich.start()
+            self._live.start()
         return self
 
     def __exit__(self, kind: object, *rest: object) -> None:
         if self._live:
-            self._rich.stop()
-        elif self._shown and kind is None and self._told != self.done:
-            self._line("")
+            self._live.stop()
+        elif self._shown and kind is None and self._first != self._told != self.done:
+            self._line()
 
     def advance(self, count: int = 1, note: str = "") -> None:
-        """Moves on by ``count``; ``note`` stands at the end of the line."""
-        self.done += count
-        if self._live:
-            self._rich.update(self._task, completed=self.done, note=note)
-        elif self._shown and time.monotonic() - self._last > QUIET_SECONDS:
-            self._line(note)
+        """Moves on by ``count``; ``note`` is words that stand at the end of the line, a loss before the others."""
+        self.done, self.note = self.done + count, note
+        if self._shown and not self._live and time.monotonic() - self._last > QUIET_SECONDS:
+            self._line()
 
-    def _line(self, note: str) -> None:
+    def left(self) -> float | None:
+        """Seconds that remain at the speed until now; None before anything was done."""
+        done = self.done - self._first
+        return (time.monotonic() - self._begin) / done * (self.total - self.done) if done else None
+
+    def _line(self) -> None:
         self._last, self._told = time.monotonic(), self.done
-        seconds = self._last - self._begin
-        line = f"{self.label}: {self.done}/{self.total} in {seconds:.0f} s"
-        if self._first < self.done < self.total:
-            line += f", {seconds / (self.done - self._first) * (self.total - self.done):.0f} s left"
-        print(f"{line} {note}".rstrip(), file=sys.stderr, flush=True)
+        line = f"{self.label}: {self.done}/{self.total} in {duration(self._last - self._begin)}"
+        left = self.left()
+        if left and self.done < self.total:
+            line += f", {duration(left)} left"
+        print(f"{line} {self.note}".rstrip(), file=sys.stderr, flush=True)
 
 
 def track(items: Iterable[Item], label: str, total: int) -> Iterator[Item]:
@@ -72,3 +64,69 @@ def track(items: Iterable[Item], label: str, total: int) -> Iterator[Item]:
         for item in items:
             yield item
             bar.advance()
+
+
+def announce(label: str) -> None:
+    """Says on a terminal what goes on, until the next line takes the place of this one."""
+    if _redraws():
+        print(f"{label:<{LABEL}} ...", end="\r", file=sys.stderr, flush=True)
+
+
+def duration(seconds: float) -> str:
+    """``4 s``, ``12 min``, ``3 h 05 min``."""
+    if seconds < 119.5:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def fitted(bar: Bar, width: int, marks: str = "━─") -> str:
+    """The bar as a line of at most ``width`` characters.
+
+    Label, share, time left and the note's first word come first; then the bar itself, the count, and the note's other
+    words, as far as there is room.
+
+    Args:
+        bar: what is done.
+        width: in characters.
+        marks: of which the bar is drawn, done and to do.
+    """
+    left, words = bar.left(), sorted(bar.note.split(), key=lambda word: not word.startswith("loss"))
+    share = bar.done / bar.total if bar.total else 1.0
+    begin = f"{bar.label:<{LABEL}} {share:4.0%}"
+    parts = ["" if left is None else f"{duration(left)} left", *words[:1]]
+    tail = "  ".join(filter(None, parts))
+    room = width - len(begin) - len(tail) - 4
+    drawn = min(LONGEST, room) if room >= SHORTEST else 0
+    line = f"{begin}  {_marks(share, drawn, marks)}{'  ' if drawn else ''}{tail}"
+    for word in (f"{bar.done}/{bar.total}", *words[1:]):
+        if len(line) + 2 + len(word) > width:
+            break
+        line += f"  {word}"
+    return line[:width].rstrip()
+
+
+def _marks(share: float, length: int, marks: str) -> str:
+    full = int(min(1.0, share) * length)
+    return marks[0] * full + marks[1] * (length - full)
+
+
+def _redraws() -> bool:
+    """Whether standard error is a terminal on which a line can be written again."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and find_spec("rich") is not None
+
+
+def _display(bar: Bar) -> Any:
+    """What draws ``bar`` four times a second while other lines pass above it."""
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    marks = "━─" if (sys.stderr.encoding or "").lower().startswith("utf") else "#-"
+    console = Console(stderr=True, highlight=False)
+
+    class Line:
+        def __rich__(self) -> Text:
+            return Text(fitted(bar, console.width - 1, marks), no_wrap=True, overflow="crop", end="")
+
+    return Live(Line(), console=console, transient=True, refresh_per_second=4)

@@ -6,13 +6,19 @@ must not import zenml), our own doors call it first thing. Only defaults are set
 
 import logging
 import os
+import sqlite3
 import sys
 import warnings
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 
-from satsr.errors import SatsrError
+from satsr import moved
+from satsr.errors import Interrupted, SatsrError
 
+VERBOSE = "SATSR_VERBOSE"
+"""Environment variable that brings back what the tools below say of themselves."""
 ENVIRONMENT = {
     "ZENML_ANALYTICS_OPT_IN": "false",
     "ZENML_ENABLE_RICH_TRACEBACK": "false",
@@ -35,8 +41,17 @@ LEVELS = {
     "mlflow.store.db.utils": logging.WARNING,
     "lightning_fabric": logging.WARNING,
     "lightning.fabric": logging.WARNING,
+    "matplotlib": logging.WARNING,  # "generated new fontManager"
     "torch.onnx._internal.exporter._registration": logging.ERROR,  # "torchvision is not installed"
 }
+CALM = {
+    "dvc.progress": logging.CRITICAL,  # a bar for each file that is hashed
+    "dvc_data.callbacks": logging.CRITICAL,  # and for each folder that is committed
+    "zenml": logging.WARNING,  # a header, the advertisement of its server, two lines a step
+    "zenml.zen_stores.base_zen_store": logging.ERROR,  # "setting the global active stack"
+}
+"""Levels that hold unless :data:`VERBOSE` is set: what a stage made is told by the stage."""
+STEPS = ("zenml.orchestrators.local.local_orchestrator", "zenml.orchestrators.step_launcher")
 
 
 def apply() -> None:
@@ -46,32 +61,50 @@ def apply() -> None:
     project = Path(__file__).resolve().parents[1]
     if (project / "dvc.yaml").is_file():  # ZenML's state lives in the repository, not in the user's home
         os.environ.setdefault("ZENML_CONFIG_PATH", str(project / ".zenml"))
-    if not sys.stdout.isatty():
+        _follow(project)
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         os.environ.setdefault("ZENML_LOGGING_COLORS_DISABLED", "true")  # else colour codes stand in files and pipes
-    for name, level in LEVELS.items():
+    calm = dict.fromkeys(CALM, logging.NOTSET) if os.environ.get(VERBOSE) else CALM
+    for name, level in {**LEVELS, **calm}.items():
         logging.getLogger(name).setLevel(level)
     warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\).*", category=FutureWarning)
-    orchestrator = logging.getLogger("zenml.orchestrators.local.local_orchestrator")
-    if _without_traceback not in orchestrator.filters:
-        orchestrator.addFilter(_without_traceback)
+    for name in STEPS:
+        logger = logging.getLogger(name)
+        if _without_sentences not in logger.filters:
+            logger.addFilter(_without_sentences)
     if not isinstance(sys.excepthook, _Sentences):
         sys.excepthook = _Sentences(sys.excepthook)
 
 
-def _without_traceback(record: logging.LogRecord) -> bool:
-    """A step that stopped on a user's mistake has said its sentence already; its traceback is not logged."""
-    return not (record.exc_info and isinstance(record.exc_info[1], SatsrError))
+@cache
+def _follow(project: Path) -> None:
+    """Before the tools open their databases: these name files by the checkout's place, which may be another one now."""
+    with suppress(OSError, sqlite3.Error):  # of another user, or damaged: `satsr doctor` tells
+        if places := moved.bring(project):
+            told = (
+                f"this checkout was at {', '.join(places)}: the paths that MLflow and ZenML keep now lead to {project}"
+            )
+            print(told, file=sys.stderr)
+
+
+def _without_sentences(record: logging.LogRecord) -> bool:
+    """A step that stopped on a user's mistake or wish: its sentence is said once, at the end, without its traceback."""
+    raised = [record.exc_info[1]] if record.exc_info else list(record.args) if isinstance(record.args, tuple) else []
+    return not any(isinstance(error, SatsrError | Interrupted | KeyboardInterrupt) for error in raised)
 
 
 class _Sentences:
-    """An exception hook that shows a :class:`SatsrError`, and a pipeline that failed, as one line."""
+    """An exception hook that shows a :class:`SatsrError`, an interruption, and a pipeline that failed, as one line."""
 
     def __init__(self, previous: object) -> None:
         self.previous = previous
 
     def __call__(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         pipeline = isinstance(error, RuntimeError) and str(error).startswith("Pipeline run has failed")
-        if isinstance(error, SatsrError) or pipeline:
+        if isinstance(error, Interrupted):
+            print(error, file=sys.stderr)
+            sys.exit(error.code)  # which Python takes from an exception hook as from anywhere else
+        elif isinstance(error, SatsrError) or pipeline:
             print(f"error: {error}", file=sys.stderr)
         elif callable(self.previous):
             self.previous(kind, error, trace)

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import time
 from importlib import import_module
 
 from satsr import quiet
@@ -21,6 +22,7 @@ def main() -> int:
     parser.add_argument("stage", choices=STAGES)
     parser.add_argument("paper")
     arguments = parser.parse_args()
+    begin = time.monotonic()
     try:
         with disk_errors(f"{arguments.stage} of {arguments.paper}"):
             if "DVC_STAGE" in os.environ:  # `dvc repro`, which knows what the earlier stages wrote
@@ -28,6 +30,7 @@ def main() -> int:
 
                 require_unaltered(arguments.stage, arguments.paper, root())
             import_module(f"steps.{arguments.stage}").run(arguments.paper, root())
+        _tell(arguments.stage, arguments.paper, time.monotonic() - begin)
     except SatsrError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -38,6 +41,20 @@ def main() -> int:
         print(f"{arguments.stage}: stopped; the same command starts it again", file=sys.stderr)
         return 130
     return 0
+
+
+def _tell(stage: str, paper: str, seconds: float) -> None:
+    """What came out; after the last stage the summary of the whole run."""
+    if os.environ.get("RANK", "0") != "0":
+        return
+    from satsr.project import Places, root
+    from satsr.review.outcome import line
+
+    print(line(stage, Places(root(), paper), seconds), flush=True)
+    if stage == "register":
+        from satsr.review.summary import summary
+
+        print(summary(root(), paper), flush=True)
 
 
 if __name__ == "__main__":

@@ -19,11 +19,14 @@ from dvc.stage import PipelineStage as Stage
 from dvc.stage.cache import RunCacheNotFoundError
 from dvc.stage.loader import StageLoader
 
+from satsr import quiet
 from satsr.errors import SatsrError
 from steps.inputs import require_merged, require_written
 from steps.outputs import Output
 
 LOCK_SECONDS = 120.0
+
+quiet.apply()  # again, for DVC's import has set levels of its own
 
 
 def reuse_or_run(stage: str, paper: str, root: Path, run: Callable[[], None]) -> Output:

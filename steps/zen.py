@@ -1,5 +1,6 @@
 """The seven stages as ZenML steps: each asks DVC whether there is anything to do, else runs the stage's function."""
 
+import time
 from importlib import import_module
 from typing import Annotated
 
@@ -7,23 +8,27 @@ from zenml import log_metadata, step
 from zenml.types import HTMLString
 
 from satsr.files import disk_errors, read_json
+from satsr.progress import announce
 from satsr.project import Places, root
+from satsr.review.outcome import line
+from satsr.review.summary import summary
 from steps.cache import reuse_or_run
 from steps.inputs import require_unaltered
 from steps.outputs import Output
 
 
 def _stage(name: str, paper: str) -> Output:
-    where = root()
+    where, begin = root(), time.monotonic()
 
     def run() -> None:
+        announce(name)
         with disk_errors(f"{name} of {paper}"):
             require_unaltered(name, paper, where)
             import_module(f"steps.{name}").run(paper, where)
 
     reference = reuse_or_run(name, paper, where, run)
-    if reference.reused:
-        print(f"{name} of {paper} is up to date: {reference.path}")
+    seconds = None if reference.reused else time.monotonic() - begin
+    print(line(name, Places(where, paper), seconds), flush=True)
     return reference
 
 
@@ -73,8 +78,6 @@ def export(paper: str, weights: Output) -> Output:
 @step(enable_cache=False)
 def register(paper: str, measured: Output, graph: Output, checked: Output) -> Output:
     """The graph becomes a version in the model registry."""
-    from satsr.review.summary import summary
-
     reference = _stage("register", paper)
     print(summary(root(), paper))
     return reference

@@ -1,5 +1,7 @@
 """What a finished run says on the terminal: quality, report, registered version, how to review."""
 
+import shutil
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,6 +10,11 @@ from satsr.pages.gains import text
 from satsr.pages.page import metric
 from satsr.project import Places
 from satsr.scores import BASELINE, Interval
+
+INDENT = 12
+"""Characters before what a line says, with its name."""
+REASON = 300
+"""Characters of the verdict's reason; the report has all of it."""
 
 
 def summary(root: Path, paper: str) -> str:
@@ -23,22 +30,29 @@ def summary(root: Path, paper: str) -> str:
     baseline, ours = metrics["methods"][BASELINE], metrics["methods"][metrics["exported"]]
     known = {name: Interval(**values) for name, values in metrics["gains"].items()}
     gains = [
-        f"  {label:<9} {value(name, ours)}, bicubic {value(name, baseline)}: {gain(name, known)}  ({name})"
+        (label, f"{value(name, ours)}, bicubic {value(name, baseline)}: {gain(name, known)} ({name})")
         for label, name in (("PSNR", psnr), ("SSIM", ssim))
     ]
-    failed = [gate for gate in registered["gates"] if not gate["passed"]]
-    lines = [
-        "",
-        f"{paper}: {metrics['title']} ({metrics['profile']} profile, {metrics['dataset']})",
+    verdict = metrics["verdict"]
+    reason = textwrap.shorten(verdict["sentence"], REASON, placeholder=" ... (the report has the rest)")
+    facts = [
         *gains,
-        f"  verdict   {metrics['verdict']['word']}. {metrics['verdict']['sentence']}",
-        f"  report    {(places.evaluation / 'report.html').relative_to(root)}",
-        f"  model     {registered['name']} version {registered['version']} ({', '.join(registered['aliases'])})",
+        ("verdict", f"{verdict['word']}. {reason}"),
+        ("report", f"{(places.evaluation / 'report.html').relative_to(root)}"),
+        ("model", f"{registered['name']} version {registered['version']} ({', '.join(registered['aliases'])})"),
+        *(("gate", f"FAILED {gate['name']}: {gate['sentence']}") for gate in registered["gates"] if not gate["passed"]),
+        ("next", f"satsr open {paper}; satsr review; mlflow ui, then"),
+        ("", "http://127.0.0.1:5000/#/models?workflowType=machine_learning"),
     ]
-    lines += [f"  gate      FAILED {gate['name']}: {gate['sentence']}" for gate in failed]
-    address = "http://127.0.0.1:5000/#/models?workflowType=machine_learning"
-    lines += [f"  registry  satsr review, or: mlflow ui, then {address}", ""]
-    return "\n".join(lines)
+    title = f"{paper}: {metrics['title']} ({metrics['profile']} profile, {metrics['dataset']})"
+    return "\n".join(["", title, *(aligned(name, words) for name, words in facts), ""])
+
+
+def aligned(name: str, words: str) -> str:
+    """A named fact, broken between words where the terminal ends; what has no spaces stays whole."""
+    width = max(60, shutil.get_terminal_size().columns)
+    lines = textwrap.wrap(words, width - INDENT, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(f"{f'  {name}' if not place else '':<{INDENT}}{line}" for place, line in enumerate(lines))
 
 
 def value(name: str, scores: Mapping[str, float | None]) -> str:

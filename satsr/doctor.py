@@ -1,0 +1,246 @@
+"""``satsr doctor``: what a move, another user, a killed run or another version left of this checkout, and its repair.
+
+What is fine is a line; what is not is a sentence that ends with the fix. What can be repaired without the network, and
+without touching anything that a person made, has a repair of its own.
+"""
+
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import satsr
+from satsr import moved, running
+from satsr.errors import SatsrError
+from satsr.locks import locked
+from satsr.setup import setup
+from satsr.tracking import DATABASE
+from satsr.tracking.reading import REVISION
+
+MEND = "`satsr doctor --mend` repairs it."
+WRITTEN = (DATABASE, "mlruns", ".zenml", ".zen", ".dvc", "data", "results", "scratch", "params.yaml", "dvc.lock")
+"""What runs write to."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        name: a word.
+        words: how it is; where it is not fine, a sentence with its fix.
+        fine: whether it is.
+        mend: repairs it, where that can be done.
+    """
+
+    name: str
+    words: str
+    fine: bool = True
+    mend: Callable[[], object] | None = None
+
+    def __str__(self) -> str:
+        return f"{'ok' if self.fine else 'WRONG':<6} {self.name:<11} {self.words}"
+
+
+def examined(root: Path) -> Iterator[Finding]:
+    """Looks at everything, in the order in which it is repaired."""
+    for look in (environment, library, packages, user, git, paths, databases, folders, params, cache):
+        yield look(root)
+
+
+def doctor(root: Path, mend: bool = False) -> Iterator[Finding]:
+    """The findings; with ``mend`` what can be repaired is, and looked at again."""
+    for look in examined(root):
+        if mend and look.mend is not None:
+            try:
+                look.mend()
+            except (OSError, sqlite3.Error) as error:
+                yield Finding(look.name, f"{look.words} That failed: {error}.", fine=False)
+                continue
+            again = next(found for found in examined(root) if found.name == look.name)
+            yield Finding(again.name, f"repaired: {again.words}") if again.fine else again
+        else:
+            yield look
+
+
+def environment(root: Path) -> Finding:
+    """Whether ``.venv`` was made where it is: its scripts name their interpreter from the root of the disk."""
+    config = root / ".venv" / "pyvenv.cfg"
+    made = re.search(r"^command = .* -m venv (?:--\S+ )*(/.*)$", _text(config), re.MULTILINE)
+    name, here = "environment", str(root / ".venv")
+    if made is None or made[1] == here:
+        return Finding(name, here if config.is_file() else f"Python {sys.version.split()[0]} in {sys.prefix}")
+    old = made[1].strip()
+    told = f".venv was made in {old}, so its commands (satsr, zenml, dvc, mlflow) start nothing."
+    if re.search(r"\s", here) or len(here) > 100:  # no line that names an interpreter may hold these
+        return Finding(name, f"{told} Make it again: rm -rf .venv && make install.", fine=False)
+    return Finding(name, f"{told} `make doctor` repairs it.", False, _venv(root, old))
+
+
+def library(root: Path) -> Finding:
+    """Whether this checkout's own code runs."""
+    found = Path(satsr.__file__).resolve().parents[1]
+    if found == root:
+        return Finding("satsr", f"{_version('satsr')} of this checkout")
+    return Finding("satsr", f"{found} runs here, not {root}: activate this checkout's .venv, or make install.", False)
+
+
+def packages(root: Path) -> Finding:
+    """Whether what is installed is what ``requirements.lock`` says."""
+    absent, other = [], []
+    for name, wanted in re.findall(r"^([\w.-]+)==([^\s;]+)$", _text(root / "requirements.lock"), re.MULTILINE):
+        found = _version(name)
+        if not found:
+            absent.append(name)
+        elif found.partition("+")[0] != wanted.partition("+")[0]:  # 2.13.0+cpu is that release
+            other.append(f"{name} {found} instead of {wanted}")
+    if not absent and not other:
+        return Finding("packages", "as in requirements.lock")
+    told = [f"missing: {_some(absent)}"] if absent else []
+    told += [f"other than in requirements.lock: {_some(other)}"] if other else []
+    return Finding("packages", f"{'; '.join(told)}. touch pyproject.toml && make install.", fine=False)
+
+
+def user(root: Path) -> Finding:
+    """Whether the present user may write what runs write."""
+    refused = [name for name in WRITTEN if (root / name).exists() and not os.access(root / name, os.W_OK)]
+    if not refused:
+        return Finding("user", "may write here")
+    return Finding("user", f"may not write {_some(refused)}: sudo chown -R $(id -u) {' '.join(refused)}.", fine=False)
+
+
+def git(root: Path) -> Finding:
+    """Whether git answers: the commit of a run and DVC need it."""
+    if not (root / ".git").exists():
+        return Finding("git", "no repository: runs do not know their commit, everything else works")
+    try:
+        done = subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True)
+    except OSError:
+        return Finding("git", "is not installed: apt install git.", fine=False)
+    if done.returncode == 0:
+        return Finding("git", f"commit {done.stdout[:8]}")
+    if "dubious ownership" in done.stderr:
+        told = "refuses a folder of another user"
+        return Finding("git", f"{told}: git config --global --add safe.directory '{root}'.", fine=False)
+    return Finding("git", f"says: {' '.join(done.stderr.split())[:200]}", fine=False)
+
+
+def paths(root: Path) -> Finding:
+    """Whether the absolute paths that MLflow and ZenML keep lead into this checkout."""
+    try:
+        places = moved.former(root)
+    except sqlite3.Error as error:
+        return Finding("paths", f"cannot be read ({error}): see the line of the databases.", fine=False)
+    if not places:
+        return Finding("paths", "those in MLflow's and ZenML's databases lead here")
+    told = f"MLflow and ZenML still look in {_some(places)}, where this checkout was."
+    return Finding("paths", f"{told} {MEND}", False, lambda: moved.bring(root))
+
+
+def databases(root: Path) -> Finding:
+    """Whether the databases are whole and of the installed versions."""
+    wanted = {DATABASE: ("mlflow", REVISION), str(moved.DATABASES[1].file): ("zenml", _version("zenml"))}
+    for file, (tool, made) in wanted.items():
+        if not (root / file).exists():
+            continue
+        try:
+            with closing(sqlite3.connect(f"{(root / file).resolve().as_uri()}?mode=ro", uri=True)) as connection:
+                ((whole,),) = connection.execute("PRAGMA quick_check(1)").fetchall()
+                ((found,),) = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+        except (sqlite3.Error, ValueError) as error:
+            told = f"{file} cannot be read ({error}): move it away, and the next run makes a new one"
+            return Finding("databases", f"{told}; what was registered is then only in the old one.", fine=False)
+        if whole != "ok":
+            return Finding("databases", f"{file} is damaged ({whole}): bring it back from a copy.", fine=False)
+        if found != made:
+            fix = "mlflow db upgrade sqlite:///mlflow.db" if tool == "mlflow" else "any zenml command brings it along"
+            told = f"{file} was made by another version of {tool} ({found}, the installed one makes {made})"
+            return Finding("databases", f"{told}: after a copy of it, {fix}.", fine=False)
+    return Finding("databases", "whole, and of the installed versions")
+
+
+def folders(root: Path) -> Finding:
+    """Whether the tools' folders are there."""
+    absent = [name for name in (".dvc", DATABASE, ".zen") if not (root / name).exists()]
+    if not absent:
+        return Finding("tools", "DVC, MLflow and ZenML are set up")
+    return Finding("tools", f"{_some(absent)} missing: `satsr setup`, or {MEND}", False, lambda: setup(root))
+
+
+def params(root: Path) -> Finding:
+    """Whether a killed run left its settings in ``params.yaml``."""
+    if not running.lent(root).exists():
+        return Finding("params.yaml", "holds no other run's settings")
+    try:
+        with locked(root / "scratch" / "params", timeout=0):
+            pass
+    except SatsrError:
+        return Finding("params.yaml", "holds the settings of a run that is going on")
+    told = f"still holds the settings of a run that was killed. {MEND}"
+    return Finding("params.yaml", told, False, lambda: running.put_back(root))
+
+
+def cache(root: Path) -> Finding:
+    """How much of what ``dvc.lock`` names is here; what is not is made again by the next run."""
+    outputs = re.findall(r"^    - path: (\S+)\n      hash: md5\n      md5: (\w\w)(\S+)", _outs(root), re.MULTILINE)
+    away = [
+        path
+        for path, begin, rest in outputs
+        if not (root / path).exists() and not (root / ".dvc/cache/files/md5" / begin / rest).exists()
+    ]
+    told = f"{len(outputs) - len(away)} of the {len(outputs)} outputs of dvc.lock are here"
+    return Finding("cache", f"{told}; runs make the others again" if away else told)
+
+
+def _outs(root: Path) -> str:
+    """The outputs in ``dvc.lock``, without the dependencies."""
+    return "\n".join(re.findall(r"^    outs:\n(?:    [ -].*\n)*", _text(root / "dvc.lock"), re.MULTILINE))
+
+
+def _venv(root: Path, old: str) -> Callable[[], None]:
+    """Writes the environment's new place into its scripts, as ``venv`` and ``pip`` would have."""
+    folder = root / ".venv"
+
+    def mend() -> None:
+        project, changes = str(Path(old).parent), (old, str(folder))
+        for path in (*sorted((folder / "bin").iterdir()), folder / "pyvenv.cfg"):
+            _replace(path, *changes)
+        for pattern in ("__editable__*.pth", "satsr-*.dist-info/direct_url.json"):
+            for path in folder.glob(f"lib/python*/site-packages/{pattern}"):
+                _replace(path, project, str(root))
+
+    return mend
+
+
+def _replace(path: Path, old: str, new: str) -> None:
+    if path.is_symlink() or not path.is_file():
+        return
+    with suppress(UnicodeDecodeError):  # a program, not a script
+        text = path.read_text(encoding="utf-8")
+        if old in text:
+            path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def _version(package: str) -> str:
+    """That which is installed; nothing where none is."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def _some(names: list[str], limit: int = 5) -> str:
+    return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""

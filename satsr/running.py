@@ -1,0 +1,181 @@
+"""The settings of one run: in ``params.yaml`` while it lasts, and taken back when it ends, however it ends."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from pydantic import BaseModel
+
+from satsr.config.change import change
+from satsr.errors import SatsrError
+from satsr.files import read_json, write_json, write_text
+from satsr.locks import locked
+from satsr.project import Places
+
+DEVICES = ("auto", "cpu", "cuda")
+
+
+@contextmanager
+def settings_of_a_run(
+    root: Path, paper: str, settings: Mapping[str, Any], model: type[BaseModel], keep: bool = False
+) -> Iterator[list[str]]:
+    """Yields what was changed, a line each; within, ``params.yaml`` has the settings.
+
+    What a killed run left is put back first. A run that ends by an exception stays noted for :func:`unfinished`.
+
+    Args:
+        root: of the project.
+        paper: the paper that is run.
+        settings: dotted key -> value, as for :func:`satsr.config.change.change`.
+        model: what can be set.
+        keep: whether they stay in ``params.yaml``.
+
+    Raises:
+        SatsrError: a setting is unknown or wrong, the paper is running already, or another run's settings are in
+            ``params.yaml``.
+    """
+    busy = f"another satsr run of {paper} is going on in {root}: wait for it, or stop it with Ctrl-C."
+    with locked(root / "scratch" / f"run-{paper}", timeout=0, busy=busy):
+        if not settings:
+            recover(root)
+            lines = change(paper, {}, root, model)
+            with _noted(root, paper, settings, keep):
+                yield lines
+            return
+        if keep:
+            with _alone(root):
+                lines = change(paper, settings, root, model)
+            with _noted(root, paper, settings, keep):
+                yield lines
+            return
+        with _alone(root), _ending_in_order():
+            lines = _lend(root, paper, settings, model)
+            try:
+                with _noted(root, paper, settings, keep):
+                    yield [line.replace("params.yaml: ", "for this run: ", 1) for line in lines]
+            finally:
+                if sentence := put_back(root):
+                    print(sentence, file=sys.stderr)
+
+
+def unfinished(root: Path, paper: str) -> tuple[dict[str, Any], bool]:
+    """Settings of the last run of ``paper`` that did not end, and whether they were to stay.
+
+    Raises:
+        SatsrError: there is none.
+    """
+    path = _note(root, paper)
+    if not path.is_file():
+        raise SatsrError(f"no run of {paper} is unfinished: leave out --resume to start one.")
+    noted = read_json(path)
+    return dict(noted["settings"]), bool(noted["keep"])
+
+
+def lent(root: Path) -> Path:
+    """The file that says what ``params.yaml`` was before a run's settings came into it; absent otherwise."""
+    return root / "scratch" / "params-lent.json"
+
+
+def recover(root: Path) -> None:
+    """Gives ``params.yaml`` back what a killed run left in it; nothing while a run with such settings is going on."""
+    if lent(root).exists():
+        with suppress(SatsrError), _alone(root):
+            pass
+
+
+def put_back(root: Path) -> str:
+    """Gives ``params.yaml`` back what a run's settings replaced; a sentence where somebody has edited it since."""
+    note, path = lent(root), root / "params.yaml"
+    if not note.is_file():
+        return ""
+    held = read_json(note)
+    now = path.read_text(encoding="utf-8")
+    if now == held["after"]:
+        write_text(path, held["before"])
+    note.unlink()
+    if now in (held["before"], held["after"]):
+        return ""
+    return "params.yaml was edited during the run, so it keeps the run's settings: see git diff params.yaml."
+
+
+def placed(data: str, root: Path) -> str:
+    """A path as seen from the working directory as one that holds in ``params.yaml``; others as they are."""
+    path = Path(data).expanduser()
+    if not path.exists():
+        return data
+    found = path.resolve()
+    return found.relative_to(root).as_posix() if found.is_relative_to(root) else found.as_posix()
+
+
+def use(device: str) -> None:
+    """Chooses where networks run in this process and those that it starts; ``auto`` is the GPU that torch finds.
+
+    Raises:
+        SatsrError: ``cuda`` is wanted and torch finds no GPU.
+    """
+    if device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    elif device == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise SatsrError(
+                f"--device cuda: torch {torch.__version__} finds no GPU (nvidia-smi says whether there is one, and a "
+                "torch whose version ends in +cpu cannot use it). --device auto takes the CPU."
+            )
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """Within, nobody else's settings are in ``params.yaml``."""
+    busy = "params.yaml holds the settings of another satsr run until that ends: wait for it."
+    with locked(root / "scratch" / "params", timeout=0, busy=busy):
+        put_back(root)
+        yield
+
+
+def _lend(root: Path, paper: str, settings: Mapping[str, Any], model: type[BaseModel]) -> list[str]:
+    path = root / "params.yaml"
+    before = path.read_text(encoding="utf-8")
+    note = {"paper": paper, "before": before, "after": before}
+    write_json(lent(root), note)
+    try:
+        lines = change(paper, settings, root, model)
+    except BaseException:
+        lent(root).unlink()
+        raise
+    write_json(lent(root), {**note, "after": path.read_text(encoding="utf-8")})
+    return lines
+
+
+def _note(root: Path, paper: str) -> Path:
+    return Places(root, paper).scratch / "unfinished.json"
+
+
+@contextmanager
+def _noted(root: Path, paper: str, settings: Mapping[str, Any], keep: bool) -> Iterator[None]:
+    """Remembers the run until it has ended well."""
+    write_json(_note(root, paper), {"settings": dict(settings), "keep": keep})
+    yield
+    _note(root, paper).unlink(missing_ok=True)
+
+
+@contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """Within, a request to end and a closed terminal unwind the stack instead of ending the process at once."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    wanted = [number for name in ("SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None]
+    previous = {number: signal.signal(number, end) for number in wanted}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,0 +1,129 @@
+"""``satsr run`` and what a person sees of it, with the real tools, in a copy of the project."""
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import termios
+from pathlib import Path
+
+import pytest
+
+from tests.papers import project_of
+from tests.project import STAGES, Project
+
+pytestmark = pytest.mark.slow
+CONTROL = re.compile(r"\x1b\[[?0-9;]*[A-Za-z]")
+STAGE = re.compile(r"(\w+) +(up to date|\d+ s|\d+ min)  (.+)")
+NOISE = ("Traceback", "zenml login", "Updating lock file", "fontManager", "Using stack", "Step ", "computing hashes")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Trained once, with the settings of ``params.yaml``."""
+    made = project_of("msdtgp", tmp_path_factory.mktemp("everyday") / "first place")
+    made.environment |= {"TERM": "xterm", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    made.environment.pop("COLUMNS", None)
+    return made
+
+
+def terminal(project: Project, columns: int, *command: str, interrupt: str = "") -> tuple[int, str]:
+    """Exit code and output on a terminal; Ctrl-C is pressed when the output holds ``interrupt``."""
+    process, end = pty.fork()
+    if not process:
+        os.chdir(project.root)
+        os.execvpe(command[0], command, project.environment)
+    fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    text = b""
+    while piece := _read(end):
+        text += piece
+        if interrupt and interrupt.encode() in text:
+            os.write(end, b"\x03")
+            interrupt = ""
+    os.close(end)
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), text.decode()
+
+
+def _read(end: int) -> bytes:
+    try:
+        return os.read(end, 65536)
+    except OSError:  # the other side is gone
+        return b""
+
+
+def stages(text: str) -> list[str]:
+    """The stages of which a line tells, in order."""
+    lines = [STAGE.fullmatch(line) for line in CONTROL.sub("", text).replace("\r", "\n").split("\n")]
+    return [line[1] for line in lines if line and line[1] in STAGES]
+
+
+def test_on_a_narrow_terminal_a_run_is_a_line_a_stage_and_a_bar_that_fits(project: Project) -> None:
+    code, text = terminal(project, 80, "satsr", "run", "msdtgp")
+    assert code == 0, text
+    assert stages(text) == list(STAGES)
+    lines = re.split(r"[\r\n]+", CONTROL.sub("", text))
+    wide = [line for line in lines if len(line) > 80 and str(project.root) not in line]
+    assert not wide and not [word for word in NOISE if word in text]
+    bars = [line for line in lines if line.startswith("train") and "%" in line]
+    assert bars and all("left" in bar or "0%" in bar for bar in bars)
+    assert "http://127.0.0.1:5000/#/models?workflowType=machine_learning" in text
+
+
+def test_settings_of_a_run_are_gone_after_it_and_the_pipe_has_no_colours(project: Project) -> None:
+    before = (project.root / "params.yaml").read_bytes()
+    project.environment |= {"NO_COLOR": "1", "TERM": "dumb"}
+    text = project.run("satsr", "run", "msdtgp", "train.iterations=3", "--device", "cpu")
+    project.environment |= {"TERM": "xterm"}
+    del project.environment["NO_COLOR"]
+    assert "\x1b" not in text and stages(text) == list(STAGES) and not [word for word in NOISE if word in text]
+    assert "for this run: msdtgp.train.iterations = 3 (was 4)" in text and "3 steps" in text
+    assert (project.root / "params.yaml").read_bytes() == before
+    assert "papers.msdtgp.train" in project.run("dvc", "status", "train@msdtgp")
+
+
+def test_runs_are_listed_and_their_reports_found(project: Project) -> None:
+    text = project.run("satsr", "runs")
+    assert [line.split()[2] for line in text.splitlines()[1:3]] == ["msdtgp/2", "msdtgp/1"]
+    page = Path(project.run("satsr", "open", "--print", "msdtgp/1").strip())
+    assert page.is_file() and "mlruns" in str(page)
+    assert Path(project.run("satsr", "open", "--print").strip()).name == "report.html"
+
+
+def test_ctrl_c_ends_with_its_sentence(project: Project) -> None:
+    before = (project.root / "params.yaml").read_bytes()
+    command = ("satsr", "run", "msdtgp", "train.iterations=100000", "train.validate_every=100000")
+    code, text = terminal(project, 120, *command, interrupt="loss=")
+    assert code == 130 and "Traceback" not in text
+    last = CONTROL.sub("", text).strip().splitlines()[-1]
+    assert re.search(r"stopped by SIGINT at step \d+; the same command goes on from here$", last)
+    assert (project.root / "params.yaml").read_bytes() == before
+
+
+def test_a_failure_ends_with_its_sentence(project: Project) -> None:
+    before = (project.root / "params.yaml").read_bytes()
+    for command in (("satsr", "run", "msdtgp"), ("zenml", "pipeline", "run", "train_msdtgp")):
+        if command[0] == "zenml":
+            project.params(**{"train.lr": 1e30, "train.max_bad_steps": 1})
+            text = project.run(*command, code=1)
+        else:
+            text = project.run(*command, "train.lr=1e30", "train.max_bad_steps=1", code=1)
+        assert "Traceback" not in text and text.count("the loss was not finite") == 1
+        assert text.strip().splitlines()[-1].startswith("error: the loss was not finite")
+    (project.root / "params.yaml").write_bytes(before)
+
+
+def test_a_moved_checkout_goes_on_where_it_was(project: Project) -> None:
+    old, new = project.root, project.root.parent / "zweiter örtlicher Ort"
+    old.rename(new)
+    project.root = new
+    project.environment |= {"PYTHONPATH": str(new), "ZENML_CONFIG_PATH": str(new / ".zenml")}
+    text = project.run("zenml", "pipeline", "run", "train_msdtgp")
+    assert text.count("up to date") == len(STAGES) and f"this checkout was at {old}" in text
+    assert not old.exists()
+    _, text = terminal(project, 120, "satsr", "doctor")
+    assert "ok     paths" in text and "ok     databases" in text and "this checkout was" not in text
+    assert "version 1" in project.run("satsr", "summary", "msdtgp")
+    assert project.run("satsr", "open", "--print", "msdtgp/1").startswith(str(new))
+    load = "import satsr; print(satsr.load('msdtgp/1').facts.kind)"
+    assert project.run("python", "-c", load).strip() in ("video", "window")
