@@ -70,11 +70,21 @@ def client(root: Path) -> Any:
         found = MlflowClient(location)
         found.search_experiments(max_results=1)
     except (MlflowException, SQLAlchemyError, OSError) as error:
-        raise SatsrError(
-            f"the MLflow store {redact(location)} cannot be used: {redact(str(error).splitlines()[0])}. "
-            "Check MLFLOW_TRACKING_URI, or that mlflow.db is writable and made by this version of MLflow."
-        ) from None
+        raise _unusable(location, error) from None
     return found
+
+
+def _unusable(location: str, error: Exception) -> SatsrError:
+    return SatsrError(
+        f"the MLflow store {location} cannot be used: {_reason(error)}. "
+        "Check MLFLOW_TRACKING_URI, or that mlflow.db is writable and made by this version of MLflow."
+    )
+
+
+def _reason(error: Exception) -> str:
+    """The first line that says something of the store; SQLAlchemy may begin with a remark on its session."""
+    lines = [line for line in str(error).splitlines() if not line.startswith("(raised as a result of")]
+    return redact(lines[0] if lines else type(error).__name__).rstrip(".")
 
 
 def uri(root: Path) -> str:
@@ -162,8 +172,8 @@ class Run:
                 self.client.log_batch(self.id, metrics=metrics[begin : begin + 500])
         except Exception as error:
             if not self._warned:
-                reason = redact(str(error).splitlines()[0])
-                print(f"tracking: MLflow does not answer ({reason}); going on, will try again", file=sys.stderr)
+                told = f"tracking: MLflow does not answer ({_reason(error)}); going on, will try again"
+                print(told, file=sys.stderr)
             self._warned, self._again = True, time.monotonic() + PATIENCE_SECONDS
         else:
             self._unsent.clear()
@@ -214,11 +224,14 @@ def run(root: Path, experiment_name: str, lineage: str | None = None, name: str 
     from mlflow.exceptions import MlflowException
 
     found = client(root)
-    where = experiment(found, experiment_name, root)
-    existing = find(found, where, lineage) if lineage else None
-    if existing is None:
-        tags = {LINEAGE: lineage} if lineage else {}
-        existing = found.create_run(where, run_name=name, tags={"mlflow.source.name": "satsr", **tags}).info.run_id
+    try:
+        where = experiment(found, experiment_name, root)
+        existing = find(found, where, lineage) if lineage else None
+        if existing is None:
+            tags = {LINEAGE: lineage} if lineage else {}
+            existing = found.create_run(where, run_name=name, tags={"mlflow.source.name": "satsr", **tags}).info.run_id
+    except MlflowException as error:
+        raise _unusable(uri(root), error) from None
     opened = Run(found, existing, where)
     status = "FAILED"
     try:
@@ -226,8 +239,8 @@ def run(root: Path, experiment_name: str, lineage: str | None = None, name: str 
         status = "FINISHED"
     except MlflowException as error:
         raise SatsrError(
-            f"MLflow does not answer ({redact(str(error).splitlines()[0])}): what the stage made is kept; run the same "
-            "command again when it does."
+            f"MLflow does not answer ({_reason(error)}): what the stage made is kept; run the same command again when "
+            "it does."
         ) from None
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "Interrupted":
