@@ -41,6 +41,8 @@ KINDS = {
     "imageset": Kind("several views with quality maps", (3,), "(T, H, W)", (None, 1), merged=True),
 }
 SMALLEST = 16  # px with which every network is content
+LARGEST = {"scale": 16, "smallest": 1024, "channels": 64, "dates": 512}
+"""Numbers of a description up to which they are believed: each multiplies the memory that a model takes."""
 BANDS = {
     3: ("B04", "B03", "B02"),
     4: ("B04", "B03", "B02", "B08"),
@@ -98,25 +100,38 @@ def parse(description: Mapping[str, Any], where: str) -> Facts:
     missing = [key for key in ("paper", "kind", "normalisation", "scale") if key not in description]
     if missing:
         raise SatsrError(f"the description in {where} lacks {', '.join(missing)}: export the model again with satsr.")
-    kind, scale = description["kind"], description["scale"]
-    if kind not in KINDS:
+    kind = description["kind"]
+    if not isinstance(kind, str) or kind not in KINDS:
         raise SatsrError(f"{where} is a model of the kind {kind!r}; those that can be applied are {', '.join(KINDS)}.")
-    if not isinstance(scale, int) or scale < 1:
-        raise SatsrError(f"the scale in the description of {where} must be a whole number, found {scale!r}.")
+    bands = description.get("bands", ())
+    if not isinstance(bands, list | tuple) or not all(isinstance(band, str) for band in bands):
+        raise SatsrError(f"the bands in the description of {where} must be names, found {bands!r}.")
+    known = {"smallest": SMALLEST, "channels": 1 if kind == "imageset" else 3, "dates": 8} | description
+    numbers = {key: _number(known[key], key, top, where) for key, top in LARGEST.items()}
     stretch = normalisation(str(description["normalisation"]))
     return Facts(
         paper=str(description["paper"]),
         kind=kind,
         normalisation=stretch,
-        scale=scale,
         citation=str(description.get("citation", "")),
-        bands=tuple(description.get("bands", ())),
-        smallest=int(description.get("smallest", SMALLEST)),
-        channels=int(description.get("channels", 1 if kind == "imageset" else 3)),
-        dates=int(description.get("dates", 8)),
+        bands=tuple(bands),
         constraint=parsed(description.get("constraint"), kind, stretch.native == REFLECTANCE),
         raw=dict(description),
+        **numbers,
     )
+
+
+def _number(found: Any, key: str, largest: int, where: str) -> int:
+    """A whole number of a description.
+
+    Raises:
+        SatsrError: it is none, or of a size that no network has.
+    """
+    if type(found) is not int or not 1 <= found <= largest:
+        raise SatsrError(
+            f"{key} in the description of {where} must be a whole number from 1 to {largest}, found {found!r}."
+        )
+    return found
 
 
 def decode(metadata: Mapping[str, str], where: str) -> dict[str, Any]:

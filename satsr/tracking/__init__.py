@@ -27,6 +27,8 @@ SAMPLES = "report/samples"
 DATABASE = "mlflow.db"
 NOTE = "mlflow.note.content"
 """Tag that MLflow shows as the description of a run or of a logged model."""
+KIND = ("mlflow.experimentKind", "custom_model_development")
+"""Tag of experiments, without which MLflow shows the pages of an experiment with language models."""
 DIGEST = 36
 """MLflow's longest digest of a data set."""
 PATIENCE_SECONDS = 60.0
@@ -117,22 +119,25 @@ def _create(database: Path) -> None:
 
 
 def experiment(found: Any, name: str, root: Path) -> str:
-    """The id of the experiment ``name``; its artifacts lie under ``mlruns/`` at the root when the store is local."""
+    """The id of the experiment ``name``; its artifacts lie under ``mlruns/`` at the root when the store is local.
+
+    Raises:
+        SatsrError: the store cannot be written to.
+    """
     from mlflow.exceptions import MlflowException
 
     existing = found.get_experiment_by_name(name)
-    if existing is not None:
-        return str(existing.experiment_id)
-    location = (root / "mlruns" / name).as_uri() if uri(root).startswith("sqlite:") else None
-    # Without the kind MLflow shows the pages of an experiment with language models.
-    kind = {"mlflow.experimentKind": "custom_model_development"}
     try:
-        return str(found.create_experiment(name, artifact_location=location, tags=kind))
-    except MlflowException:
-        existing = found.get_experiment_by_name(name)  # another process was faster
-        if existing is None:
-            raise
-        return str(existing.experiment_id)
+        if existing is not None:
+            found.set_experiment_tag(existing.experiment_id, *KIND)  # a store that is read-only says so here
+            return str(existing.experiment_id)
+        location = (root / "mlruns" / name).as_uri() if uri(root).startswith("sqlite:") else None
+        return str(found.create_experiment(name, artifact_location=location, tags=dict([KIND])))
+    except MlflowException as error:
+        faster = None if existing else found.get_experiment_by_name(name)  # of another process
+        if faster is None:
+            raise _unusable(uri(root), error) from None
+        return str(faster.experiment_id)
 
 
 class Run:
@@ -224,14 +229,11 @@ def run(root: Path, experiment_name: str, lineage: str | None = None, name: str 
     from mlflow.exceptions import MlflowException
 
     found = client(root)
-    try:
-        where = experiment(found, experiment_name, root)
-        existing = find(found, where, lineage) if lineage else None
-        if existing is None:
-            tags = {LINEAGE: lineage} if lineage else {}
-            existing = found.create_run(where, run_name=name, tags={"mlflow.source.name": "satsr", **tags}).info.run_id
-    except MlflowException as error:
-        raise _unusable(uri(root), error) from None
+    where = experiment(found, experiment_name, root)
+    existing = find(found, where, lineage) if lineage else None
+    if existing is None:
+        tags = {LINEAGE: lineage} if lineage else {}
+        existing = found.create_run(where, run_name=name, tags={"mlflow.source.name": "satsr", **tags}).info.run_id
     opened = Run(found, existing, where)
     status = "FAILED"
     try:
