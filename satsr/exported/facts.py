@@ -106,7 +106,7 @@ def parse(description: Mapping[str, Any], where: str) -> Facts:
     bands = description.get("bands", ())
     if not isinstance(bands, list | tuple) or not all(isinstance(band, str) for band in bands):
         raise SatsrError(f"the bands in the description of {where} must be names, found {bands!r}.")
-    known = {"smallest": SMALLEST, "channels": 1 if kind == "imageset" else 3, "dates": 8} | description
+    known = {"smallest": SMALLEST, "channels": 1 if kind == "imageset" else 3, "dates": 8, **description}
     numbers = {key: _number(known[key], key, top, where) for key, top in LARGEST.items()}
     stretch = normalisation(str(description["normalisation"]))
     return Facts(
@@ -145,14 +145,14 @@ def decode(metadata: Mapping[str, str], where: str) -> dict[str, Any]:
             found = json.loads(metadata["satsr"])
             return dict(found) if isinstance(found, dict) else {}
         return {key: _value(text) for key, text in metadata.items()} if "kind" in metadata else _nothing(where)
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # also of numbers with thousands of digits
         raise SatsrError(f"the description in {where} is not valid JSON: export the model again with satsr.") from None
 
 
 def _value(text: str) -> Any:
     try:
         return json.loads(text)
-    except json.JSONDecodeError:
+    except ValueError:
         return text
 
 

@@ -12,6 +12,7 @@ from models.shared.weights import save_weights
 from satsr import load
 from satsr.degrade import opencv_cubic, shrink
 from satsr.errors import SatsrError
+from satsr.exported.facts import decode, parse
 from satsr.resize import imresize
 from tests.tiny_graphs import (
     cubic_graph,
@@ -216,6 +217,12 @@ def test_a_description_that_is_not_understood_is_refused(tmp_path, change):
     path = save(tmp_path / "model.onnx", [node], [], {"x": [1, 3, "h", "w"]}, description)
     with pytest.raises(SatsrError):
         load(path)
+
+
+@pytest.mark.parametrize("text", ["{", "[" * 100_000, '{"scale": ' + "1" * 5000 + "}", "3", "[]"])
+def test_a_description_that_is_no_json_is_refused(text):
+    with pytest.raises(SatsrError, match=r"m\.onnx"):
+        parse(decode({"satsr": text}, "m.onnx"), "m.onnx")
 
 
 def test_a_graph_that_does_not_enlarge_as_its_description_says_is_refused(tmp_path):
