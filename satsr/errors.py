@@ -11,12 +11,13 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
 
 SECRET_NAME = re.compile(r"(SECRET|TOKEN|PASSWORD|PASSWD|API_?KEY|CREDENTIAL|PRIVATE_KEY)", re.IGNORECASE)
+KEY = r"(?:token|secret|password|passwd|api_?key|signature|sig|access_key)"
+VALUE = r"[^\s&,;'\"]*[^\s&,;:.'\"]"
+"""Of a secret: to the end of the word, without what ends a sentence."""
 PATTERNS = (
-    (re.compile(r"(\w+://)[^/\s:@]+:[^/\s@]+@"), r"\1***@"),
-    (
-        re.compile(r"((?:token|secret|password|passwd|api_?key|signature|sig|access_key)\s*[=:]\s*)[^\s&,;'\"]+", re.I),
-        r"\1***",
-    ),
+    (re.compile(r"(\w+://)[^/\s'\"]+@"), r"\1***@"),
+    (re.compile(rf"({KEY}\s*=\s*){VALUE}", re.IGNORECASE), r"\1***"),
+    (re.compile(rf"(?<![\w/.-])([\w-]*{KEY}\s*:\s*){VALUE}", re.IGNORECASE), r"\1***"),  # no path's name
     (re.compile(r"\b(AKIA|ASIA)[A-Z0-9]{16}\b"), "***"),
     (re.compile(r"\b(ghp|gho|github_pat|hf|glpat|xoxb)[_-][A-Za-z0-9_-]{16,}"), "***"),
     (re.compile(r"(Bearer\s+)[A-Za-z0-9._~+/=-]+", re.IGNORECASE), r"\1***"),
@@ -37,8 +38,12 @@ class SatsrError(Exception):
     """Bad input or a broken environment, told as a sentence with its fix.
 
     The doors (``python -m steps``, ``satsr``) print it without a traceback and exit with code 1. Library code raises it
-    for whatever a user can cause; programming errors stay ordinary exceptions.
+    for whatever a user can cause; programming errors stay ordinary exceptions. Whoever shows it shows no secrets: its
+    sentence is redacted when it is made.
     """
+
+    def __init__(self, sentence: str = "") -> None:
+        super().__init__(redact(sentence))
 
 
 class Undefined(SatsrError):
@@ -89,6 +94,11 @@ def redact(text: str) -> str:
     for name, value in os.environ.items():
         if len(value) >= 8 and SECRET_NAME.search(name):
             text = text.replace(value, "***")
+    return hidden(text)
+
+
+def hidden(text: str) -> str:
+    """``text`` without user information in URLs and without tokens, whatever the environment holds."""
     for pattern, replacement in PATTERNS:
         text = pattern.sub(replacement, text)
     return text

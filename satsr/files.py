@@ -76,7 +76,7 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SatsrError(f"{path} does not exist: run the stage that makes it first.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also of numbers with thousands of digits
         raise SatsrError(f"{path} is not valid JSON ({error}): delete it and run its stage again.") from None
 
 

@@ -38,7 +38,7 @@ LEVELS = {
     "great_expectations": logging.WARNING,  # 214 lines at import under ZenML's root handler
     "alembic": logging.WARNING,
     "dvc": logging.WARNING,  # its command line sets its own level
-    "mlflow.store.db.utils": logging.WARNING,
+    "mlflow.store.db.utils": logging.CRITICAL,  # tracebacks of SQL; what it means is told as a sentence
     "lightning_fabric": logging.WARNING,
     "lightning.fabric": logging.WARNING,
     "matplotlib": logging.WARNING,  # "generated new fontManager"

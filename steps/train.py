@@ -14,7 +14,7 @@ from satsr.store.store import Store
 from satsr.train.loop import fit
 from satsr.train.start import WEIGHTS
 from satsr.train.validation import validator
-from satsr.train.weights import identity_of, key_of, save
+from satsr.train.weights import begin, identity_of, key_of, save
 from steps.code import code_sha256
 from steps.job import job
 
@@ -35,6 +35,8 @@ def run(paper: str, root: Path) -> None:
     started = recipe.start(objective)
     identity = identity_of(config, store, code_sha256("train", paper, root), started)
     key = key_of(identity)
+    if os.environ.get("RANK", "0") == "0":
+        begin(places.scratch, identity)
     train = partial(
         fit, objective, recipe.samples(store), config.train, places.scratch / key[:16], validator(recipe, store)
     )

@@ -9,7 +9,13 @@ from satsr.config.resolve import read_yaml
 from satsr.convert.layouts import LAYOUTS
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+    ROOT / "SECURITY.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 FENCED = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
 PLACES = ("satsr", "pipelines", "steps", "models", "tests", "docs", "benchmarks", "data/catalog")
 REPOSITORY = re.compile(rf"`((?:{'|'.join(PLACES)})/[^\s`]*)`")
@@ -57,7 +63,8 @@ def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
 def test_every_path_that_is_named_exists(page: Path) -> None:
     for path in REPOSITORY.findall(FENCED.sub("", page.read_text())):
         if set(PLACEHOLDER.findall(path)) <= {"<paper>", "<stage>"}:  # others are names that the reader chooses
-            assert any(ROOT.glob(PLACEHOLDER.sub("*", path.rstrip("/")))), f"{name(page)} names {path}"
+            file = path.partition("::")[0].rstrip("/")  # the names of tests: tests/test_reliability.py
+            assert any(ROOT.glob(PLACEHOLDER.sub("*", file))), f"{name(page)} names {path}"
 
 
 def test_the_map_has_exactly_the_rooms_of_the_library() -> None:

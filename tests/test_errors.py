@@ -1,15 +1,18 @@
 import pytest
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
-from satsr.errors import problems, redact
+from satsr.errors import SatsrError, problems, redact
 
 
 @pytest.mark.parametrize(
     "text",
     [
         "https://user:hunter2secret@example.org/file.zip",
+        "https://user:p@hunter2secret@example.org",
+        "https://hunter2secret@example.org",
         "https://example.org/f?token=hunter2secret&x=1",
         "password = hunter2secret",
+        "my-api_key: hunter2secret",
         "Authorization: Bearer hunter2secret",
     ],
 )
@@ -22,9 +25,20 @@ def test_values_of_secret_variables_do_not_survive(monkeypatch: pytest.MonkeyPat
     assert redact("key abcdefgh12345678 used") == "key *** used"
 
 
+def test_a_sentence_holds_no_secret_whoever_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "abcdefgh12345678")
+    error = SatsrError("no answer from https://me:hunter2secret@example.org with abcdefgh12345678: check the address.")
+    assert str(error) == "no answer from https://***@example.org with ***: check the address."
+
+
 def test_ordinary_text_is_unchanged() -> None:
-    text = "sqlite:///mlflow.db and https://example.org/a?b=1"
+    text = "sqlite:///mlflow.db and https://example.org/a?b=1, /data/my_secret: only images; design: good"
     assert redact(text) == text
+
+
+def test_what_is_hidden_once_is_hidden_no_further() -> None:
+    text = redact("https://example.org/a?token=hunter2secret: HTTP 404.")
+    assert redact(text) == text == "https://example.org/a?token=***: HTTP 404."
 
 
 class Settings(BaseModel):

@@ -39,9 +39,10 @@ def test_infinite_numbers_become_null_in_json(tmp_path: Path) -> None:
 
 
 def test_broken_json_is_a_sentence(tmp_path: Path) -> None:
-    (tmp_path / "a.json").write_text("{")
-    with pytest.raises(SatsrError, match="is not valid JSON"):
-        read_json(tmp_path / "a.json")
+    for broken in (b"{", b"\xff", b"[" * 100_000, b"1" * 5000):
+        (tmp_path / "a.json").write_bytes(broken)
+        with pytest.raises(SatsrError, match="is not valid JSON"):
+            read_json(tmp_path / "a.json")
     with pytest.raises(SatsrError, match="run the stage that makes it"):
         read_json(tmp_path / "b.json")
 

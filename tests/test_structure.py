@@ -37,6 +37,16 @@ def test_nothing_unpickles_code_or_runs_a_shell() -> None:
             assert keywords.get("shell") != "True", where
 
 
+def test_nothing_listens_on_a_port() -> None:
+    servers = ("http.server", "socketserver", "xmlrpc.server", "wsgiref", "flask", "uvicorn", "waitress", "fastapi")
+    for file, tree in CODE.items():
+        imported = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+        imported += [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+        assert not [name for name in imported if name == "socket" or name.startswith(servers)], file
+        names = [name.rpartition(".")[2] for name, _ in calls(tree)]
+        assert not {"listen", "create_server", "start_server", "serve_forever"} & set(names), file
+
+
 def test_imports_point_from_pipelines_to_steps_to_satsr_to_models() -> None:
     for file, tree in CODE.items():
         own = LAYERS.index(file.partition("/")[0])

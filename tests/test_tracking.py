@@ -11,6 +11,7 @@ import pytest
 
 from satsr import tracking
 from satsr.errors import SatsrError
+from tests.conftest import MakeStore
 
 pytestmark = pytest.mark.slow  # MLflow's store
 OPEN = """
@@ -51,6 +52,51 @@ def test_a_store_that_is_half_made_or_no_database_is_a_sentence(tmp_path: Path) 
     (other / "mlflow.db").write_bytes(b"not a database" * 100)
     with pytest.raises(SatsrError, match=r"mlflow\.db cannot be used"):
         tracking.client(other)
+
+
+OPEN_AGAIN = """
+import sys
+from pathlib import Path
+from satsr import tracking
+from satsr.errors import SatsrError
+
+try:
+    with tracking.run(Path(sys.argv[1]), "rasvsr"):
+        print("began")
+except SatsrError as error:
+    print(error)
+"""
+
+
+def test_a_store_that_is_read_only_or_of_another_version_stops_before_anything_begins(
+    tmp_path: Path, mlflow_store: MakeStore
+) -> None:
+    mlflow_store(tmp_path)
+    database = tmp_path / "mlflow.db"
+    with tracking.run(tmp_path, "rasvsr"):
+        pass
+    read_only, as_it_is = f"sqlite:///file:{database}?mode=ro&uri=true", f"sqlite:///{database}"
+    for address, words in ((read_only, "readonly database"), (as_it_is, "found version")):
+        if address == as_it_is:
+            with sqlite3.connect(database) as made:
+                made.execute("update alembic_version set version_num = '0123456789ab'")
+        environment = {**os.environ, "MLFLOW_TRACKING_URI": address}
+        command = [sys.executable, "-c", OPEN_AGAIN, str(tmp_path)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+        assert "cannot be used" in done.stdout and words in done.stdout and "began" not in done.stdout
+        assert done.returncode == 0 and "Traceback" not in done.stderr
+
+
+def test_no_secret_reaches_the_store(tmp_path: Path, mlflow_store: MakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    mlflow_store(tmp_path)
+    monkeypatch.setenv("HF_TOKEN", "hunter2secret")
+    address = "https://me:hunter2secret@example.org/a.zip?token=hunter2secret"
+    with tracking.run(tmp_path, "rasvsr") as run:
+        run.params({"data": address, "network": {"start": "hunter2secret"}})
+        run.tags({"start.file": address, "note": "password = hunter2secret"})
+    kept = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert b"example.org/a.zip?token=***" in (tmp_path / "mlflow.db").read_bytes()
+    assert all(b"hunter2secret" not in path.read_bytes() for path in kept)
 
 
 @pytest.fixture

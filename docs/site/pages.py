@@ -23,6 +23,7 @@ COPIES = {
     "index.md": "README.md",
     "contributing.md": "CONTRIBUTING.md",
     "changelog.md": "CHANGELOG.md",
+    "security.md": "SECURITY.md",
     "golden.md": "tests/golden/README.md",
 }
 API = {

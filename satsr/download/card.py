@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from satsr.config.resolve import read_yaml
-from satsr.errors import SatsrError, problems
+from satsr.errors import SatsrError, hidden, problems
 
 CHECKSUM = r"^(sha256:[0-9a-f]{64}|md5:[0-9a-f]{32})$"
 
@@ -74,7 +74,7 @@ class RemoteFile(_Part):
         size: in bytes.
     """
 
-    name: str = Field(pattern=r"^[^/\\]+$")
+    name: str = Field(pattern=r"^[^/\\\x00]*[^/\\\x00.][^/\\\x00]*$", max_length=200)
     urls: tuple[str, ...] = Field(min_length=1)
     checksum: str | None = Field(default=None, pattern=CHECKSUM)
     size: int | None = Field(default=None, ge=1)
@@ -85,6 +85,8 @@ class RemoteFile(_Part):
         for url in urls:
             if not url.startswith(("https://", "http://")):
                 raise ValueError(f"an address begins with https:// or http://, found {url!r}")
+            if "@" in url.split("/")[2]:
+                raise ValueError("an address holds no name and no password: data behind a log-in are source.manual")
         return urls
 
 
@@ -183,11 +185,11 @@ class Card(_Part):
     limits: Limits = Limits()
 
     def plain(self) -> dict[str, Any]:
-        """JSON values, without what is not set and without the place where a user's own files lie."""
+        """JSON values without what is not set, secrets in addresses, and the place where a user's own files lie."""
         content = self.model_dump(mode="json", exclude_none=True)
         if self.source.files is not None:
             content["source"]["files"]["path"] = Path(self.source.files.path).name
-        return content
+        return dict(json.loads(hidden(json.dumps(content))))
 
     @property
     def sha256(self) -> str:

@@ -100,21 +100,29 @@ def zenodo_files(source: Zenodo, folder: Path, patience: Patience | None, api: s
     answer.unlink(missing_ok=True)
     content = read_json(fetch([f"{api}/{source.record}"], answer, patience=patience))
     answer.unlink()
-    listed = content.get("files") if isinstance(content, dict) else None
-    chosen = []
-    for entry in listed or []:
-        if any(fnmatch.fnmatch(entry["key"], pattern) for pattern in source.files):
-            checksum = entry["checksum"] if ":" in entry["checksum"] else f"md5:{entry['checksum']}"
-            chosen.append(
-                RemoteFile(name=entry["key"], urls=(entry["links"]["self"],), checksum=checksum, size=entry["size"])
-            )
+    look = f"look at https://zenodo.org/records/{source.record}."
+    try:
+        listed = {str(entry["key"]): entry for entry in content.get("files") or []}
+        wanted = [name for name in listed if any(fnmatch.fnmatch(name, pattern) for pattern in source.files)]
+        chosen = tuple(_listed(listed[name]) for name in wanted)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # pydantic's errors are ValueErrors
+        reason = " ".join(str(error).split())[:200]
+        raise SatsrError(
+            f"what Zenodo says of record {source.record} is not understood ({type(error).__name__}: {reason}): {look}"
+        ) from None
     if not chosen:
-        names = ", ".join(entry["key"] for entry in listed or []) or "no open files"
+        names = ", ".join(listed) or "no open files"
         raise SatsrError(
             f"Zenodo record {source.record} has no file that matches {', '.join(source.files)} (it lists {names}): "
-            f"look at https://zenodo.org/records/{source.record}."
+            f"{look}"
         )
-    return tuple(chosen)
+    return chosen
+
+
+def _listed(entry: dict[str, Any]) -> RemoteFile:
+    """A file as Zenodo lists it."""
+    checksum = entry["checksum"] if ":" in entry["checksum"] else f"md5:{entry['checksum']}"
+    return RemoteFile(name=entry["key"], urls=(entry["links"]["self"],), checksum=checksum, size=entry["size"])
 
 
 def _unpack(files: tuple[RemoteFile, ...], waiting: Path, folder: Path, card: Card) -> None:

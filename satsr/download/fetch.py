@@ -144,6 +144,8 @@ def _request(url: str, part: Path, size: int | None, timeout: float) -> None:
         return
     if not url.startswith(("https://", "http://")):
         raise _Refused("only http and https addresses are downloaded")
+    if "@" in url.split("/")[2]:
+        raise _Refused("addresses with a name and password are not downloaded")
     request = urllib.request.Request(url, headers={"User-Agent": "satsr", "Accept-Encoding": "identity"})  # noqa: S310
     if begin:
         request.add_header("Range", f"bytes={begin}-")

@@ -225,7 +225,8 @@ class Model:
             (B, M, s h, s w) float32 native values, not rounded; with a constraint they are not clipped either.
 
         Raises:
-            SatsrError: a constraint that is not known, or that the model's kind does not have.
+            SatsrError: a constraint that is not known, or that the model's kind does not have; or an output of another
+                size than the description says.
         """
         wanted = self.constraint(constraint)
         height, width = planes.shape[2:]
@@ -238,6 +239,12 @@ class Model:
                 [noise(seed, sample, self._noise_planes, (self.scale * y, self.scale * x), shape) for y, x in places]
             )
         output = self.runner.run(inputs)
+        expected = tuple(self.scale * side for side in padded.shape[2:])
+        if output.shape[-2:] != expected:
+            raise SatsrError(
+                f"{self.name} says that it enlarges {self.scale} times, but made {output.shape[-2:]} px of "
+                f"{padded.shape[2:]}: its description is that of another network; export the model again with satsr."
+            )
         output = output.reshape(len(planes), -1, *output.shape[-2:])
         made = self._native(output[..., : self.scale * height, : self.scale * width])
         return made if wanted.method == "none" else self._held(made, planes, days, wanted)

@@ -11,6 +11,7 @@ import xml.etree.ElementTree as ET
 import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path, PurePath, PurePosixPath
 
 import numpy as np
@@ -270,13 +271,7 @@ def _radiometry(product: Product) -> Radiometry:
             f"{product.source} has no MTD_MSIL1C.xml or MTD_MSIL2A.xml, which says how its numbers are to be read: "
             "it is no Sentinel-2 product, or incomplete."
         )
-    content = product.text(name)
-    if b"<!DOCTYPE" in content or b"<!ENTITY" in content:
-        raise SatsrError(f"{name} in {product.source} declares entities, which Sentinel-2 metadata never do: refused.")
-    try:
-        root = ET.fromstring(content)  # noqa: S314  # without entities there is nothing to expand
-    except ET.ParseError as error:
-        raise SatsrError(f"{name} in {product.source} is not valid XML ({error}): download it again.") from None
+    root = _parsed(product.text(name), f"{name} in {product.source}")
     found = METADATA.search(name)
     level = "L" + str(found and (found[1] or found[2]))
     prefix = "BOA" if level == "L2A" else "RADIO"
@@ -284,7 +279,7 @@ def _radiometry(product: Product) -> Radiometry:
     quantities = {_tag(item): item.text for item in root.iter() if _tag(item).endswith("QUANTIFICATION_VALUE")}
     quantity = quantities.get("BOA_QUANTIFICATION_VALUE", quantities.get("QUANTIFICATION_VALUE"))
     offsets = {
-        bands.ORDER[int(item.get("band_id", "-1"))]: float(item.text or 0)
+        bands.ORDER[int(item.get("band_id", "-1"))]: _number(item.text)
         for item in root.iter()
         if _tag(item) == f"{prefix}_ADD_OFFSET"
         and item.get("band_id", "").isdigit()
@@ -296,12 +291,34 @@ def _radiometry(product: Product) -> Radiometry:
     return Radiometry(level, baseline, _number(quantity) or 10000.0, offsets)
 
 
+class _Plain(ET.TreeBuilder):
+    """Elements of XML that declares nothing; the parser tells of a declaration whatever the encoding."""
+
+    def doctype(self, name: str, public: str, system: str) -> None:
+        raise SatsrError("declares entities")
+
+
+def _parsed(content: bytes, where: str) -> "ET.Element[str]":
+    """The root of plain XML.
+
+    Raises:
+        SatsrError: it is damaged, or declares a document type, in which entities could stand.
+    """
+    try:
+        return ET.fromstring(content, ET.XMLParser(target=_Plain()))  # noqa: S314  # nothing to expand
+    except SatsrError:
+        raise SatsrError(f"{where} declares entities, which Sentinel-2 metadata never do: refused.") from None
+    except (ET.ParseError, ValueError, LookupError) as error:  # the latter of encodings that do not exist
+        raise SatsrError(f"{where} is not valid XML ({error}): download it again.") from None
+
+
 def _tag(item: "ET.Element[str]") -> str:
     return item.tag.rpartition("}")[2]
 
 
 def _number(text: str | None) -> float:
     try:
-        return float(text or 0)
+        found = float(text or 0)
     except ValueError:
         return 0.0
+    return found if isfinite(found) else 0.0

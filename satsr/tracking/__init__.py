@@ -27,6 +27,8 @@ SAMPLES = "report/samples"
 DATABASE = "mlflow.db"
 NOTE = "mlflow.note.content"
 """Tag that MLflow shows as the description of a run or of a logged model."""
+KIND = ("mlflow.experimentKind", "custom_model_development")
+"""Tag of experiments, without which MLflow shows the pages of an experiment with language models."""
 DIGEST = 36
 """MLflow's longest digest of a data set."""
 PATIENCE_SECONDS = 60.0
@@ -70,11 +72,21 @@ def client(root: Path) -> Any:
         found = MlflowClient(location)
         found.search_experiments(max_results=1)
     except (MlflowException, SQLAlchemyError, OSError) as error:
-        raise SatsrError(
-            f"the MLflow store {redact(location)} cannot be used: {redact(str(error).splitlines()[0])}. "
-            "Check MLFLOW_TRACKING_URI, or that mlflow.db is writable and made by this version of MLflow."
-        ) from None
+        raise _unusable(location, error) from None
     return found
+
+
+def _unusable(location: str, error: Exception) -> SatsrError:
+    return SatsrError(
+        f"the MLflow store {location} cannot be used: {_reason(error)}. "
+        "Check MLFLOW_TRACKING_URI, or that mlflow.db is writable and made by this version of MLflow."
+    )
+
+
+def _reason(error: Exception) -> str:
+    """The first line that says something of the store; SQLAlchemy may begin with a remark on its session."""
+    lines = [line for line in str(error).splitlines() if not line.startswith("(raised as a result of")]
+    return redact(lines[0] if lines else type(error).__name__).rstrip(".")
 
 
 def uri(root: Path) -> str:
@@ -107,22 +119,25 @@ def _create(database: Path) -> None:
 
 
 def experiment(found: Any, name: str, root: Path) -> str:
-    """The id of the experiment ``name``; its artifacts lie under ``mlruns/`` at the root when the store is local."""
+    """The id of the experiment ``name``; its artifacts lie under ``mlruns/`` at the root when the store is local.
+
+    Raises:
+        SatsrError: the store cannot be written to.
+    """
     from mlflow.exceptions import MlflowException
 
     existing = found.get_experiment_by_name(name)
-    if existing is not None:
-        return str(existing.experiment_id)
-    location = (root / "mlruns" / name).as_uri() if uri(root).startswith("sqlite:") else None
-    # Without the kind MLflow shows the pages of an experiment with language models.
-    kind = {"mlflow.experimentKind": "custom_model_development"}
     try:
-        return str(found.create_experiment(name, artifact_location=location, tags=kind))
-    except MlflowException:
-        existing = found.get_experiment_by_name(name)  # another process was faster
-        if existing is None:
-            raise
-        return str(existing.experiment_id)
+        if existing is not None:
+            found.set_experiment_tag(existing.experiment_id, *KIND)  # a store that is read-only says so here
+            return str(existing.experiment_id)
+        location = (root / "mlruns" / name).as_uri() if uri(root).startswith("sqlite:") else None
+        return str(found.create_experiment(name, artifact_location=location, tags=dict([KIND])))
+    except MlflowException as error:
+        faster = None if existing else found.get_experiment_by_name(name)  # of another process
+        if faster is None:
+            raise _unusable(uri(root), error) from None
+        return str(faster.experiment_id)
 
 
 class Run:
@@ -162,8 +177,8 @@ class Run:
                 self.client.log_batch(self.id, metrics=metrics[begin : begin + 500])
         except Exception as error:
             if not self._warned:
-                reason = redact(str(error).splitlines()[0])
-                print(f"tracking: MLflow does not answer ({reason}); going on, will try again", file=sys.stderr)
+                told = f"tracking: MLflow does not answer ({_reason(error)}); going on, will try again"
+                print(told, file=sys.stderr)
             self._warned, self._again = True, time.monotonic() + PATIENCE_SECONDS
         else:
             self._unsent.clear()
@@ -226,8 +241,8 @@ def run(root: Path, experiment_name: str, lineage: str | None = None, name: str 
         status = "FINISHED"
     except MlflowException as error:
         raise SatsrError(
-            f"MLflow does not answer ({redact(str(error).splitlines()[0])}): what the stage made is kept; run the same "
-            "command again when it does."
+            f"MLflow does not answer ({_reason(error)}): what the stage made is kept; run the same command again when "
+            "it does."
         ) from None
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "Interrupted":

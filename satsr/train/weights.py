@@ -3,7 +3,9 @@
 import csv
 import hashlib
 import json
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,9 +19,11 @@ from satsr.files import read_json, replacing, write_json
 from satsr.paper import Paper
 from satsr.project import Places
 from satsr.store.store import Store
+from satsr.tracking import flatten
 from satsr.train.loop import Fitted
 from satsr.train.start import lineage_of
 
+IDENTITY = "identity.json"
 APPLICABLE = ("network", "ema")
 """Roles whose weights are those of the paper's network."""
 
@@ -46,6 +50,32 @@ def identity_of(config: Config, store: Store, code_sha256: str, started: Mapping
 def key_of(identity: Mapping[str, Any]) -> str:
     """A hash of an identity: where its checkpoints lie."""
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def begin(scratch: Path, identity: Mapping[str, Any]) -> None:
+    """Notes beside a training's checkpoints what they belong to, and says so if another one was left unfinished.
+
+    Args:
+        scratch: the folder of the paper's checkpoints, a folder each training.
+        identity: of the training that begins or goes on.
+    """
+    own = scratch / key_of(identity)[:16]
+    if not own.exists():
+        for folder in sorted(path.parent for path in scratch.glob(f"*/{IDENTITY}")):
+            earlier, checkpoints = read_json(folder / IDENTITY), sorted(folder.glob("step-*.ckpt"))
+            if checkpoints and int(checkpoints[-1].stem[5:]) < earlier["train"]["iterations"]:
+                told = f"train: begins anew; {checkpoints[-1]} stays, which is of another training"
+                print(f"{told} ({', '.join(differences(earlier, identity))})", file=sys.stderr, flush=True)
+    write_json(own / IDENTITY, dict(identity))
+
+
+def differences(earlier: Mapping[str, Any], identity: Mapping[str, Any]) -> list[str]:
+    """What an earlier identity has otherwise: ``other code``, or settings such as ``train.lr = 0.1 instead of 0.2``."""
+    before, now = flatten(earlier), flatten(identity)
+    changed = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
+    hashes = ("code", "data")
+    settings = [f"{key} = {before.get(key)} instead of {now.get(key)}" for key in changed if key not in hashes]
+    return [f"other {key}" for key in changed if key in hashes] + settings
 
 
 def save(

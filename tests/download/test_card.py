@@ -39,6 +39,8 @@ def test_every_card_of_the_catalogue_is_valid_and_names_what_exists(path: Path) 
             r"exactly one .* found \['files', 'zenodo'\]",
         ),
         ("name: a\nsource:\n  urls: [{name: x, urls: ['ftp://b/x']}]\n", "begins with https:// or http://"),
+        ("name: a\nsource:\n  urls: [{name: x, urls: ['https://me:pw@b/x']}]\n", "no name and no password"),
+        ("name: a\nsource:\n  urls: [{name: '..', urls: ['https://b/x']}]\n", "source.urls.0.name"),
         ("name: a\nsource:\n  urls: [{name: ../x, urls: ['https://b/x']}]\n", "source.urls.0.name"),
         ("name: a\nsource:\n  urls: [{name: x, urls: ['https://b/x'], checksum: abc}]\n", "source.urls.0.checksum"),
         ("- a\n- b\n", "holds list, not keys and values"),

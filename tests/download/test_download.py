@@ -202,3 +202,30 @@ def test_unknown_scenes_are_a_sentence(tmp_path: Path) -> None:
 def test_the_total_size_is_known(tmp_path: Path) -> None:
     files = [{"path": "a", "bytes": 3, "sha256": ""}, {"path": "b", "bytes": 4, "sha256": ""}]
     assert Raw(".", {}, "", files).bytes == 7
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        [],
+        {"files": 3},
+        {"files": [{"key": "a.zip"}]},
+        {"files": [{"key": "../a.zip", "size": 1, "checksum": "0" * 32, "links": {"self": "https://a/b"}}]},
+        {"files": [{"key": "a.zip", "size": 1, "checksum": "0" * 32, "links": {"self": "file:///etc/passwd"}}]},
+        {"files": [{"key": "a.zip", "size": "x", "checksum": 7, "links": []}]},
+    ],
+)
+def test_an_answer_of_zenodo_that_makes_no_sense_is_a_sentence(tmp_path: Path, server, answer: object) -> None:
+    server.files["/api/records/7"] = json.dumps(answer).encode()
+    with pytest.raises(SatsrError, match="what Zenodo says of record 7 is not understood"):
+        download(card(zenodo={"record": 7}), tmp_path / "raw", zenodo=f"{server.url}/api/records")
+    assert not (tmp_path / "raw").exists()
+
+
+def test_a_token_in_an_address_is_not_kept_with_the_data(tmp_path: Path, server) -> None:
+    server.files["/a.bin"] = b"content"
+    made = card(urls=[{"name": "a.bin", "urls": [f"{server.url}/a.bin?token=hunter2secret"]}])
+    download(made, tmp_path / "raw")
+    assert (tmp_path / "raw/a.bin").read_bytes() == b"content"
+    kept = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert kept and all(b"hunter2secret" not in path.read_bytes() for path in kept)

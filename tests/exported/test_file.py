@@ -75,6 +75,13 @@ def test_a_file_that_ends_too_early_is_no_onnx_file(tmp_path: Path) -> None:
         whole(path)
 
 
+def test_a_file_of_two_gigabytes_is_refused_without_being_read(tmp_path: Path) -> None:
+    with (tmp_path / "m.onnx").open("wb") as handle:
+        handle.truncate(1 << 31)  # a hole, which takes no room
+    with pytest.raises(SatsrError, match=r"has 2\.1 GB: an ONNX file of one piece has less than 2 GB"):
+        whole(tmp_path / "m.onnx")
+
+
 def test_graphs_in_graphs_without_end_are_refused(tmp_path: Path) -> None:
     message = b""
     for place in range(3 * 50):  # a graph in an attribute in a node in a graph ...

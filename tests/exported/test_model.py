@@ -12,6 +12,7 @@ from models.shared.weights import save_weights
 from satsr import load
 from satsr.degrade import opencv_cubic, shrink
 from satsr.errors import SatsrError
+from satsr.exported.facts import decode, parse
 from satsr.resize import imresize
 from tests.tiny_graphs import (
     cubic_graph,
@@ -196,13 +197,40 @@ def test_a_graph_that_names_other_files_is_refused_before_they_are_read(tmp_path
         load(path)
 
 
-@pytest.mark.parametrize("change", [{"kind": "sound"}, {"normalisation": "none"}, {"scale": "four"}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        *(
+            {"kind": "sound"},
+            {"kind": []},
+            {"normalisation": "none"},
+            {"normalisation": 3},
+            {"constraint": {"method": 1}},
+        ),
+        *({"scale": "four"}, {"scale": True}, {"scale": 0}, {"scale": 10**9}, {"smallest": 10**12}, {"smallest": "x"}),
+        *({"channels": None}, {"dates": -1}, {"bands": 5}, {"bands": [1, 2, 3]}),
+    ],
+)
 def test_a_description_that_is_not_understood_is_refused(tmp_path, change):
     node = onnx.helper.make_node("Identity", ["x"], ["sr"])
     description = {"paper": "p", "kind": "image", "normalisation": "unit_u8", "scale": 2} | change
     path = save(tmp_path / "model.onnx", [node], [], {"x": [1, 3, "h", "w"]}, description)
     with pytest.raises(SatsrError):
         load(path)
+
+
+@pytest.mark.parametrize("text", ["{", "[" * 100_000, '{"scale": ' + "1" * 5000 + "}", "3", "[]"])
+def test_a_description_that_is_no_json_is_refused(text):
+    with pytest.raises(SatsrError, match=r"m\.onnx"):
+        parse(decode({"satsr": text}, "m.onnx"), "m.onnx")
+
+
+def test_a_graph_that_does_not_enlarge_as_its_description_says_is_refused(tmp_path):
+    node = onnx.helper.make_node("Identity", ["x"], ["sr"])
+    description = {"paper": "p", "kind": "image", "normalisation": "unit_u8", "scale": 2}
+    model = load(save(tmp_path / "model.onnx", [node], [], {"x": [1, 3, "h", "w"]}, description), device="cpu")
+    with pytest.raises(SatsrError, match=r"says that it enlarges 2 times, but made \(20, 24\) px of \(20, 24\)"):
+        model(np.zeros((20, 24, 3), np.uint8))
 
 
 def test_damaged_and_missing_files_get_a_sentence(tmp_path):

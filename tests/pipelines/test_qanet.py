@@ -391,6 +391,19 @@ def test_the_graph_of_the_stages_equals_the_network(measured: Job) -> None:
     assert read_json(measured.places.export / "parity.json")["max_abs"] < 1e-5
 
 
+@pytest.mark.slow
+def test_a_graph_that_deviates_by_more_than_is_allowed_is_not_kept(measured: Job) -> None:
+    places = measured.places
+    before = {path: path.read_bytes() for path in places.export.rglob("*")}
+    stages.configure(places.root, "qanet", {**TINY, "export": {"max_abs": 1e-30}})
+    try:
+        with pytest.raises(SatsrError, match=r"deviates from the network by .* it was not kept"):
+            stages.run(places.root, "qanet", "export")
+    finally:
+        stages.configure(places.root, "qanet", TINY)
+    assert {path: path.read_bytes() for path in places.export.rglob("*")} == before
+
+
 def test_the_exported_graph_says_how_to_apply_it(job: Job) -> None:
     from satsr.exported.facts import parse
 
