@@ -6,14 +6,19 @@ from collections.abc import Callable
 from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from satsr.errors import PREVIEW, SatsrError
 from satsr.upscale.options import COMPRESSIONS, Options
+
+if TYPE_CHECKING:
+    from satsr.exported.model import Model
 
 EXAMPLES = """examples:
   satsr upscale S2A_MSIL2A_20230723T101601_N0509_R065_T32TNR_20230723T120000.SAFE sharp.tif --model srgan-sisr7@champion
   satsr upscale frames/ sharp/ --model rasvsr@champion --preview
   satsr upscale clip.mp4 sharp.mp4 --model rasvsr/3
+  satsr upscale scenes/*.tif sharp/ --model srgan-sisr7@champion
   satsr upscale dates/ sharp.tif --model breizhsr-highresnet_ltae@champion --date 2018-07-01
   satsr upscale imgset0597/ sharp.png --model qanet@champion
 """
@@ -24,8 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = EXAMPLES
     add = parser.add_argument
-    add("input", type=Path, help="GeoTIFF, Sentinel-2 .SAFE or zip, frames, video, dates, or image sets")
-    add("output", type=Path, help="GeoTIFF; for frames a folder, a video, a .tif of pages, or a .png")
+    add(
+        "input",
+        nargs="+",
+        help="GeoTIFF, Sentinel-2 .SAFE or zip, frames, video, dates, or image sets; several scenes or frames, *.tif",
+    )
+    add("output", help="GeoTIFF; for frames a folder, a video, a .tif of pages, or a .png; in out/ files are named")
     add("--model", required=True, help="name@alias, name/version, name, or an .onnx or .safetensors file")
     add("--backend", choices=("onnx", "torch"), default="onnx")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto")
@@ -42,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--segment", type=_at_least(1), metavar="FRAMES", help="of a video (default: what the free memory bears)")
     add("--burn-in", type=_at_least(0), metavar="FRAMES", help="more on both sides of a segment (default: 8)")
     add("--fps", dest="per_second", type=float, help="frame rate of a video (default: the input's)")
+    add("--lossless", action="store_true", help="a video that loses nothing (most browsers do not play it)")
     add("--date", metavar="YYYY-MM-DD", help="wanted day of a series (default: the middle one)")
     add("--seed", type=_at_least(0), help="of the noise that a diffusion model starts from (default: 0)")
     held = "how the result is held to its input (default: as the model says; reflectances: frequency, 8 bits: none)"
@@ -53,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--depth-map", action="store_true", help="also write where the input is unlike the training data")
     add("--preview", action="store_true", help="also write a before/after PNG and an HTML page")
     add("--force", action="store_true", help="go on although the input looks wrong")
-    add("--overwrite", action="store_true", help="replace an existing result")
+    add("--overwrite", action="store_true", help="replace what satsr wrote before; other files are never replaced")
 
 
 def run(arguments: argparse.Namespace) -> int | None:
@@ -72,9 +82,7 @@ def run(arguments: argparse.Namespace) -> int | None:
 
 def _run(arguments: argparse.Namespace) -> None:
     from satsr.exported.model import load
-    from satsr.imagery import sentinel2
-    from satsr.upscale import scene, video
-    from satsr.upscale.results import frames
+    from satsr.upscale.results import names
 
     unknown = set(arguments.uncertainty) - {"consistency", "spread"}
     if unknown:
@@ -82,39 +90,100 @@ def _run(arguments: argparse.Namespace) -> None:
     absent = [name for name in PREVIEW if arguments.preview and find_spec(name) is None]
     if absent:
         raise SatsrError(f'--preview needs {" and ".join(absent)}: pip install "satsr[preview]", or leave it out.')
-    source, output = arguments.input, arguments.output
-    if not source.exists():
-        raise SatsrError(f"{source} does not exist: check the path.")
+    sources = names.inputs(arguments.input)
     model = load(arguments.model, backend=arguments.backend, device=arguments.device)
     _say(f"{model.name}: {model.facts.paper}, {model.kind}, x{model.scale}, on {model.runner.device}")
-    product = sentinel2.is_product(source)
-    clip = model.kind in ("video", "window") or (
-        model.kind == "image" and not product and (frames.is_sequence(source) or output.suffix.lower() == ".png")
-    )
-    if clip and product:
-        raise SatsrError(
-            f"{source} is one scene, but {model.name} takes a {model.kind} of frames: use a model of the kind image or "
-            "series."
-        )
-    refused = {"imageset": {"consistency", "spread"}, "clip": {"spread"}}.get("clip" if clip else model.kind, set())
-    if refused & set(arguments.uncertainty):
-        raise SatsrError(
-            f"--uncertainty {','.join(sorted(refused & set(arguments.uncertainty)))} is not made of "
-            f"{'frames' if clip else 'image sets'}: scenes and series have both maps, frames have consistency."
-        )
-    if arguments.depth_map and model.kind == "imageset":
-        raise SatsrError("--depth-map is not made of image sets: scenes, series and clips have it.")
-    options = _options(arguments)
-    if clip:
-        made = [video.upscale(model, source, output, options, _say).output]
-    else:
-        action = scene.upscale
-        if model.kind != "image":
-            from satsr.upscale import sets
-
-            action = {"series": sets.upscale_series, "imageset": sets.upscale_imagesets}[model.kind]
-        made = action(model, source, output, options, _say)
+    made = _upscaled(model, sources, arguments)
     _say(f"written: {', '.join(map(str, made))}")
+
+
+def _upscaled(model: "Model", sources: list[Path], arguments: argparse.Namespace) -> list[Path]:
+    """What was written, by the kind of the model and of what was named."""
+    from satsr.upscale import batch, scene
+    from satsr.upscale.results import frames, names, own
+
+    output, folder = Path(arguments.output), names.means_folder(arguments.output)
+    options, several = _options(arguments), len(sources) > 1
+    found = batch.scenes(sources) if model.kind == "image" else []
+    if found and (several or found != sources) and (folder or not output.suffix):
+        own.require_apart([source for source in sources if source.is_dir()], output)
+        return batch.upscale(model, found, output, options, _say)
+    if _is_clip(model, sources, output, folder):
+        return _clip(model, sources, output, folder, arguments)
+    _require_maps(arguments, model.kind, "image sets" if model.kind == "imageset" else "")
+    if several:
+        raise SatsrError(
+            f"{len(sources)} inputs were named, but {model.name} makes one result of a {model.kind}: name one, or for "
+            "several scenes a folder with a slash at its end."
+        )
+    (source,) = sources
+    if model.kind != "image":
+        from satsr.upscale import sets
+
+        if model.kind == "imageset":
+            return sets.upscale_imagesets(model, source, output, options, _say)
+        target = names.inside(output, source, model.scale, ".tif") if folder else output
+        return sets.upscale_series(model, source, target, options, _say)
+    target = names.inside(output, source, model.scale, ".tif") if folder and frames.is_one_file(source) else output
+    return scene.upscale(model, source, target, options, _say)
+
+
+def _is_clip(model: "Model", sources: list[Path], output: Path, folder: bool) -> bool:
+    """Whether frames go in.
+
+    Raises:
+        SatsrError: the model takes frames, and a scene was named.
+    """
+    from satsr.imagery import sentinel2
+    from satsr.imagery.images import PICTURES
+    from satsr.upscale.results import frames
+
+    products = [source for source in sources if sentinel2.is_product(source)]
+    if model.kind in ("video", "window"):
+        if products:
+            raise SatsrError(
+                f"{products[0]} is one scene, but {model.name} takes a {model.kind} of frames: use a model of the kind "
+                "image or series."
+            )
+        return True
+    if model.kind != "image" or products:
+        return False
+    pictures = all(source.suffix.lower() in PICTURES for source in sources)
+    one = output.suffix.lower() == ".png" and not folder
+    return one or (pictures and (folder or len(sources) > 1)) or frames.is_sequence(sources[0])
+
+
+def _clip(model: "Model", sources: list[Path], output: Path, folder: bool, arguments: argparse.Namespace) -> list[Path]:
+    """Frames: a folder, a video, or files of one clip."""
+    from satsr.imagery.images import PICTURES
+    from satsr.upscale import video
+    from satsr.upscale.results import frames, names
+
+    _require_maps(arguments, "clip", "frames")
+    if len(sources) > 1 and not all(source.suffix.lower() in frames.IMAGES for source in sources):
+        raise SatsrError("several inputs of a clip must be its frames, images each: name one folder, or one video.")
+    if folder and len(sources) == 1 and frames.is_one_file(sources[0]) and not frames.is_sequence(sources[0]):
+        suffix = ".png" if sources[0].suffix.lower() in PICTURES else ".tif"
+        output = names.inside(output, sources[0], model.scale, suffix)
+    elif folder:
+        output.mkdir(parents=True, exist_ok=True)  # so that it is a folder, whatever its name
+    return list(video.upscale(model, sources, output, _options(arguments), _say).files)
+
+
+def _require_maps(arguments: argparse.Namespace, kind: str, words: str) -> None:
+    """Refuses maps that are not made of this kind of input.
+
+    Raises:
+        SatsrError: so.
+    """
+    refused = {"imageset": {"consistency", "spread"}, "clip": {"spread"}}.get(kind, set()) & set(arguments.uncertainty)
+    if refused:
+        raise SatsrError(
+            f"--uncertainty {','.join(sorted(refused))} is not made of {words}: scenes and series have both maps, "
+            "frames have consistency."
+        )
+    if arguments.depth_map and kind == "imageset":
+        raise SatsrError("--depth-map is not made of image sets: scenes, series and clips have it.")
 
 
 def _options(arguments: argparse.Namespace) -> Options:
