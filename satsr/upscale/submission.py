@@ -37,8 +37,8 @@ def make_submission(
         say: takes lines for the user.
 
     Raises:
-        SatsrError: the zip exists, the model is of another kind, test sets are missing or doubled, or an image is not as the challenge
-            wants it.
+        SatsrError: the zip exists, the model is of another kind, test sets are missing or doubled, or an image is not
+            as the challenge wants it.
     """
     from satsr.upscale.options import Options
     from satsr.upscale.sets import upscale_imagesets  # imports torch, which packing does not need

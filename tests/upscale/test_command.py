@@ -219,7 +219,7 @@ def test_what_satsr_wrote_is_replaced_only_when_that_is_asked(tmp_path, graph):
     upscale(source, tmp_path / "out", "--model", model, "--overwrite")
     assert {file.name for file in (tmp_path / "out").iterdir()} == {"0.png", "satsr.json"}
     (tmp_path / "out" / "notes.txt").write_text("mine")
-    with pytest.raises(SatsrError, match="notes.txt"):
+    with pytest.raises(SatsrError, match=r"notes\.txt"):
         upscale(source, tmp_path / "out", "--model", model, "--overwrite")
     assert (tmp_path / "out" / "notes.txt").read_text() == "mine"
 
@@ -257,7 +257,7 @@ def test_previews_of_frames_are_named_and_known_as_satsrs_own(tmp_path, graph, c
         assert str(tmp_path / name) in written and (tmp_path / name).exists()
     upscale(*words, "--overwrite")  # all of it is replaced
     (tmp_path / "out_consistency" / "mine.txt").touch()
-    with pytest.raises(SatsrError, match="mine.txt"):
+    with pytest.raises(SatsrError, match=r"mine\.txt"):
         upscale(*words, "--overwrite")
 
 

@@ -16,11 +16,10 @@ TAGS = {"SATSR_MODEL": "tiny/1", "TIFFTAG_SOFTWARE": "satsr"}
 
 
 def frames(folder, count=5, height=64, width=80):
-    """Smooth pictures that move, in colours that differ."""
+    """Smooth pictures that move, with colours as mild as those of the ground."""
     rng = np.random.default_rng(0)
-    large = cv2.resize(
-        rng.integers(0, 256, (12, 14, 3), np.uint8), (width + count, height), interpolation=cv2.INTER_CUBIC
-    )
+    small = rng.integers(40, 200, (12, 14, 1)) + rng.integers(0, 30, (12, 14, 3))
+    large = cv2.resize(small.astype(np.uint8), (width + count, height), interpolation=cv2.INTER_CUBIC)
     for index in range(count):
         write_png(folder / f"{index}.png", np.ascontiguousarray(large[:, index : index + width]))
     return sorted(folder.glob("*.png"))
