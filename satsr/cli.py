@@ -33,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """All commands."""
+    from satsr.trial import command as trial
     from satsr.upscale.command import add_arguments
 
     top = argparse.ArgumentParser(prog="satsr", description="Satellite super-resolution as reproducible pipelines.")
@@ -66,6 +67,10 @@ def parser() -> argparse.ArgumentParser:
     upscale = commands.add_parser("upscale", help=text, description=text)
     add_arguments(upscale)
     upscale.set_defaults(command=_upscale)
+    text = "measure a model on pairs of one's own, coarse and fine images, against bicubic"
+    evaluate = commands.add_parser("evaluate", help=text, description=text)
+    trial.add_arguments(evaluate)
+    evaluate.set_defaults(command=_evaluate)
     return top
 
 
@@ -116,6 +121,12 @@ def _set(arguments: argparse.Namespace) -> None:
 
 def _upscale(arguments: argparse.Namespace) -> None:
     from satsr.upscale.command import run
+
+    run(arguments)
+
+
+def _evaluate(arguments: argparse.Namespace) -> None:
+    from satsr.trial.command import run
 
     run(arguments)
 
