@@ -120,7 +120,8 @@ def upscale(
         video = frames.Video(per_second, options.lossless, say)
         frames.collect(partial, clip.names, output, tags, video)
     if known and "depth" in beside:
-        depth_map.of_clip(known, clip, options.numbers, beside["depth"])
+        made = depth_map.of_clip(known, clip, options.numbers, beside["depth"])
+        say(f"how far each frame is from the training data: {made}")
     if options.preview:
         preview.of_clip(clip, output, model.scale, tags)
     return Outcome(output, *worst, files=(output, *beside.values()))
