@@ -1,8 +1,8 @@
 """Frames as a video file that keeps their gain, and by how much it differs from them.
 
 PyAV brings the encoders. H.264 and VP9 hold colours at half the resolution (4:2:0), which is what browsers play; FFV1,
-and the others on request, hold the frames without loss. At the quality asked for 91 % of a gain of 2.67 dB was left, and
-most of the rest is lost to the colours (docs/applying.md).
+and the others on request, hold the frames without loss. At the quality asked for, 91 % of a gain of 2.67 dB was left;
+most of what was lost is due to the colours (docs/applying.md).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
