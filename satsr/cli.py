@@ -36,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parser() -> words.Parser:
     """All commands."""
+    from satsr.trial import command as trial
     from satsr.upscale.command import add_arguments
 
     top = words.Parser(prog="satsr", description="Satellite super-resolution as reproducible pipelines.")
@@ -73,6 +74,10 @@ def parser() -> words.Parser:
     upscale = commands.add_parser("upscale", help=text, description=text)
     add_arguments(upscale)
     upscale.set_defaults(command=_upscale)
+    text = "measure a model on pairs of one's own, coarse and fine images, against bicubic"
+    evaluate = commands.add_parser("evaluate", help=text, description=text)
+    trial.add_arguments(evaluate)
+    evaluate.set_defaults(command=_evaluate)
     return top
 
 
@@ -154,6 +159,12 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
 def _upscale(arguments: argparse.Namespace) -> None:
     from satsr.upscale.command import run
+
+    run(arguments)
+
+
+def _evaluate(arguments: argparse.Namespace) -> None:
+    from satsr.trial.command import run
 
     run(arguments)
 

@@ -136,7 +136,7 @@ def test_recipes_and_networks_are_looked_for_in_a_checkout() -> None:
         raise ModuleNotFoundError(name="satsr.nothing")
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("upscale", "--help")])
+@pytest.mark.parametrize("arguments", [("--help",), ("upscale", "--help"), ("evaluate", "--help")])
 def test_help_imports_neither_numpy_nor_anything_else_that_is_heavy(arguments: tuple[str, ...]) -> None:
     code = RUN.format(absent=(*ABSENT, "numpy", "cv2", "onnxruntime", "rasterio", "asyncio"))
     command = [sys.executable, "-c", code, *arguments]

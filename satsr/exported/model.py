@@ -21,6 +21,7 @@ from satsr.exported import arrays
 from satsr.exported.facts import BANDS, KINDS, Facts, parse
 from satsr.exported.locate import located
 from satsr.exported.noise import noise
+from satsr.exported.ranges import require_native
 from satsr.exported.runners import OnnxRunner, Runner, TorchRunner
 from satsr.files import sha256
 from satsr.imagery.dates import nearest
@@ -115,6 +116,7 @@ class Model:
         quality: Any = None,
         seed: int = 0,
         constraint: str | None = None,
+        gain: float | None = None,
     ) -> Any:
         """Super-resolves an array.
 
@@ -128,14 +130,17 @@ class Model:
             seed: of the noise that a diffusion network starts from.
             constraint: ``none``, ``frequency`` or ``backprojection``: how the result is held to its input
                 (:mod:`satsr.constraint`); default: as the model says, which is ``frequency`` for reflectances.
+            gain: native values are gain times the array's: 255 or 10000 for floats in 0..1, as torch has them. Where it
+                is given, the values are not looked at.
 
         Returns:
-            The same kind of array in the same type, each side ``scale`` times longer; for ``series`` and ``imageset``
-            without the axis of dates or views. Integers are rounded and saturate. A DataArray keeps its CRS and gets
-            the coordinates of its new pixels.
+            The same kind of array in the same type and range, each side ``scale`` times longer; for ``series`` and
+            ``imageset`` without the axis of dates or views. Integers are rounded and saturate. A DataArray keeps its
+            CRS and gets the coordinates of its new pixels.
 
         Raises:
-            SatsrError: the shape or the number of bands or dates does not fit the model, or values are not finite.
+            SatsrError: the shape or the number of bands or dates does not fit the model, values are not finite, or
+                they are plainly not in the model's range (:mod:`satsr.exported.ranges`).
         """
         values, pack = arrays.unpack(frames, self.kind)
         if values.dtype.kind == "f" and not np.isfinite(values).all():
@@ -143,8 +148,14 @@ class Model:
                 "the array holds values that are not finite: fill them first, or use satsr upscale on the file, which "
                 "leaves nodata where they are."
             )
+        if gain is None:
+            require_native(self.facts, values, self.name)
+        elif not 0 < gain < float("inf"):
+            raise SatsrError(f"gain={gain} is no gain: give a number above 0, such as 255 for values in 0..1.")
         more = {"seed": seed, "constraint": constraint}
-        result = self._apply(values, days, None if quality is None else np.asarray(quality), more)
+        native = values if gain in (None, 1) else values.astype(np.float32) * np.float32(gain)
+        result = self._apply(native, days, None if quality is None else np.asarray(quality), more)
+        result = result if gain in (None, 1) else result / np.float32(gain)
         return pack(to_native(result, values.dtype, ties="even"), self.scale)
 
     def _apply(

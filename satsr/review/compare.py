@@ -42,6 +42,8 @@ FACTS = (
     *("gates", "gates.failed", "verdict", "review", "review.why"),
 )
 SHOWN_APART = (f"{BASELINE}.", "gain.", "cost.")
+OURS = b"SATSR_COMPARISON"
+"""By which a page is known as satsr's own."""
 HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -141,8 +143,11 @@ def write_comparison(client: Any, path: Path, versions: Sequence[Version], found
         found: their differences (:func:`satsr.review.paired.pairs`), where somebody has made them already.
 
     Raises:
-        SatsrError: they cannot be compared (:func:`common`), or their artifacts cannot be fetched.
+        SatsrError: they cannot be compared (:func:`common`), their artifacts cannot be fetched, or something that satsr
+            did not write lies at ``path``.
     """
+    if path.exists() and not (path.is_file() and OURS in path.read_bytes()):
+        raise SatsrError(f"{path} exists, and satsr did not write it, so it is not replaced: choose another --output.")
     metrics = common(versions)
     lead, pair = metrics[0], len(versions) == 2
     best = paired.best(versions, lead)

@@ -6,14 +6,20 @@ from collections.abc import Callable
 from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from satsr.errors import PREVIEW, SatsrError
 from satsr.upscale.options import COMPRESSIONS, Options
 
+if TYPE_CHECKING:
+    from satsr.exported.model import Model
+
+EIGHT = "eight turns and mirrors of the input (a diffusion model: eight seeds)"
 EXAMPLES = """examples:
   satsr upscale S2A_MSIL2A_20230723T101601_N0509_R065_T32TNR_20230723T120000.SAFE sharp.tif --model srgan-sisr7@champion
   satsr upscale frames/ sharp/ --model rasvsr@champion --preview
   satsr upscale clip.mp4 sharp.mp4 --model rasvsr/3
+  satsr upscale scenes/*.tif sharp/ --model srgan-sisr7@champion
   satsr upscale dates/ sharp.tif --model breizhsr-highresnet_ltae@champion --date 2018-07-01
   satsr upscale imgset0597/ sharp.png --model qanet@champion
 """
@@ -24,36 +30,46 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = EXAMPLES
     add = parser.add_argument
-    add("input", type=Path, help="GeoTIFF, Sentinel-2 .SAFE or zip, frames, video, dates, or image sets")
-    add("output", type=Path, help="GeoTIFF; for frames a folder, a video, a .tif of pages, or a .png")
+    add(
+        "input",
+        nargs="+",
+        help="GeoTIFF, Sentinel-2 .SAFE or zip, frames, video, dates, or image sets; several scenes or frames, *.tif",
+    )
+    add("output", help="GeoTIFF; for frames a folder, a video, a .tif of pages, or a .png; in out/ files are named")
+    add_applying(parser)
+    add("--extra", choices=("drop", "bicubic"), default="drop", help="what becomes of a scene's other bands")
+    add("--nodata", type=float, help='value that stands for "missing", where the file does not say')
+    add("--compress", choices=COMPRESSIONS, default="zstd", help="of scenes (default: zstd; deflate for old readers)")
+    add("--fps", dest="per_second", type=float, help="frame rate of a video (default: the input's)")
+    add("--lossless", action="store_true", help="a video that loses nothing (most browsers do not play it)")
+    add("--date", metavar="YYYY-MM-DD", help="wanted day of a series (default: the middle one)")
+    maps = f"the result made small again minus the input; the spread over {EIGHT}"
+    add("--uncertainty", type=_names, default=(), metavar="consistency,spread", help=f"also write maps: {maps}")
+    add("--depth-map", action="store_true", help="also write where the input is unlike the training data")
+    add("--preview", action="store_true", help="also write a before/after PNG and an HTML page")
+    add("--overwrite", action="store_true", help="replace what satsr wrote before; other files are never replaced")
+
+
+def add_applying(parser: argparse.ArgumentParser) -> None:
+    """Adds the model and how it is applied, which ``satsr evaluate`` has too."""
+    add = parser.add_argument
     add("--model", required=True, help="name@alias, name/version, name, or an .onnx or .safetensors file")
     add("--backend", choices=("onnx", "torch"), default="onnx")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto")
     add("--bands", type=_names, default=(), metavar="B04,B03,B02", help="for the model, in its order")
-    add("--extra", choices=("drop", "bicubic"), default="drop", help="what becomes of a scene's other bands")
     add("--gain", type=_gain, help="the model's numbers are gain * number + offset")
     add("--offset", type=float, help="-1000 for Sentinel-2 numbers that still hold the offset of baseline 04.00")
-    add("--nodata", type=float, help='value that stands for "missing", where the file does not say')
     add("--window", type=_at_least(2), metavar="PX", help="side of a window (default: what the free memory bears)")
     add("--overlap", type=_at_least(0), default=32, metavar="PX", help="of neighbouring windows (default: 32)")
     add("--margin", type=_at_least(0), default=8, metavar="PX", help="thrown away at windows' edges (default: 8)")
-    add("--compress", choices=COMPRESSIONS, default="zstd", help="of scenes (default: zstd; deflate for old readers)")
     add("--batch", type=_at_least(1), default=1, help="windows of a scene that are computed at once (default: 1)")
     add("--segment", type=_at_least(1), metavar="FRAMES", help="of a video (default: what the free memory bears)")
     add("--burn-in", type=_at_least(0), metavar="FRAMES", help="more on both sides of a segment (default: 8)")
-    add("--fps", dest="per_second", type=float, help="frame rate of a video (default: the input's)")
-    add("--date", metavar="YYYY-MM-DD", help="wanted day of a series (default: the middle one)")
     add("--seed", type=_at_least(0), help="of the noise that a diffusion model starts from (default: 0)")
     held = "how the result is held to its input (default: as the model says; reflectances: frequency, 8 bits: none)"
     add("--constraint", choices=("none", "frequency", "backprojection"), help=held)
-    eight = "eight turns and mirrors of the input (a diffusion model: eight seeds)"
-    add("--ensemble", action="store_true", help=f"the mean over {eight}")
-    maps = f"the result made small again minus the input; the spread over {eight}"
-    add("--uncertainty", type=_names, default=(), metavar="consistency,spread", help=f"also write maps: {maps}")
-    add("--depth-map", action="store_true", help="also write where the input is unlike the training data")
-    add("--preview", action="store_true", help="also write a before/after PNG and an HTML page")
+    add("--ensemble", action="store_true", help=f"the mean over {EIGHT}")
     add("--force", action="store_true", help="go on although the input looks wrong")
-    add("--overwrite", action="store_true", help="replace an existing result")
 
 
 def run(arguments: argparse.Namespace) -> int | None:
@@ -66,15 +82,13 @@ def run(arguments: argparse.Namespace) -> int | None:
         _run(arguments)
         return None
     except KeyboardInterrupt:
-        _say("interrupted: the same command goes on with what is finished")
+        say("interrupted: the same command goes on with what is finished")
         raise
 
 
 def _run(arguments: argparse.Namespace) -> None:
     from satsr.exported.model import load
-    from satsr.imagery import sentinel2
-    from satsr.upscale import scene, video
-    from satsr.upscale.results import frames
+    from satsr.upscale.results import names
 
     unknown = set(arguments.uncertainty) - {"consistency", "spread"}
     if unknown:
@@ -82,46 +96,107 @@ def _run(arguments: argparse.Namespace) -> None:
     absent = [name for name in PREVIEW if arguments.preview and find_spec(name) is None]
     if absent:
         raise SatsrError(f'--preview needs {" and ".join(absent)}: pip install "satsr[preview]", or leave it out.')
-    source, output = arguments.input, arguments.output
-    if not source.exists():
-        raise SatsrError(f"{source} does not exist: check the path.")
+    sources = names.inputs(arguments.input)
     model = load(arguments.model, backend=arguments.backend, device=arguments.device)
-    _say(f"{model.name}: {model.facts.paper}, {model.kind}, x{model.scale}, on {model.runner.device}")
-    product = sentinel2.is_product(source)
-    clip = model.kind in ("video", "window") or (
-        model.kind == "image" and not product and (frames.is_sequence(source) or output.suffix.lower() == ".png")
-    )
-    if clip and product:
+    say(f"{model.name}: {model.facts.paper}, {model.kind}, x{model.scale}, on {model.runner.device}")
+    made = _upscaled(model, sources, arguments)
+    say(f"written: {', '.join(map(str, made))}")
+
+
+def _upscaled(model: "Model", sources: list[Path], arguments: argparse.Namespace) -> list[Path]:
+    """What was written, by the kind of the model and of what was named."""
+    from satsr.upscale import batch, scene
+    from satsr.upscale.results import frames, names, own
+
+    output, folder = Path(arguments.output), names.means_folder(arguments.output)
+    options, several = options_of(arguments), len(sources) > 1
+    found = batch.scenes(sources) if model.kind == "image" else []
+    if found and (several or found != sources) and (folder or not output.suffix):
+        own.require_apart([source for source in sources if source.is_dir()], output)
+        return batch.upscale(model, found, output, options, say)
+    if _is_clip(model, sources, output, folder):
+        return _clip(model, sources, output, folder, arguments)
+    _require_maps(arguments, model.kind, "image sets" if model.kind == "imageset" else "")
+    if several:
         raise SatsrError(
-            f"{source} is one scene, but {model.name} takes a {model.kind} of frames: use a model of the kind image or "
-            "series."
+            f"{len(sources)} inputs were named, but {model.name} makes one result of a {model.kind}: name one, or for "
+            "several scenes a folder with a slash at its end."
         )
-    refused = {"imageset": {"consistency", "spread"}, "clip": {"spread"}}.get("clip" if clip else model.kind, set())
-    if refused & set(arguments.uncertainty):
+    (source,) = sources
+    if model.kind != "image":
+        from satsr.upscale import sets
+
+        if model.kind == "imageset":
+            return sets.upscale_imagesets(model, source, output, options, say)
+        target = names.inside(output, source, model.scale, ".tif") if folder else output
+        return sets.upscale_series(model, source, target, options, say)
+    target = names.inside(output, source, model.scale, ".tif") if folder and frames.is_one_file(source) else output
+    return scene.upscale(model, source, target, options, say)
+
+
+def _is_clip(model: "Model", sources: list[Path], output: Path, folder: bool) -> bool:
+    """Whether frames go in.
+
+    Raises:
+        SatsrError: the model takes frames, and a scene was named.
+    """
+    from satsr.imagery import sentinel2
+    from satsr.imagery.images import PICTURES
+    from satsr.upscale.results import frames
+
+    products = [source for source in sources if sentinel2.is_product(source)]
+    if model.kind in ("video", "window"):
+        if products:
+            raise SatsrError(
+                f"{products[0]} is one scene, but {model.name} takes a {model.kind} of frames: use a model of the kind "
+                "image or series."
+            )
+        return True
+    if model.kind != "image" or products:
+        return False
+    pictures = all(source.suffix.lower() in PICTURES for source in sources)
+    one = output.suffix.lower() == ".png" and not folder
+    return one or (pictures and (folder or len(sources) > 1)) or frames.is_sequence(sources[0])
+
+
+def _clip(model: "Model", sources: list[Path], output: Path, folder: bool, arguments: argparse.Namespace) -> list[Path]:
+    """Frames: a folder, a video, or files of one clip."""
+    from satsr.imagery.images import PICTURES
+    from satsr.upscale import video
+    from satsr.upscale.results import frames, names
+
+    _require_maps(arguments, "clip", "frames")
+    if len(sources) > 1 and not all(source.suffix.lower() in frames.IMAGES for source in sources):
+        raise SatsrError("several inputs of a clip must be its frames, images each: name one folder, or one video.")
+    if folder and len(sources) == 1 and frames.is_one_file(sources[0]) and not frames.is_sequence(sources[0]):
+        suffix = ".png" if sources[0].suffix.lower() in PICTURES else ".tif"
+        output = names.inside(output, sources[0], model.scale, suffix)
+    elif folder:
+        output.mkdir(parents=True, exist_ok=True)  # so that it is a folder, whatever its name
+    return list(video.upscale(model, sources, output, options_of(arguments), say).files)
+
+
+def _require_maps(arguments: argparse.Namespace, kind: str, words: str) -> None:
+    """Refuses maps that are not made of this kind of input.
+
+    Raises:
+        SatsrError: so.
+    """
+    refused = {"imageset": {"consistency", "spread"}, "clip": {"spread"}}.get(kind, set()) & set(arguments.uncertainty)
+    if refused:
         raise SatsrError(
-            f"--uncertainty {','.join(sorted(refused & set(arguments.uncertainty)))} is not made of "
-            f"{'frames' if clip else 'image sets'}: scenes and series have both maps, frames have consistency."
+            f"--uncertainty {','.join(sorted(refused))} is not made of {words}: scenes and series have both maps, "
+            "frames have consistency."
         )
-    if arguments.depth_map and model.kind == "imageset":
+    if arguments.depth_map and kind == "imageset":
         raise SatsrError("--depth-map is not made of image sets: scenes, series and clips have it.")
-    options = _options(arguments)
-    if clip:
-        made = [video.upscale(model, source, output, options, _say).output]
-    else:
-        action = scene.upscale
-        if model.kind != "image":
-            from satsr.upscale import sets
-
-            action = {"series": sets.upscale_series, "imageset": sets.upscale_imagesets}[model.kind]
-        made = action(model, source, output, options, _say)
-    _say(f"written: {', '.join(map(str, made))}")
 
 
-def _options(arguments: argparse.Namespace) -> Options:
+def options_of(arguments: argparse.Namespace) -> Options:
     """The arguments, and defaults where the user said nothing."""
     given = {name: value for name, value in vars(arguments).items() if value is not None}
-    given |= {"extra": arguments.extra == "bicubic"}
-    given |= {name: name in arguments.uncertainty for name in ("consistency", "spread")}
+    given |= {"extra": given.get("extra") == "bicubic"}
+    given |= {name: name in given.get("uncertainty", ()) for name in ("consistency", "spread")}
     return Options(**{field.name: given[field.name] for field in fields(Options) if field.name in given})
 
 
@@ -148,5 +223,6 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
+    """Prints a line for the user on standard error."""
     print(line, file=sys.stderr, flush=True)

@@ -16,6 +16,7 @@ from satsr.exported.model import Model
 from satsr.imagery.gdal import opened
 from satsr.imagery.raster import Raster, Strip
 from satsr.metrics import consistency
+from satsr.upscale import checks
 from satsr.upscale.results import frames
 from satsr.upscale.results.cog import CogWriter
 from satsr.upscale.results.profile import TiffProfile
@@ -119,7 +120,8 @@ def write_map(model: Model, scene: Raster, result: Path, target: Path, compress:
         compress: one of :data:`satsr.upscale.options.COMPRESSIONS`.
     """
     names, size = [layer.name for layer in scene.layers], (scene.height, scene.width, len(scene.layers))
-    profile = TiffProfile(*size, np.dtype(np.float32), scene.crs, scene.transform, float("nan"), names)
+    place = {"crs": scene.crs, "transform": scene.transform, "tags": {checks.MADE_BY: model.name}}
+    profile = TiffProfile(*size, np.dtype(np.float32), nodata=float("nan"), names=names, **place)
     with opened(result) as fine, CogWriter(target, profile, compress) as writer:
         for found in _strips(model, scene, fine):
             writer.write(found)

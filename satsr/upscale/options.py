@@ -5,7 +5,7 @@ from typing import Any
 
 BURN_IN = 8
 COMPRESSIONS = ("zstd", "deflate", "lzw", "none")
-LATER = ("per_second", "consistency", "depth_map", "preview", "force", "overwrite")
+LATER = ("per_second", "lossless", "consistency", "depth_map", "preview", "force", "overwrite")
 """Options that do not change the pixels of the result."""
 
 
@@ -26,6 +26,7 @@ class Options:
         segment: frames that are kept of each run of a recurrent network; None: what the free memory bears.
         burn_in: frames that a segment is longer on both sides.
         per_second: frame rate of a video; None: the input's.
+        lossless: a video may lose nothing; otherwise H.264 and VP9 lose a little.
         date: for a series, the wanted day, such as 2018-07-01; None: the middle one.
         seed: of the noise that a diffusion network starts from.
         constraint: how the result is held to its input (:mod:`satsr.constraint`); None: as the model says.
@@ -35,7 +36,7 @@ class Options:
         depth_map: also write where the input is unlike the training data, for scenes, series and clips.
         preview: also write a before/after picture and page.
         force: go on where the input looks wrong.
-        overwrite: the result may exist.
+        overwrite: the result may exist, if satsr wrote it.
     """
 
     bands: tuple[str, ...] = ()
@@ -51,6 +52,7 @@ class Options:
     segment: int | None = None
     burn_in: int = BURN_IN
     per_second: float | None = None
+    lossless: bool = False
     date: str | None = None
     seed: int = 0
     constraint: str | None = None

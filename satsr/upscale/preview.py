@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from rasterio.windows import Window
 
-from satsr.files import write_text
+from satsr.files import replacing, write_text
 from satsr.imagery import bands
 from satsr.imagery.gdal import opened
 from satsr.imagery.raster import Raster, Strip
@@ -15,12 +15,18 @@ from satsr.pages import page
 from satsr.pages.closeup import closeup
 from satsr.pages.panels import Panel, before_after_png, panel_context
 from satsr.resize import imresize
-from satsr.upscale.results import frames
+from satsr.upscale.results import frames, own
 from satsr.upscale.strips import filled
 
 OURS, BASELINE = "super-resolved", "bicubic"
 COUNT = 3
 SIDE = 128
+
+
+def names(result: Path) -> list[Path]:
+    """The picture and the page of a result."""
+    picture = result.with_name(f"{result.stem}_preview.png")
+    return [picture, picture.with_suffix(".html")]
 
 
 def of_scene(scene: Raster, result: Path, scale: int, tags: dict[str, str]) -> list[Path]:
@@ -48,7 +54,7 @@ def of_scene(scene: Raster, result: Path, scale: int, tags: dict[str, str]) -> l
 
 
 def of_clip(clip: frames.Clip, result: Path, scale: int, tags: dict[str, str]) -> list[Path]:
-    """Writes both for a sequence: the liveliest part of some of its frames."""
+    """Writes both for a sequence: the liveliest part of some of its frames; their paths."""
     first = clip.load(0)
     count = len(first.values)
     after = frames.open_clip(result, (), count)
@@ -65,10 +71,12 @@ def of_clip(clip: frames.Clip, result: Path, scale: int, tags: dict[str, str]) -
     return _written(pairs, result, scale, tags)
 
 
-def of_views(view: npt.NDArray[np.generic], after: npt.NDArray[np.generic], result: Path, tags: dict[str, str]) -> None:
-    """Writes both for an image set: its clearest view (H, W) and what was made of all (sH, sW)."""
+def of_views(
+    view: npt.NDArray[np.generic], after: npt.NDArray[np.generic], result: Path, tags: dict[str, str]
+) -> list[Path]:
+    """Writes both for an image set: its clearest view (H, W) and what was made of all (sH, sW); their paths."""
     pair = ("the clearest view", Strip(np.asarray(view)[None]), Strip(np.asarray(after)[None]))
-    _written([pair], result, after.shape[0] // view.shape[0], tags)
+    return _written([pair], result, after.shape[0] // view.shape[0], tags)
 
 
 def colours(names: Sequence[str | None]) -> list[int]:
@@ -82,9 +90,11 @@ def colours(names: Sequence[str | None]) -> list[int]:
 def _written(pairs: list[tuple[str, Strip, Strip]], result: Path, scale: int, tags: dict[str, str]) -> list[Path]:
     panels = [Panel(title, _pictures(before, after, scale)) for title, before, after in pairs]
     context, heat_top, kept = panel_context(panels, OURS, BASELINE)
-    picture = result.with_name(f"{result.stem}_preview.png")
+    picture, html_page = names(result)
     shown = panels[0].images
-    before_after_png(picture, shown, closeup(shown, OURS, BASELINE))
+    with replacing(picture) as temporary:
+        before_after_png(temporary, shown, closeup(shown, OURS, BASELINE))
+        temporary.write_bytes(own.tagged(temporary.read_bytes(), tags))
     facts = [(name.removeprefix("SATSR_").lower().replace("_", " "), text) for name, text in tags.items() if text]
     html = page.render(
         "preview.html.j2",
@@ -97,8 +107,8 @@ def _written(pairs: list[tuple[str, Strip, Strip]], result: Path, scale: int, ta
         ours=OURS,
         facts=facts,
     )
-    write_text(picture.with_suffix(".html"), html)
-    return [picture, picture.with_suffix(".html")]
+    write_text(html_page, html)
+    return [picture, html_page]
 
 
 def _pictures(before: Strip, after: Strip, scale: int) -> dict[str, page.Image]:

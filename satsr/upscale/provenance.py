@@ -1,5 +1,6 @@
 """What made a result, from what: tags that travel with it."""
 
+import json
 from collections.abc import Sequence
 from hashlib import sha256 as new_hash
 from pathlib import Path
@@ -8,6 +9,7 @@ import satsr
 from satsr.exported.model import Model
 from satsr.files import sha256
 from satsr.upscale import checks
+from satsr.upscale.options import Options
 
 
 def provenance(model: Model, files: Sequence[Path], constraint: str | None = None) -> dict[str, str]:
@@ -27,3 +29,10 @@ def provenance(model: Model, files: Sequence[Path], constraint: str | None = Non
         "SATSR_CITATION": model.facts.citation,
         "TIFFTAG_SOFTWARE": f"satsr {satsr.__version__}",
     }
+
+
+def chosen(options: Options) -> dict[str, str]:
+    """The tag that names what the user chose otherwise than by default and decides the result; none if nothing."""
+    usual = Options().decisive
+    found = {key: value for key, value in options.decisive.items() if value != usual[key] and key != "constraint"}
+    return {"SATSR_OPTIONS": json.dumps(found, sort_keys=True)} if found else {}

@@ -17,7 +17,8 @@ from satsr.progress import Bar
 from satsr.upscale import checks, consistency, depth, depth_map, preview, strips
 from satsr.upscale.checks import Say, silent
 from satsr.upscale.options import Options
-from satsr.upscale.provenance import provenance
+from satsr.upscale.provenance import chosen, provenance
+from satsr.upscale.results import own
 from satsr.upscale.results.cog import CogWriter
 from satsr.upscale.results.partial import Partial, unfinished
 from satsr.upscale.results.profile import TiffProfile
@@ -35,7 +36,7 @@ def upscale(model: Model, source: Path, output: Path, options: Options | None = 
     Args:
         model: of the kind ``image``.
         source: what to make sharper.
-        output: the GeoTIFF to write; other maps are written beside it.
+        output: the GeoTIFF to write; other maps are written beside it. What satsr did not write is never replaced.
         options: what the user chose.
         say: takes lines for the user.
 
@@ -46,11 +47,26 @@ def upscale(model: Model, source: Path, output: Path, options: Options | None = 
         SatsrError: the input does not fit the model or does not look like its training data, or the disk is too small.
     """
     options = options or Options()
+    require_tiff(output)
+    own.require_apart([source], output)
     with find(model, source, options) as scene:
         checks.require_content(scene.height * scene.width, scene.hollow, options.force)
         work = Work(model, scene, options)
         check(work, say)
         return run(work, output, say)
+
+
+def require_tiff(output: Path) -> None:
+    """Refuses a name that is no GeoTIFF's.
+
+    Raises:
+        SatsrError: so.
+    """
+    if output.suffix.lower() not in (".tif", ".tiff"):
+        raise SatsrError(
+            f"a scene becomes a GeoTIFF, which {output} is not the name of: name a .tif, or a folder with a slash at "
+            f"its end, in which the file is named for you ({output}/)."
+        )
 
 
 def find(model: Model, source: Path, options: Options, *, clouds: bool = False) -> Raster:
@@ -97,7 +113,8 @@ def run(work: Work, output: Path, say: Say) -> list[Path]:
     spread = replace(
         profile, bands=1, dtype=np.dtype(np.float32), nodata=float("nan"), names=["spread"], colours=(), gains=()
     )
-    outputs = {output: profile} | ({output.with_name(f"{output.stem}_spread.tif"): spread} if options.spread else {})
+    maps = beside(work, output)
+    outputs = {output: profile} | ({maps["spread"]: spread} if options.spread else {})
     need = 4 * sum(item.bytes for item in outputs.values()) // 3  # with overviews, if nothing can be compressed
     require_space(output.parent, need, f"the result ({profile.width} x {profile.height} px)")
     say(
@@ -107,20 +124,33 @@ def run(work: Work, output: Path, say: Say) -> list[Path]:
     )
     with (
         disk_errors(f"writing {output}"),
-        unfinished(output, {**profile.tags, "options": options.decisive}, options.overwrite) as partial,
+        unfinished(
+            output,
+            {**profile.tags, "options": options.decisive},
+            options.overwrite,
+            beside=[*maps.values(), *(preview.names(output) if options.preview else ())],
+        ) as partial,
     ):
         write_rows(work, partial, outputs, say)
         made = list(outputs)
         if options.consistency:
-            made.append(output.with_name(f"{output.stem}_consistency.tif"))
+            made.append(maps["consistency"])
             differences = partial.folder / "consistency.tif"
+            partial.require_free(made[-1])
             consistency.write_map(model, scene, output, differences, options.compress).publish(made[-1])
         known = depth.known(model.facts, model.bands)
         if options.depth_map and known:
-            made.append(depth_map.of_scene(known, work, output.with_name(f"{output.stem}_depth.tif")))
+            made.append(depth_map.of_scene(known, work, maps["depth"]))
         if options.preview:
             made += preview.of_scene(scene, output, model.scale, dict(profile.tags))
     return made
+
+
+def beside(work: Work, output: Path) -> dict[str, Path]:
+    """The maps that are written beside a result, by what they show."""
+    options = work.options
+    wanted = {"spread": options.spread, "consistency": options.consistency, "depth": options.depth_map}
+    return {name: output.with_name(f"{output.stem}_{name}.tif") for name, asked in wanted.items() if asked}
 
 
 def write_rows(work: Work, partial: Partial, outputs: Mapping[Path, TiffProfile], say: Say) -> None:
@@ -138,6 +168,8 @@ def write_rows(work: Work, partial: Partial, outputs: Mapping[Path, TiffProfile]
             stack.close()  # waits for what is under way
             keep(partial, writers)
         measure(work, writers[0], say)
+        for output in outputs:
+            partial.require_free(output)
         for writer, output in zip(writers, outputs, strict=True):
             writer.publish(output)
         partial.save(published=True)
@@ -224,5 +256,5 @@ def described(work: Work) -> TiffProfile:
         colours=[layer.colour for layer in layers],
         gains=[layer.gain / 10000 for layer in layers] if declared else (),
         offsets=[layer.offset / 10000 for layer in layers] if declared else (),
-        tags=kept | provenance(model, work.scene.files, work.options.constraint),
+        tags=kept | provenance(model, work.scene.files, work.options.constraint) | chosen(work.options),
     )

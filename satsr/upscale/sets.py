@@ -14,7 +14,7 @@ from rasterio.windows import Window
 
 from satsr.errors import SatsrError
 from satsr.exported.model import Model, real
-from satsr.files import disk_errors, files_below, write_json
+from satsr.files import disk_errors, files_below
 from satsr.imagery import sentinel2
 from satsr.imagery.dates import date_in
 from satsr.imagery.gdal import opened
@@ -27,9 +27,9 @@ from satsr.upscale import checks, consistency, depth, preview, strips
 from satsr.upscale.checks import Say, silent
 from satsr.upscale.options import Options
 from satsr.upscale.provenance import provenance
-from satsr.upscale.results import frames
+from satsr.upscale.results import frames, own
 from satsr.upscale.results.partial import unfinished
-from satsr.upscale.scene import check, find, run
+from satsr.upscale.scene import check, find, require_tiff, run
 from satsr.upscale.work import Float32, Work
 
 IMAGES = (".tif", ".tiff", ".jp2", ".safe", ".zip")
@@ -144,6 +144,8 @@ def upscale_series(
         SatsrError: the dates do not fit each other or the model, or do not look like its training data.
     """
     options = options or Options()
+    require_tiff(output)
+    own.require_apart([source], output)
     found = dated(model, source, options)
     wanted = _wanted(options.date, sorted(found))
     days = np.array([(day - wanted).days for day in found], np.float32)
@@ -205,14 +207,20 @@ def upscale_imagesets(
     """
     options = options or Options()
     folders = sorted({file.parent for file in files_below(source) if VIEW.fullmatch(file.name)})
-    if not folders or (output.suffix and len(folders) > 1):
+    if not folders or (len(folders) > 1 and not frames.is_folder(output)):
         wish = "name a folder for the results" if folders else "name a folder with LR000.png and QM000.png"
         raise SatsrError(f"{source} holds {len(folders)} image sets: {wish}.")
-    if output.suffix.lower() not in ("", ".png"):
+    own.require_apart([source], output)
+    whole = frames.is_folder(output)
+    if not whole and output.suffix.lower() != ".png":
         raise SatsrError(f"image sets become PNGs of 16 bits, not {output.suffix}: name a .png or a folder.")
     files = [file for folder in folders for file in sorted(folder.glob("[LQ][RM]*.png"))]
     tags = provenance(model, files, options.constraint)
-    with disk_errors(f"writing {output}"), unfinished(output, tags, options.overwrite) as partial:
+    beside = preview.names(output) if options.preview else []
+    with (
+        disk_errors(f"writing {output}"),
+        unfinished(output, tags, options.overwrite, folder=whole, beside=beside) as partial,
+    ):
         made = partial.folder / "frames"
         made.mkdir(exist_ok=True)
         names = ["_".join(folder.relative_to(source).parts) or folder.resolve().name for folder in folders]
@@ -222,14 +230,13 @@ def upscale_imagesets(
         found, where = _consistency(model, list(zip(folders, names, strict=True)), made)
         say(consistency.sentence(found, "none", where))
         tags |= consistency.tags(found)
-        write_json(made / frames.MADE, tags)
         first = read_image(made / f"{names[0]}.png")
-        frames.collect(made, names, output, 1.0, tags)
+        frames.collect(partial, names, output, tags)
     if options.preview:
         views, quality = _views(folders[0])
         clearest = quality.astype(bool).mean(axis=(1, 2)).argmax()
         preview.of_views(views[clearest], first, output, tags)
-    return [output]
+    return [output, *beside]
 
 
 def _consistency(model: Model, sets: Sequence[tuple[Path, str]], made: Path) -> tuple[dict[str, float], str]:

@@ -37,8 +37,8 @@ def make_submission(
         say: takes lines for the user.
 
     Raises:
-        SatsrError: the model is of another kind, test sets are missing or doubled, or an image is not as the challenge
-            wants it.
+        SatsrError: the zip exists, the model is of another kind, test sets are missing or doubled, or an image is not
+            as the challenge wants it.
     """
     from satsr.upscale.options import Options
     from satsr.upscale.sets import upscale_imagesets  # imports torch, which packing does not need
@@ -48,6 +48,8 @@ def make_submission(
             f"{model.name} is of the kind {model.kind}, x{model.scale}: a submission needs a model of image sets x"
             f"{SCALE}, for instance qanet@champion."
         )
+    if path.exists():
+        raise SatsrError(f"{path} exists, and a submission replaces nothing: choose another name, or remove it.")
     folders = _test_sets(data, names)
     with disk_errors(f"writing {path}"), tempfile.TemporaryDirectory(prefix="satsr-submission-") as scratch:
         sets, made = Path(scratch) / "sets", Path(scratch) / "made"

@@ -5,7 +5,7 @@ burn-in), and these are thrown away: what is kept has seen enough of its past an
 is measured on the way, on frames that two segments have computed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ from satsr.upscale.checks import Say, silent
 from satsr.upscale.options import Options
 from satsr.upscale.plan import Footage, Plan, planned
 from satsr.upscale.provenance import provenance
-from satsr.upscale.results import frames
+from satsr.upscale.results import frames, own
 from satsr.upscale.results.partial import Partial, unfinished
 from satsr.upscale.seams import Seams, windows
 from satsr.upscale.work import present
@@ -41,21 +41,30 @@ class Outcome:
 
     Attributes:
         output: the result.
+        files: it, and what was written beside it.
         seam_mean, seam_max: differences in native values where two segments meet; None where nothing was compared.
     """
 
     output: Path
     seam_mean: float | None
     seam_max: float | None
+    files: tuple[Path, ...] = ()
 
 
-def upscale(model: Model, source: Path, output: Path, options: Options | None = None, say: Say = silent) -> Outcome:
+def upscale(
+    model: Model,
+    source: Path | Sequence[Path],
+    output: Path,
+    options: Options | None = None,
+    say: Say = silent,
+) -> Outcome:
     """Super-resolves a sequence of frames.
 
     Args:
         model: of the kind ``video``, ``window``, or ``image`` (frame by frame).
-        source: a folder of images, an image, a video file, or a TIFF of several pages.
-        output: a folder, a video, a TIFF of several pages, or a PNG for one image.
+        source: a folder of images, an image, a video file, or a TIFF of several pages; or several images.
+        output: a folder, a video, a TIFF of several pages, or a PNG for one image. What satsr did not write is never
+            replaced.
         options: what the user chose.
         say: takes lines for the user.
 
@@ -65,10 +74,12 @@ def upscale(model: Model, source: Path, output: Path, options: Options | None = 
     """
     options = options or Options()
     clip = frames.open_clip(source, model.bands, model.channels, options.bands)
+    own.require_apart([*([source] if isinstance(source, Path) else source), *clip.files], output)
     first = clip.load(0)
-    frames.require_kind(output, clip, first.values.dtype, model.channels)
-    check(model, clip, options, say)
     height, width = first.values.shape[1:]
+    size = model.channels, model.scale * height, model.scale * width
+    frames.require_kind(output, clip, size, first.values.dtype, options.lossless)
+    check(model, clip, options, say)
     footage = Footage(len(clip), height, width, first.values.itemsize)
     plan = planned(model, footage, options, memory.budget(model))
     need = 2 * first.values.nbytes * model.scale**2 * len(clip)
@@ -86,7 +97,14 @@ def upscale(model: Model, source: Path, output: Path, options: Options | None = 
     )
     tags = provenance(model, clip.files, options.constraint)
     key = tags | {"options": options.decisive}
-    with disk_errors(f"writing {output}"), unfinished(output, key, options.overwrite) as partial:
+    known = depth.known(model.facts, model.bands)
+    beside = dict(_beside(output, options, known is not None))
+    with (
+        disk_errors(f"writing {output}"),
+        unfinished(
+            output, key, options.overwrite, folder=frames.is_folder(output), beside=[*beside.values()]
+        ) as partial,
+    ):
         if "plan" in partial.state:
             kept = partial.state["plan"]
             plan = Plan(tuple(kept["starts"]), kept["reach"], Seams(**kept["seams"]), kept["bytes"])
@@ -97,19 +115,29 @@ def upscale(model: Model, source: Path, output: Path, options: Options | None = 
         say(consistency.sentence(found, model.constraint(options.constraint).method, where))
         tags |= consistency.tags(found)
         if options.consistency:
-            write_maps(model, clip, made, output.with_name(f"{output.stem}_consistency"))
+            write_maps(model, clip, made, beside["consistency"], tags)
         per_second = options.per_second or clip.per_second or frames.FRAMES_PER_SECOND
-        frames.collect(made, clip.names, output, per_second, tags)
-    known = depth.known(model.facts, model.bands)
-    if options.depth_map and known:
-        target = output.with_name(f"{output.stem}_depth.csv")
-        say(f"how far each frame is from the training data: {depth_map.of_clip(known, clip, options.numbers, target)}")
+        video = frames.Video(per_second, options.lossless, say)
+        frames.collect(partial, clip.names, output, tags, video)
+    if known and "depth" in beside:
+        made = depth_map.of_clip(known, clip, options.numbers, beside["depth"])
+        say(f"how far each frame is from the training data: {made}")
     if options.preview:
         preview.of_clip(clip, output, model.scale, tags)
-    return Outcome(output, *worst)
+    return Outcome(output, *worst, files=(output, *beside.values()))
 
 
-def write_maps(model: Model, clip: frames.Clip, folder: Path, target: Path) -> None:
+def _beside(output: Path, options: Options, known: bool) -> Iterator[tuple[str, Path]]:
+    """What is written beside a result, by what it shows."""
+    if options.consistency:
+        yield "consistency", output.with_name(f"{output.stem}_consistency")
+    if options.depth_map and known:
+        yield "depth", output.with_name(f"{output.stem}_depth.csv")
+    if options.preview:
+        yield from zip(("picture", "page"), preview.names(output), strict=True)
+
+
+def write_maps(model: Model, clip: frames.Clip, folder: Path, target: Path, tags: Mapping[str, str]) -> None:
     """Writes the frames in ``folder``, made small again, minus the clip's, as a folder of float32 TIFFs."""
     with replacing(target) as temporary:
         temporary.mkdir()
@@ -118,6 +146,7 @@ def write_maps(model: Model, clip: frames.Clip, folder: Path, target: Path) -> N
             found = consistency.difference(small, clip.load(index))
             with clip.scenes[index] if clip.scenes else nullcontext() as scene:
                 frames.write_frame(temporary / clip.names[index], found, scene, 1, float("nan"))
+        own.write_manifest(temporary, tags)
 
 
 def check(model: Model, clip: frames.Clip, options: Options, say: Say) -> None:

@@ -295,6 +295,12 @@ def test_the_comparison_is_one_page_with_both_versions_and_nothing_from_elsewher
     assert f"{models.name} v2 is 1.50 dB better than {models.name} v1" in page
     assert "http://" not in page.replace("http://www.w3.org", "") and "https://" not in page
     assert page.count("data:image/") >= 5
+    write_comparison(models.client, tmp_path / "page.html", [first, second])  # satsr's own page is made anew
+    (tmp_path / "mine.html").write_text("mine")
+    for other in (tmp_path / "mine.html", tmp_path):
+        with pytest.raises(SatsrError, match="did not write it"):
+            write_comparison(models.client, other, [first, second])
+    assert (tmp_path / "mine.html").read_text() == "mine"
 
 
 def test_models_of_several_papers_share_a_page_with_quality_cost_and_the_same_crops(

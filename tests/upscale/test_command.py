@@ -171,3 +171,139 @@ def test_a_scene_is_enlarged_without_loading_torch(tmp_path, graph):
     )
     words = [scene(tmp_path / "in.tif"), tmp_path / "out.tif", "--model", graph(image_graph), "--preview"]
     subprocess.run([sys.executable, "-c", code, *map(str, words)], check=True)
+
+
+def contents(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def pictures(folder, count=2):
+    for index in range(count):
+        write_png(folder / f"{index}.png", RNG.integers(0, 256, (40, 50, 3), dtype=np.uint8))
+    return folder
+
+
+def test_nothing_of_the_users_is_ever_deleted(tmp_path, graph):
+    source, place = pictures(tmp_path / "in"), scene(tmp_path / "scene.tif")
+    mine = tmp_path / "results"
+    mine.mkdir()
+    (mine / "mine.txt").write_text("years of work")
+    (tmp_path / "folder.tif").mkdir()
+    (tmp_path / "folder.tif" / "mine.txt").write_text("more")
+    (tmp_path / "taken").write_text("a file")
+    scene(tmp_path / "other.tif")
+    clips, scenes = graph(recurrent_graph), graph(image_graph)
+    before = contents(tmp_path)
+    for words, sentence in (
+        ((source, mine, "--model", clips), "mine.txt.*name a new folder"),
+        ((source, tmp_path, "--model", clips), "lies in"),
+        ((source, source, "--model", clips), "the input itself"),
+        ((source, source / "sharp", "--model", clips), "lies in the input"),
+        ((source, tmp_path / "taken", "--model", clips), "is a file"),
+        ((place, place, "--model", scenes), "the input itself"),
+        ((place, tmp_path / "other.tif", "--model", scenes), "did not write it"),
+        ((place, tmp_path / "sharp", "--model", scenes), "slash at its end"),
+        ((place, tmp_path / "scenes.onnx", "--model", scenes), "becomes a GeoTIFF"),
+    ):
+        with pytest.raises(SatsrError, match=sentence):
+            upscale(*words, "--overwrite", "--force")
+        assert contents(tmp_path) == before, words
+
+
+def test_what_satsr_wrote_is_replaced_only_when_that_is_asked(tmp_path, graph):
+    source, model = pictures(tmp_path / "in"), graph(recurrent_graph)
+    upscale(source, tmp_path / "out", "--model", model)
+    (tmp_path / "in" / "1.png").unlink()
+    with pytest.raises(SatsrError, match="add --overwrite"):
+        upscale(source, tmp_path / "out", "--model", model)
+    upscale(source, tmp_path / "out", "--model", model, "--overwrite")
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {"0.png", "satsr.json"}
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    with pytest.raises(SatsrError, match=r"notes\.txt"):
+        upscale(source, tmp_path / "out", "--model", model, "--overwrite")
+    assert (tmp_path / "out" / "notes.txt").read_text() == "mine"
+
+
+def test_files_beside_a_result_are_not_replaced_either(tmp_path, graph):
+    source, model = scene(tmp_path / "in.tif"), graph(image_graph)
+    for name in ("out_consistency.tif", "out_preview.html"):
+        (tmp_path / name).write_text("mine")
+        with pytest.raises(SatsrError, match=name):
+            upscale(source, tmp_path / "out.tif", "--model", model, "--uncertainty", "consistency", "--preview")
+        assert (tmp_path / name).read_text() == "mine"
+        (tmp_path / name).unlink()
+
+
+def test_in_a_folder_results_are_named_for_the_user(tmp_path, graph, capsys):
+    place, picture = scene(tmp_path / "S2 scene.v1.tif"), pictures(tmp_path / "in", 1) / "0.png"
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "mine.txt").write_text("mine")
+    upscale(place, tmp_path / "there", "--model", graph(image_graph))
+    upscale(place, f"{tmp_path}/new/", "--model", graph(image_graph))
+    upscale(picture, tmp_path / "there", "--model", graph(image_graph, normalisation="unit_u8"))
+    assert f"written: {tmp_path}/there/0_x2.png" in capsys.readouterr().err
+    assert {file.name for file in (tmp_path / "there").iterdir()} == {"mine.txt", "S2 scene.v1_x2.tif", "0_x2.png"}
+    assert [file.name for file in (tmp_path / "new").iterdir()] == ["S2 scene.v1_x2.tif"]
+    upscale(pictures(tmp_path / "clip"), f"{tmp_path}/frames.v2/", "--model", graph(recurrent_graph))
+    assert (tmp_path / "frames.v2" / "1.png").is_file()
+
+
+def test_previews_of_frames_are_named_and_known_as_satsrs_own(tmp_path, graph, capsys):
+    source, model = pictures(tmp_path / "in"), graph(recurrent_graph)
+    words = (source, tmp_path / "out", "--model", model, "--preview", "--uncertainty", "consistency")
+    upscale(*words)
+    written = capsys.readouterr().err.splitlines()[-1]
+    for name in ("out_preview.png", "out_preview.html", "out_consistency"):
+        assert str(tmp_path / name) in written and (tmp_path / name).exists()
+    upscale(*words, "--overwrite")  # all of it is replaced
+    (tmp_path / "out_consistency" / "mine.txt").touch()
+    with pytest.raises(SatsrError, match=r"mine\.txt"):
+        upscale(*words, "--overwrite")
+
+
+def test_a_folder_of_scenes_and_a_pattern_are_scenes(tmp_path, graph, capsys):
+    for index, side in enumerate((40, 56)):
+        with rasterio.open(
+            scene(tmp_path / "in" / f"place{index}.tif"), "w", driver="GTiff", count=3, height=side, width=side,
+            dtype="uint16", crs="EPSG:32632", transform=from_origin(600000 + 9000 * index, 5e6, 10, 10), nodata=0,
+        ) as target:  # fmt: skip
+            target.write(RNG.integers(300, 2500, (3, side, side), dtype=np.uint16))
+            target.update_tags(PLACE=str(index))
+    model = graph(image_graph)
+    upscale(tmp_path / "in", tmp_path / "out", "--model", model)
+    for index, side in enumerate((80, 112)):
+        with rasterio.open(tmp_path / "out" / f"place{index}_x2.tif") as made:
+            assert made.shape == (side, side) and made.tags()["PLACE"] == str(index)
+            assert made.bounds.left == 600000 + 9000 * index and made.is_tiled
+    first = contents(tmp_path / "out")
+    upscale(f"{tmp_path}/in/*[01].tif", tmp_path / "out", "--model", model)
+    assert "2 of 2" in (said := capsys.readouterr().err) and said.count("is there already") == 2
+    assert contents(tmp_path / "out") == first
+    with pytest.raises(SatsrError, match=r"(?s)0 of 2 scenes.*add --overwrite") as refused:
+        upscale(tmp_path / "in", tmp_path / "out", "--model", model, "--ensemble")  # another result
+    assert "place1.tif" in str(refused.value)
+    with pytest.raises(SatsrError, match="nothing matches"):
+        upscale(f"{tmp_path}/in/*.jp2", tmp_path / "out", "--model", model)
+    with pytest.raises(SatsrError, match="makes one result of a series"):
+        upscale(*sorted((tmp_path / "in").iterdir()), f"{tmp_path}/b/", "--model", graph(series_graph))
+
+
+def test_a_scene_that_is_refused_does_not_stop_the_others(tmp_path, graph):
+    scene(tmp_path / "in" / "good.tif")
+    with rasterio.open(
+        tmp_path / "in" / "bad.tif", "w", driver="GTiff", count=3, height=9, width=9, dtype="uint8"
+    ) as t:
+        t.write(RNG.integers(0, 256, (3, 9, 9), dtype=np.uint8))
+    with pytest.raises(SatsrError, match=r"(?s)1 of 2 scenes.*bad.tif.*8-bit values"):
+        upscale(tmp_path / "in", tmp_path / "out", "--model", graph(image_graph))
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["good_x2.tif"]
+
+
+def test_frames_that_are_named_one_by_one_are_a_clip(tmp_path, graph):
+    source, model = pictures(tmp_path / "in", 4), graph(recurrent_graph)
+    upscale(source, tmp_path / "all", "--model", model)
+    upscale(*[source / f"{index}.png" for index in range(4)], tmp_path / "named", "--model", model)
+    for index in range(4):
+        assert (tmp_path / f"named/{index}.png").read_bytes() == (tmp_path / f"all/{index}.png").read_bytes()
+    with pytest.raises(SatsrError, match="frames of one name"):
+        upscale(source / "0.png", pictures(tmp_path / "b") / "0.png", tmp_path / "c", "--model", model)

@@ -378,7 +378,13 @@ def test_real_scenes_come_out_aligned(tiny, tmp_path, samples, name):
 def test_an_existing_result_is_not_overwritten_unasked(tiny, tmp_path):
     source = write(tmp_path / "in.tif", smooth(40, 40))
     (tmp_path / "out.tif").write_text("precious")
-    with pytest.raises(SatsrError, match="--overwrite"):
+    for options in (SMALL, replace(SMALL, overwrite=True)):
+        with pytest.raises(SatsrError, match="satsr did not write it"):
+            upscale(tiny(image_graph), source, tmp_path / "out.tif", options, quiet)
+    assert (tmp_path / "out.tif").read_text() == "precious"
+    (tmp_path / "out.tif").unlink()
+    upscale(tiny(image_graph), source, tmp_path / "out.tif", SMALL, quiet)
+    with pytest.raises(SatsrError, match="add --overwrite"):
         upscale(tiny(image_graph), source, tmp_path / "out.tif", SMALL, quiet)
     upscale(tiny(image_graph), source, tmp_path / "out.tif", replace(SMALL, overwrite=True), quiet)
     assert read(tmp_path / "out.tif").shape == (3, 80, 80)

@@ -100,6 +100,8 @@ def challenge(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_model_makes_a_submission_of_the_test_sets_alone(challenge: Path, tmp_path: Path) -> None:
     graph = imageset_graph(tmp_path / "tiny.onnx")
     make_submission(load(graph, device="cpu"), challenge, tmp_path / "out.zip", names=SETS)
+    with pytest.raises(SatsrError, match="replaces nothing"):
+        make_submission(load(graph, device="cpu"), challenge, tmp_path / "out.zip", names=SETS)
     with zipfile.ZipFile(tmp_path / "out.zip") as archive:
         assert archive.namelist() == ["imgset1160.png", "imgset1306.png"]
         for name, place in zip(archive.namelist(), ("test/RED/imgset1160", "test/NIR/imgset1306"), strict=True):

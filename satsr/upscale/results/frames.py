@@ -1,6 +1,5 @@
 """Image sequences in and out: folders of images, video files and TIFFs of several pages, one frame at a time."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,17 +10,21 @@ import numpy as np
 from rasterio.enums import ColorInterp
 
 from satsr.errors import SatsrError
-from satsr.files import natural, read_json, replacing
+from satsr.files import natural, replacing
 from satsr.imagery import geotiff, video_file
 from satsr.imagery.gdal import opened
 from satsr.imagery.images import PICTURES, read_image, write_png
 from satsr.imagery.raster import Raster, Strip, finer
+from satsr.upscale.results import encode, own
+from satsr.upscale.results.encode import CODECS
+from satsr.upscale.results.partial import Partial
 from satsr.upscale.results.profile import TiffProfile, create, require_whole
 
 TIFFS = (".tif", ".tiff")
-CODECS = {".mp4": "mp4v", ".mov": "mp4v", ".avi": "MJPG", ".mkv": "FFV1"}  # FFV1 is without loss
+IMAGES = (*PICTURES, *TIFFS)
+VIDEOS = tuple(dict.fromkeys((*video_file.SUFFIXES, *CODECS)))
 FRAMES_PER_SECOND = 25.0
-MADE = "satsr.json"
+MADE = own.MADE
 
 
 @dataclass
@@ -48,19 +51,40 @@ class Clip:
         return len(self.names)
 
 
+@dataclass(frozen=True)
+class Video:
+    """How frames become a video.
+
+    Attributes:
+        per_second: frame rate.
+        lossless: whether nothing may be lost.
+        say: takes a line on what is.
+    """
+
+    per_second: float = FRAMES_PER_SECOND
+    lossless: bool = False
+    say: Callable[[str], None] = lambda line: None
+
+
 def is_sequence(path: Path) -> bool:
     """Whether ``path`` is a folder of images, a video, or a TIFF of several pages."""
     if path.is_dir():
         return any(file.suffix.lower() in (*PICTURES, *TIFFS) for file in path.iterdir())
     suffix = path.suffix.lower()
-    return suffix in (*video_file.SUFFIXES, *CODECS) or (suffix in TIFFS and len(_pages(path)) > 1)
+    return suffix in VIDEOS or (suffix in TIFFS and len(_pages(path)) > 1)
 
 
-def open_clip(path: Path, wanted: Sequence[str], count: int, given: Sequence[str] = ()) -> Clip:
+def is_one_file(path: Path) -> bool:
+    """Whether a result of ``path`` has its name: a file, or the folder of a product."""
+    return path.is_file() or path.suffix.upper() == ".SAFE"
+
+
+def open_clip(path: Path | Sequence[Path], wanted: Sequence[str], count: int, given: Sequence[str] = ()) -> Clip:
     """The frames at ``path``.
 
     Args:
-        path: a folder of images (in the natural order of their names), one image, a video file, or a TIFF.
+        path: a folder of images (in the natural order of their names), one image, a video file, or a TIFF; or several
+            images, in this order.
         wanted: names of the model's bands.
         count: of the model's bands.
         given: the user's choice of bands.
@@ -68,21 +92,31 @@ def open_clip(path: Path, wanted: Sequence[str], count: int, given: Sequence[str
     Raises:
         SatsrError: there are no frames, frames of different kinds, or their bands do not fit the model.
     """
-    if path.suffix.lower() in (*video_file.SUFFIXES, *CODECS) and not path.is_dir():
+    if not isinstance(path, Path):
+        if len(path) > 1:
+            return _images_of(path, f"{path[0]} and {len(path) - 1} more", wanted, count, given)
+        path = path[0]
+    if path.suffix.lower() in VIDEOS and not path.is_dir():
         return _video(path, count)
     if path.suffix.lower() in TIFFS and not path.is_dir():
         return _rasters([str(page) for page in _pages(path)] or [str(path)], [path], wanted, count, given)
     files = [path] if path.is_file() else sorted(_images(path), key=lambda file: natural(file.name))
+    return _images_of(files, str(path), wanted, count, given)
+
+
+def _images_of(files: Sequence[Path], label: str, wanted: Sequence[str], count: int, given: Sequence[str]) -> Clip:
+    """Frames that are a file each."""
     suffixes = {file.suffix.lower() for file in files}
     if not files or (suffixes & set(TIFFS) and suffixes & set(PICTURES)):
         raise SatsrError(
-            f"{path} must hold images of one kind ({', '.join((*PICTURES, *TIFFS))}), found {len(files)} of "
+            f"{label} must hold images of one kind ({', '.join((*PICTURES, *TIFFS))}), found {len(files)} of "
             f"{', '.join(sorted(suffixes)) or 'none'}."
         )
     if suffixes & set(TIFFS):
         return _rasters([str(file) for file in files], files, wanted, count, given)
-    made = path / MADE
-    tags = {str(key): str(value) for key, value in read_json(made).items()} if made.is_file() else {}
+    if len({file.stem for file in files}) < len(files):
+        raise SatsrError(f"{label} has frames of one name, which their results would have too: rename them.")
+    tags = own.read_manifest(files[0].parent)
     return Clip([file.stem for file in files], files, lambda index: _picture(files[index], count), tags=tags)
 
 
@@ -118,33 +152,64 @@ def finished(folder: Path, name: str) -> Path | None:
     return next((file for suffix in (".png", ".tif") if (file := folder / f"{name}{suffix}").is_file()), None)
 
 
-def collect(folder: Path, names: Sequence[str], output: Path, per_second: float, tags: dict[str, str]) -> None:
+def is_folder(output: Path) -> bool:
+    """Whether the result of that name is a folder: it is one already, or has no suffix."""
+    return output.is_dir() or not output.suffix
+
+
+def collect(
+    partial: Partial,
+    names: Sequence[str],
+    output: Path,
+    tags: dict[str, str],
+    video: Video | None = None,
+) -> None:
     """Finished frames become the result: a folder, a video, a TIFF of several pages, or one image.
 
+    Args:
+        partial: in whose folder ``frames`` they lie.
+        names: of the frames, without suffix.
+        output: the result.
+        tags: what made it.
+        video: how a video is written.
+
     Raises:
-        SatsrError: the frames do not fit that kind of result.
+        SatsrError: the frames do not fit that kind of result, or something that satsr did not write is in its place.
     """
+    folder, whole = partial.folder / "frames", is_folder(output)
     files = [file for name in names if (file := finished(folder, name))]
     suffix = output.suffix.lower()
+    partial.require_free(output, whole)  # hours after the first time
     with replacing(output) as temporary:
-        if suffix == "":
-            (folder / MADE).write_text(json.dumps(tags, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        if whole:
+            own.write_manifest(folder, tags)
             folder.rename(temporary)
         elif suffix in CODECS:
-            _encode(files, temporary, per_second)
+            video = video or Video()
+            video.say(encode.encode(files, temporary, video.per_second, tags, video.lossless))
         elif suffix in TIFFS:
             _bind(files, temporary, tags)
         else:
-            files[0].rename(temporary)
+            temporary.write_bytes(own.tagged(files[0].read_bytes(), tags))
+        if not whole:
+            partial.require_free(output)
 
 
-def require_kind(output: Path, clip: Clip, dtype: Any, bands: int) -> None:
+def require_kind(output: Path, clip: Clip, shape: tuple[int, int, int], dtype: Any, lossless: bool = False) -> None:
     """Refuses a kind of result that cannot hold these frames, before any work.
+
+    Args:
+        output: the result.
+        clip: the frames that are enlarged.
+        shape: bands, height and width of an enlarged one.
+        dtype: of its values.
+        lossless: whether a video may lose nothing.
 
     Raises:
         SatsrError: it cannot.
     """
-    suffix = output.suffix.lower()
+    bands = shape[0]
+    suffix = "" if is_folder(output) else output.suffix.lower()
     known = ("", *CODECS, *TIFFS, ".png")
     if suffix not in known:
         raise SatsrError(
@@ -153,6 +218,8 @@ def require_kind(output: Path, clip: Clip, dtype: Any, bands: int) -> None:
         )
     if suffix in CODECS and (np.dtype(dtype) != np.uint8 or bands != 3 or clip.scenes):
         raise SatsrError(f"a video holds 8-bit RGB, but these frames are {dtype} with {bands} bands: name a folder.")
+    if suffix in CODECS:
+        encode.require(output, (shape[1], shape[2]), lossless)
     if suffix == ".png" and (len(clip) > 1 or clip.scenes):
         raise SatsrError(
             f"{output} is one PNG, but there are {len(clip)} frames, or GeoTIFFs: name a folder or a .tif."
@@ -220,23 +287,6 @@ def _rasters(
 def _pages(path: Path) -> list[str]:
     with opened(path) as dataset:
         return [name for name in dataset.subdatasets if name.startswith("GTIFF_DIR:")]
-
-
-def _encode(files: Sequence[Path], target: Path, per_second: float) -> None:
-    first = read_image(files[0])
-    writer = cv2.VideoWriter(
-        str(target),
-        cv2.VideoWriter.fourcc(*CODECS[target.suffix.lower()]),
-        per_second,
-        (first.shape[1], first.shape[0]),
-    )
-    if not writer.isOpened():
-        raise SatsrError(f"OpenCV cannot write {target.suffix} here: name another kind of video, or a folder.")
-    for file in files:
-        writer.write(np.ascontiguousarray(read_image(file)[..., ::-1]))
-    writer.release()
-    if len(video_file.loaders(target)) < len(files):  # OpenCV says nothing of a full disk
-        raise SatsrError(f"{target} is not complete: the disk is probably full; free some space and start again.")
 
 
 def _bind(files: Sequence[Path], target: Path, tags: dict[str, str]) -> None:

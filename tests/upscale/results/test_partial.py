@@ -1,8 +1,11 @@
 """Unfinished results: gone on with by the same command, thrown away by another, never in each other's way."""
 
+import numpy as np
 import pytest
 
 from satsr.errors import SatsrError
+from satsr.imagery.images import encode_png
+from satsr.upscale.results.own import tagged
 from satsr.upscale.results.partial import unfinished
 
 
@@ -38,15 +41,40 @@ def test_a_damaged_manifest_begins_anew(tmp_path):
 
 
 def test_a_result_is_kept_unless_it_is_this_runs_own(tmp_path):
-    output = tmp_path / "out.tif"
+    output = tmp_path / "out.png"
     stopped(output, {"model": "a"})
-    output.write_text("made by the run that was stopped after this")
+    output.write_bytes(tagged(encode_png(np.zeros((4, 4), np.uint8)), {"SATSR_MODEL": "a"}))
     with pytest.raises(SatsrError, match="--overwrite"), unfinished(output, {"model": "b"}):
         pass
     with unfinished(output, {"model": "a"}):
         pass
     with pytest.raises(SatsrError, match="--overwrite"), unfinished(output, {"model": "a"}):
         pass
+
+
+def test_a_file_of_the_users_is_kept_even_if_it_came_while_the_result_was_made(tmp_path):
+    output, beside = tmp_path / "out.png", tmp_path / "out_preview.html"
+    stopped(output, {"model": "a"})
+    for path in (output, beside):
+        path.write_text("mine")
+        for overwrite in (False, True):
+            again = unfinished(output, {"model": "a"}, overwrite, beside=[beside])
+            with pytest.raises(SatsrError, match="did not write it"), again:
+                pass
+        path.unlink()
+    with unfinished(output, {"model": "a"}, True) as partial:
+        output.write_text("mine")
+        with pytest.raises(SatsrError, match="did not write it"):
+            partial.require_free(output)
+
+
+def test_a_folder_that_only_has_the_name_of_unfinished_work_is_kept(tmp_path):
+    folder = tmp_path / ".out.png.partial"
+    folder.mkdir()
+    (folder / "mine.txt").write_text("mine")
+    with pytest.raises(SatsrError, match="move or remove it"), unfinished(tmp_path / "out.png", {}, True):
+        pass
+    assert (folder / "mine.txt").read_text() == "mine"
 
 
 def test_two_runs_do_not_make_the_same_result(tmp_path):

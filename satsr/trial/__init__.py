@@ -1,0 +1,1 @@
+"""A model measured on pairs of the user's own: ``satsr evaluate``."""

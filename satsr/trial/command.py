@@ -1,0 +1,56 @@
+"""``satsr evaluate``: words for the command line."""
+
+import argparse
+from pathlib import Path
+
+from satsr.upscale.command import add_applying, options_of, say
+
+EXAMPLES = """examples:
+  satsr evaluate --model rasvsr@champion --lr lr_frames/ --hr hr_frames/
+  satsr evaluate --model srgan-sisr7/2 --lr lr.tif --hr hr.tif --out report/
+  satsr evaluate --model mine.onnx --lr pairs/lr --hr pairs/hr
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of ``satsr evaluate``."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = EXAMPLES
+    add_applying(parser)
+    add = parser.add_argument
+    add("--lr", type=Path, required=True, help="the coarse image, scene, video or frames, or a folder of them")
+    add("--hr", type=Path, required=True, help="the fine ones, with the same names")
+    add("--out", type=Path, metavar="DIR", help="folder of the report (default: evaluation-<model>-<name of --lr>)")
+    add("--overwrite", action="store_true", help="replace an earlier report there")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Measures, prints a table and writes the report.
+
+    Raises:
+        SatsrError: whatever a user can get wrong, in a sentence.
+    """
+    from satsr.exported.model import load
+    from satsr.trial import report
+    from satsr.trial.measure import measure
+    from satsr.trial.pairs import pairs
+    from satsr.upscale.provenance import chosen, provenance
+    from satsr.upscale.results import own
+
+    options = options_of(arguments)
+    model = load(arguments.model, backend=arguments.backend, device=arguments.device)
+    say(f"{model.name}: {model.facts.paper}, {model.kind}, x{model.scale}, on {model.runner.device}")
+    found = pairs(arguments.lr, arguments.hr, clips=model.kind != "image")
+    folder = arguments.out or Path(f"evaluation-{model.name.replace('/', '-')}-{arguments.lr.resolve().stem}")
+    own.require_apart([arguments.lr, arguments.hr], folder)
+    own.require_free(folder, arguments.overwrite, folder=True)
+    trial = measure(model, found, options, say)
+    files = [file for pair in found for side in (pair.lr, pair.hr) for file in _files(side)]
+    tags = provenance(model, files, options.constraint) | chosen(options)
+    report.write(folder, trial, tags)
+    print(report.table(trial))
+    print(f"report: {folder / 'report.html'}")
+
+
+def _files(side: Path) -> list[Path]:
+    return [side] if side.is_file() else sorted(path for path in side.iterdir() if path.is_file())

@@ -1,0 +1,52 @@
+"""What inputs the words on the command line mean, and what results are called where the user names a folder only."""
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from satsr.errors import SatsrError
+from satsr.files import natural
+
+PACKED = (".zip", ".safe", ".tif", ".tiff", ".jp2", ".png", ".jpg", ".jpeg", ".mp4", ".mov", ".mkv", ".avi", ".webm")
+MAGIC = re.compile(r"[*?[]")
+
+
+def inputs(words: Sequence[str]) -> list[Path]:
+    """The files and folders that words mean; ``*``, ``?`` and ``[...]`` are taken as patterns where no such file is.
+
+    Raises:
+        SatsrError: nothing is there.
+    """
+    found: list[Path] = []
+    for word in words:
+        if Path(word).exists() or not MAGIC.search(word):
+            found.append(Path(word))
+        else:
+            found += _matching(Path(word))
+    absent = [path for path in found if not path.exists()]
+    if absent:
+        raise SatsrError(f"{absent[0]} does not exist: check the path.")
+    return list(dict.fromkeys(found))
+
+
+def _matching(pattern: Path) -> list[Path]:
+    """What a pattern means, in natural order."""
+    anchor = Path(pattern.anchor) if pattern.is_absolute() else Path()
+    found = sorted(anchor.glob(str(pattern.relative_to(anchor))), key=lambda path: natural(str(path)))
+    if not found:
+        raise SatsrError(f"nothing matches {pattern}: check the pattern.")
+    return found
+
+
+def means_folder(word: str) -> bool:
+    """Whether the output is said to be a folder: by a slash at its end, or because it is one."""
+    return word.endswith(("/", os.sep)) or Path(word).is_dir()
+
+
+def inside(folder: Path, source: Path, scale: int, suffix: str) -> Path:
+    """The result of ``source`` in a folder: ``scene.tif`` becomes ``scene_x4.tif``, a product keeps its long name."""
+    name = source.resolve().name
+    while Path(name).suffix.lower() in PACKED and Path(name).stem:
+        name = Path(name).stem
+    return folder / f"{name}_x{scale}{suffix}"
