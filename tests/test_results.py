@@ -89,7 +89,7 @@ def test_the_table_has_a_row_for_each_paper() -> None:
 
 
 @pytest.mark.parametrize("paper", PAPERS)
-def test_the_table_of_seeds_is_of_the_kept_scores_and_of_the_readmes_run_or_says_of_which(paper: str) -> None:
+def test_the_table_of_seeds_is_of_the_kept_scores_and_has_the_readmes_run(paper: str) -> None:
     kept = json.loads(held(f"benchmarks/seeds/{paper}.json"))
     (line,) = (
         line
@@ -106,5 +106,4 @@ def test_the_table_of_seeds_is_of_the_kept_scores_and_of_the_readmes_run_or_says
     assert line.endswith(f"| {', '.join(single)} |")
     assert len(kept["seeds"]) >= 3 and kept["split"] == "test"
     run = metrics_of(paper)["methods"]
-    same = kept["seeds"]["0"] == {name: run[name] for name in (BASELINE, kept["exported"])}
-    assert same or f"recipes of commit {kept['commit']}" in held("docs/results.md").decode()
+    assert {name: run[name] for name in (BASELINE, kept["exported"])} in kept["seeds"].values()
