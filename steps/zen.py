@@ -11,17 +11,19 @@ from satsr.project import Places, root
 from steps.cache import reuse_or_run
 from steps.inputs import require_unaltered
 from steps.outputs import Output
+from steps.turns import turn
 
 
 def _stage(name: str, paper: str) -> Output:
     where = root()
 
     def run() -> None:
-        with disk_errors(f"{name} of {paper}"):
+        with disk_errors(f"{name} of {paper}"), turn(name, paper, where):
             require_unaltered(name, paper, where)
             import_module(f"steps.{name}").run(paper, where)
 
-    reference = reuse_or_run(name, paper, where, run)
+    with turn(name, paper, where, purpose="-zenml"):
+        reference = reuse_or_run(name, paper, where, run)
     if reference.reused:
         print(f"{name} of {paper} is up to date: {reference.path}")
     return reference

@@ -9,7 +9,7 @@ from typing import Any
 
 from satsr.errors import SatsrError
 from satsr.files import finite, write_json
-from satsr.locks import locked, remove_stale
+from satsr.locks import locked
 
 
 class Partial:
@@ -63,7 +63,6 @@ def unfinished(output: Path, key: Mapping[str, Any], overwrite: bool = False) ->
         # Killed between the last file and the end, a run leaves both the result and its folder.
         if output.exists() and not overwrite and not partial.begun:
             raise SatsrError(f"{output} exists: choose another name, or add --overwrite.")
-        remove_stale(output)
         partial.start()
         yield partial
         shutil.rmtree(partial.folder, ignore_errors=True)
