@@ -1,13 +1,14 @@
 # make train_rasvsr   install into .venv, set up, run the pipeline of one paper
 # make test           install into .venv, run linters and all tests
 # make bench         measure how fast everything is, as ratios (about an hour), into benchmarks/results.json and docs/speed.md
+# make soak           kill every stage of both doors at random moments and start it again, for an hour: tests/soak.py
 # make docs           build the documentation into site/, in an environment of its own
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE :=  # the processes of stages and tests start twice as fast where compiled code is kept
 
-.PHONY: install setup test unit lint bench clean
+.PHONY: install setup test unit lint bench soak clean
 .SECONDARY:
 
 install: .venv/installed
@@ -36,6 +37,9 @@ test: setup lint
 
 bench: .venv/installed
 	@python -m benchmarks.speed
+
+soak: .venv/installed
+	@python -m tests.soak
 
 .PHONY: docs
 docs: .venv-docs/installed

@@ -29,9 +29,8 @@ def main() -> int:
             if arguments.door in (None, kill.door) and arguments.stage in (None, kill.stage):
                 found = victim.violations(kill)
                 count, bad = count + 1, bad + bool(found)
-                print(
-                    f"{place}: {kill.door} {kill.stage} at {kill.share:.3f}: {'; '.join(found) or 'good'}", flush=True
-                )
+                said = "; ".join(found) or "good"
+                print(f"{place}: {kill.door} {kill.stage} at {kill.share:.3f}: {said}", flush=True)
             place += 1
     print(f"seed {arguments.seed}: {count} kills, {bad} with a violation")
     return 1 if bad or not count else 0

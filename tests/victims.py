@@ -27,6 +27,8 @@ PAPER = "msdtgp"
 """It trains in seconds."""
 MADE = ("data/raw", "data/lmdb", "results", "scratch", "mlruns", "mlflow.db", ".zen", ".zenml", "dvc.lock")
 """All that commands write, except DVC's own folder."""
+LEFT = re.compile(r"(\.tmp|\.parts|/\.[^/]*\.lock)$")
+"""What only an unfinished command has beside its outputs."""
 REFERENCE = """
 import shutil, sys
 from importlib import import_module
@@ -57,7 +59,7 @@ class Kill:
 def drawn(seed: int, place: int) -> Kill:
     """The kill number ``place``: doors and stages take turns, so that each of the 14 comes once in 14."""
     door, stage = DOORS[place % 2], STAGES[place // 2 % len(STAGES)]
-    return Kill(door, stage, random.Random(f"{seed}/{place}").random())  # noqa: S311
+    return Kill(door, stage, random.Random(f"{seed}/{place}").random())
 
 
 class Victim:
@@ -133,7 +135,7 @@ class Victim:
         return self.seconds[known]
 
     def strike(self, kill: Kill) -> bool:
-        """Starts the command from before the stage and kills all its processes at the moment; whether it was running."""
+        """Starts the command from before the stage and kills its processes at the moment; whether they were running."""
         seconds = self.duration(kill)
         self.before(kill.stage)
         process = self.start(kill)
@@ -186,9 +188,7 @@ class Victim:
         found = [file for name in ("data", "results", "scratch", "mlruns") for file in (self.root / name).rglob("*")]
         found += list(self.root.iterdir())
         names = [file.relative_to(self.root).as_posix() for file in found]
-        return [
-            f"{name} is left" for name in sorted(names) if re.search(r"(\.tmp|\.parts|/\.[^/]*\.lock)$", f"/{name}")
-        ]
+        return [f"{name} is left" for name in sorted(names) if LEFT.search(f"/{name}")]
 
     def registry(self, finished: bool) -> list[str]:
         """What is wrong with versions, aliases, decisions and runs."""
@@ -200,7 +200,7 @@ class Victim:
             "SELECT key FROM model_version_tags WHERE key LIKE '%unfinished%'": [],
         }
         if not finished:
-            wanted = dict.fromkeys(list(wanted)[:2], [])
+            wanted = {query: [] for query in list(wanted)[:2]}
         if (self.root / "results" / self.paper / "train").exists():
             wanted["SELECT status, lifecycle_stage FROM runs"] = [("FINISHED", "active")]
         if not (self.root / "mlflow.db").exists():
