@@ -40,6 +40,8 @@ KINDS = {
     "series": Kind("images of several dates", merged=True),
     "imageset": Kind("several views with quality maps", (3,), "(T, H, W)", (None, 1), merged=True),
 }
+LARGEST, LARGEST_SCALE = 4096, 64
+"""No network needs more; a file that says so would only use up memory."""
 SMALLEST = 16  # px with which every network is content
 BANDS = {
     3: ("B04", "B03", "B02"),
@@ -99,24 +101,38 @@ def parse(description: Mapping[str, Any], where: str) -> Facts:
     if missing:
         raise SatsrError(f"the description in {where} lacks {', '.join(missing)}: export the model again with satsr.")
     kind, scale = description["kind"], description["scale"]
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise SatsrError(f"{where} is a model of the kind {kind!r}; those that can be applied are {', '.join(KINDS)}.")
-    if not isinstance(scale, int) or scale < 1:
-        raise SatsrError(f"the scale in the description of {where} must be a whole number, found {scale!r}.")
+    if type(scale) is not int or not 1 <= scale <= LARGEST_SCALE:
+        raise SatsrError(
+            f"the scale in the description of {where} must be a whole number to {LARGEST_SCALE}, found {scale!r}."
+        )
     stretch = normalisation(str(description["normalisation"]))
+    bands = description.get("bands") or []
+    if not isinstance(bands, list | tuple) or not all(isinstance(band, str) for band in bands):
+        raise SatsrError(f"the bands in the description of {where} must be a list of names, found {bands!r}.")
     return Facts(
         paper=str(description["paper"]),
         kind=kind,
         normalisation=stretch,
         scale=scale,
         citation=str(description.get("citation", "")),
-        bands=tuple(description.get("bands", ())),
-        smallest=int(description.get("smallest", SMALLEST)),
-        channels=int(description.get("channels", 1 if kind == "imageset" else 3)),
-        dates=int(description.get("dates", 8)),
+        bands=tuple(bands),
+        smallest=_count(description, "smallest", SMALLEST, where),
+        channels=_count(description, "channels", 1 if kind == "imageset" else 3, where),
+        dates=_count(description, "dates", 8, where),
         constraint=parsed(description.get("constraint"), kind, stretch.native == REFLECTANCE),
         raw=dict(description),
     )
+
+
+def _count(description: Mapping[str, Any], key: str, default: int, where: str) -> int:
+    found = description.get(key, default)
+    if type(found) is not int or not 1 <= found <= LARGEST:
+        raise SatsrError(
+            f"{key} in the description of {where} must be a whole number from 1 to {LARGEST}, found {found!r}."
+        )
+    return found
 
 
 def decode(metadata: Mapping[str, str], where: str) -> dict[str, Any]:
