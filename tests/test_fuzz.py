@@ -1,6 +1,6 @@
 """Input of others that was made to mislead, at random: a sentence or a right result, and nothing outside of the output.
 
-Without ``SATSR_FUZZ``, the number of examples of each test, these are the same few at every run; ``make soak`` tries more.
+These are the same few examples at every run, unless ``SATSR_FUZZ`` says how many a test takes, as ``make soak`` does.
 """
 
 import copy
