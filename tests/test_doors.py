@@ -53,7 +53,7 @@ def test_both_doors_give_the_same_numbers_and_skip_each_others_work(project: Pro
     (project.root / "dvc.lock").unlink()
     project.run("dvc", "repro")
     assert project.metrics()["methods"] == numbers["methods"]
-    assert project.versions() == {"rasvsr": 2}
+    assert project.versions() == {"rasvsr": 1}  # the same weights, measured alike: they are registered already
 
 
 BOTH = """
