@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import pytest
+
 from satsr import tracking
 from satsr.register import again, decisions, registry
 from tests.conftest import MakeStore
@@ -9,6 +11,7 @@ TAGS = {"review": "pending", "gates": "passed", "psnr": "30", "lineage": "a"}
 FACTS = {"scale": 2, "cost.milliseconds": 3.0}
 
 
+@pytest.mark.slow
 def test_what_a_killed_registration_left_is_used_or_removed(tmp_path: Path, mlflow_store: MakeStore) -> None:
     mlflow_store(tmp_path)
     graph = image_graph(tmp_path / "m.onnx")
