@@ -2,13 +2,14 @@
 # make doctor         repair what a move, another user or a killed run left
 # make test           install into .venv, run linters and all tests
 # make bench         measure how fast everything is, as ratios (about an hour), into benchmarks/results.json and docs/speed.md
+# make soak           kill every stage of both doors at random moments and start it again, for an hour: tests/soak.py
 # make docs           build the documentation into site/, in an environment of its own
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE :=  # the processes of stages and tests start twice as fast where compiled code is kept
 
-.PHONY: install setup doctor test unit lint bench clean
+.PHONY: install setup doctor test unit lint bench soak clean
 .SECONDARY:
 
 install: .venv/installed
@@ -40,6 +41,9 @@ test: setup lint
 
 bench: .venv/installed
 	@python -m benchmarks.speed
+
+soak: .venv/installed
+	@python -m tests.soak
 
 .PHONY: docs
 docs: .venv-docs/installed

@@ -250,7 +250,7 @@ def _review_decide(arguments: argparse.Namespace) -> None:
     from satsr.project import root
     from satsr.register import decisions
 
-    client, lock = tracking.client(root()), root() / "scratch" / "registry.lock"
+    client, lock = tracking.client(root()), decisions.lock(root())
     if arguments.action == "rollback":
         decision = decisions.rollback(client, arguments.version, arguments.why, lock)
         name = arguments.version

@@ -9,10 +9,16 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from satsr.errors import SatsrError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 DISK_REASONS = {
     errno.ENOSPC: "the disk is full",
@@ -22,26 +28,84 @@ DISK_REASONS = {
     errno.EACCES: "permission is denied",
 }
 
+NOT_HELD = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL, errno.EBADF)
+"""What file systems say that know no locks on folders."""
+REPLACED = "replaced"
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yields a temporary path beside ``path``; on success it is flushed and takes the place of ``path``.
 
     Works for a file and for a folder (the old folder goes away in the same moment). When the body raises, nothing is
-    left behind and ``path`` is as it was.
+    left behind and ``path`` is as it was; what a killed process left is removed by the next one that replaces ``path``.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)) / path.name
-    try:
+    with _workplace(path) as folder:
+        temporary = folder / path.name
         yield temporary
         if temporary.is_file():
             with temporary.open("rb+") as handle:
                 os.fsync(handle.fileno())
         if path.is_dir():
-            path.rename(temporary.parent / "replaced")
+            path.rename(folder / REPLACED)
         temporary.replace(path)
+
+
+@contextmanager
+def _workplace(path: Path) -> Iterator[Path]:
+    """An empty folder beside ``path`` that no other process uses: it is held as long as this one lives."""
+    folder, handle = _claimed(path)
+    try:
+        _clear(folder, path)
+        yield folder
     finally:
-        shutil.rmtree(temporary.parent, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        if handle is not None:
+            os.close(handle)
+
+
+def _claimed(path: Path) -> tuple[Path, int | None]:
+    """The first of the hidden folders of ``path`` that nobody holds; a new one where folders cannot be held."""
+    for number in count() if fcntl is not None else ():
+        folder = path.parent / f".{path.name}.{number}.tmp"
+        with suppress(FileExistsError):
+            folder.mkdir(0o700)
+        try:
+            return folder, _held(folder)
+        except (BlockingIOError, FileNotFoundError, NotADirectoryError, PermissionError):
+            continue  # another process works there or has just removed it, or it is another's
+        except OSError as error:
+            if error.errno not in NOT_HELD:
+                raise
+            break
+    return Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)), None
+
+
+def _held(folder: Path) -> int:
+    """A handle that holds the folder until it is closed.
+
+    Raises:
+        BlockingIOError: another process holds it.
+        FileNotFoundError: it was removed.
+    """
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not os.fstat(handle).st_nlink:
+            raise FileNotFoundError(folder)
+    except OSError:
+        os.close(handle)
+        raise
+    return handle
+
+
+def _clear(folder: Path, path: Path) -> None:
+    """Removes what a killed process left in the folder, after putting back what it had just taken away."""
+    if (folder / REPLACED).is_dir() and not path.exists():
+        (folder / REPLACED).rename(path)
+    for left in folder.iterdir():
+        shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
 
 
 def write_text(path: Path, text: str) -> None:

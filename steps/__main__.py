@@ -17,6 +17,7 @@ def main() -> int:
     from satsr.files import disk_errors
     from satsr.project import root
     from steps import STAGES
+    from steps.turns import turn
 
     parser = argparse.ArgumentParser(prog="python -m steps", description=__doc__, epilog="example: train rasvsr")
     parser.add_argument("stage", choices=STAGES)
@@ -24,12 +25,14 @@ def main() -> int:
     arguments = parser.parse_args()
     begin = time.monotonic()
     try:
-        with disk_errors(f"{arguments.stage} of {arguments.paper}"):
+        where = root()
+        place = turn(arguments.stage, arguments.paper, where)
+        with disk_errors(f"{arguments.stage} of {arguments.paper}"), place:
             if "DVC_STAGE" in os.environ:  # `dvc repro`, which knows what the earlier stages wrote
                 from steps.inputs import require_unaltered
 
-                require_unaltered(arguments.stage, arguments.paper, root())
-            import_module(f"steps.{arguments.stage}").run(arguments.paper, root())
+                require_unaltered(arguments.stage, arguments.paper, where)
+            import_module(f"steps.{arguments.stage}").run(arguments.paper, where)
         _tell(arguments.stage, arguments.paper, time.monotonic() - begin)
     except SatsrError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -18,9 +18,11 @@ from dvc.repo import Repo
 from dvc.stage import PipelineStage as Stage
 from dvc.stage.cache import RunCacheNotFoundError
 from dvc.stage.loader import StageLoader
+from dvc.utils.serialize import _common
 
 from satsr import quiet
 from satsr.errors import SatsrError
+from satsr.files import replacing
 from steps.inputs import require_merged, require_written
 from steps.outputs import Output
 
@@ -63,7 +65,9 @@ def collected(stage: str, paper: str, root: Path) -> Stage:
 @lru_cache(maxsize=1)
 def _stages(root: Path, state: tuple[tuple[int, int], ...]) -> StageLoader:
     """All stages; reading ``dvc.lock`` takes half a second, so it is read again only when a file has another state."""
-    return ProjectFile(Repo(str(root)), str(root / "dvc.yaml")).stages
+    repo = Repo(str(root))
+    with repo.lock:  # DVC writes the file in place
+        return ProjectFile(repo, str(root / "dvc.yaml")).stages
 
 
 def _state(path: Path) -> tuple[int, int]:
@@ -119,6 +123,15 @@ def output(stage: Stage, paper: str, root: Path, reused: bool) -> Output:
     path = Path(output.fs_path).relative_to(root)
     name = stage.name.partition("@")[0]
     return Output(stage=name, paper=paper, path=path.as_posix(), md5=str(output.hash_info.value), reused=reused)
+
+
+def _dump(path: str, data: Any, dumper: Callable[..., Any], fs: Any = None, **options: Any) -> None:
+    """What DVC writes from this process is whole or as it was: a kill would leave it half of ``dvc.lock``."""
+    with replacing(Path(path)) as temporary, temporary.open("w", encoding="utf-8") as handle:
+        dumper(data, handle, **options)
+
+
+_common._dump_data = _dump
 
 
 def patiently(action: Callable[[], Any]) -> Any:

@@ -43,7 +43,9 @@ def run(paper: str, root: Path) -> None:
     if int(os.environ.get("RANK", "0")) > 0:  # one of several processes (torchrun): the first of them writes
         train()
         return
-    with tracking.run(root, paper, name=f"{paper}-{key[:8]}") as log:
+    told = key_of({**identity, "profile": config.profile})[:16]
+    kept = places.scratch / key[:16] / f"{told}.run"
+    with tracking.run(root, paper, name=f"{paper}-{key[:8]}", kept=kept) as log:
         log.params({"profile": config.profile, **identity})
         fitted = train(log.metrics)
         values = statistics(store, recipe.seen)

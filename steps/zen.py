@@ -15,6 +15,7 @@ from satsr.review.summary import summary
 from steps.cache import reuse_or_run
 from steps.inputs import require_unaltered
 from steps.outputs import Output
+from steps.turns import turn
 
 
 def _stage(name: str, paper: str) -> Output:
@@ -22,11 +23,12 @@ def _stage(name: str, paper: str) -> Output:
 
     def run() -> None:
         announce(name)
-        with disk_errors(f"{name} of {paper}"):
+        with disk_errors(f"{name} of {paper}"), turn(name, paper, where):
             require_unaltered(name, paper, where)
             import_module(f"steps.{name}").run(paper, where)
 
-    reference = reuse_or_run(name, paper, where, run)
+    with turn(name, paper, where, purpose="-zenml"):
+        reference = reuse_or_run(name, paper, where, run)
     seconds = None if reference.reused else time.monotonic() - begin
     print(line(name, Places(where, paper), seconds), flush=True)
     return reference

@@ -1,4 +1,8 @@
 import errno
+import signal
+import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -30,6 +34,48 @@ def test_a_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
             (temporary / name).write_text(name)
     assert [item.name for item in folder.iterdir()] == ["second"]
     assert [item.name for item in tmp_path.iterdir()] == ["out"]
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from satsr.files import replacing
+
+def die(name):
+    if name == sys.argv[2]:
+        os.kill(os.getpid(), 9)
+
+with replacing(Path(sys.argv[1])) as temporary:
+    temporary.mkdir()
+    (temporary / "new").touch()
+    die("writing")
+    replace = Path.replace
+    Path.replace = lambda self, target: die("renaming") or replace(self, target)
+"""
+
+
+@pytest.mark.parametrize("moment", ["writing", "renaming"])
+def test_what_a_killed_process_left_is_gone_after_the_next_and_nothing_is_lost(moment: str, tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    path.mkdir()
+    (path / "old").touch()
+    done = subprocess.run([sys.executable, "-c", KILLED, str(path), moment])
+    assert done.returncode == -signal.SIGKILL
+    assert [item.name for item in tmp_path.glob(".*")] == [".out.0.tmp"]
+    with suppress(RuntimeError), replacing(path):
+        raise RuntimeError("no new one")
+    assert [item.name for item in path.iterdir()] == ["old"]
+    assert [item.name for item in tmp_path.iterdir()] == ["out"]
+
+
+def test_two_that_replace_the_same_file_do_not_meet(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    with replacing(path) as first, replacing(path) as second:
+        assert first.parent != second.parent
+        first.write_text("first")
+        second.write_text("second")
+    assert path.read_text() == "first"
+    assert [item.name for item in tmp_path.iterdir()] == ["a.txt"]
 
 
 def test_infinite_numbers_become_null_in_json(tmp_path: Path) -> None:

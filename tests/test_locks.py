@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from satsr.errors import SatsrError
-from satsr.locks import locked, remove_stale
+from satsr.locks import locked
 
 
 def count_up(path: Path) -> None:
@@ -41,10 +41,3 @@ def test_who_waits_too_long_is_told_so(tmp_path: Path) -> None:
         locked(tmp_path / "a", timeout=0),
     ):
         pass
-
-
-def test_only_the_remains_of_the_same_path_are_removed(tmp_path: Path) -> None:
-    for name in (".a.x1.tmp", ".ab.x1.tmp", "a"):
-        (tmp_path / name).mkdir()
-    remove_stale(tmp_path / "a")
-    assert sorted(file.name for file in tmp_path.iterdir()) == [".ab.x1.tmp", "a"]

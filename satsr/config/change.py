@@ -34,6 +34,8 @@ def change(paper: str, settings: Mapping[str, Any], root: Path, model: type[Base
     block = document["papers"][paper]
     settings = dict(settings)
     profile = settings.get("profile")
+    if not isinstance(profile, str | None):
+        raise SatsrError(f"{paper}.profile is the name of a profile in pipelines/{paper}.yaml, not {profile!r}.")
     if profile is not None and profile != block.get("profile") and "data" not in settings:
         recipes = read_yaml(root / "pipelines" / f"{paper}.yaml") or {}
         settings["data"] = (recipes.get(profile) or {}).get("data", block.get("data"))

@@ -26,7 +26,7 @@ def read_yaml(path: Path) -> Any:
         return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SatsrError(f"{path} does not exist.") from None
-    except (YAMLError, UnicodeDecodeError) as error:
+    except (YAMLError, ValueError, TypeError, RecursionError) as error:
         raise SatsrError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
 
 
@@ -38,7 +38,7 @@ def read_value(text: str) -> Any:
     """
     try:
         return YAML(typ="safe").load(text)
-    except YAMLError as error:
+    except (YAMLError, ValueError, TypeError, RecursionError) as error:  # 2024-99-99; [] as a key; a thousand brackets
         raise SatsrError(f"{text!r} is no plain YAML value: {' '.join(str(error).split())}") from None
 
 
@@ -58,7 +58,7 @@ def merged(paper: str, root: Path, changes: Mapping[str, Any] | None = None) -> 
     recipe_file = root / "pipelines" / f"{paper}.yaml"
     recipes = read_yaml(recipe_file) or {}
     profile = changes.get("profile", "quick")
-    if profile not in recipes:
+    if not isinstance(profile, str) or profile not in recipes:
         raise SatsrError(f"{recipe_file} has no profile {profile!r}: it has {', '.join(recipes)}.")
     recipe = recipes[profile] or {}
     for key in [*(key for key in changes if key not in ("profile", ROOMS)), *recipe]:

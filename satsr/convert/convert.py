@@ -26,7 +26,7 @@ from satsr.convert.splits import Piece, divide
 from satsr.degrade import downscale_frame
 from satsr.errors import SatsrError, listed
 from satsr.files import disk_errors, require_space
-from satsr.locks import locked, remove_stale
+from satsr.locks import locked
 from satsr.progress import Bar
 from satsr.store.raw import Raw, raw_root, read_raw
 from satsr.store.store import Store, StoreWriter
@@ -78,7 +78,6 @@ def convert(raw: Path, store: Path, settings: Convert | None = None, *, base: Pa
     content = read_raw(raw)
     root = raw_root(raw, content, base)
     with disk_errors(f"converting {raw}"), locked(store):
-        remove_stale(store)
         layout = content.card["layout"] if content.card["layout"] != "auto" else guess(root)
         sources = read_scenes(layout, root, content.card.get("options"))
         shares = Shares(settings.val_share, settings.test_share)

@@ -2,6 +2,7 @@
 
 import lzma
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -28,6 +29,8 @@ DAMAGED = (
     NotImplementedError,
     RuntimeError,
     ValueError,
+    IndexError,  # a name without a letter in a zip
+    struct.error,
 )
 
 

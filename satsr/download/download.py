@@ -16,7 +16,7 @@ from satsr.download.drawn import probav, series, video
 from satsr.download.fetch import Patience, fetch
 from satsr.errors import SatsrError
 from satsr.files import disk_errors, read_json, replacing, sha256, write_json
-from satsr.locks import locked, remove_stale
+from satsr.locks import locked
 from satsr.progress import track
 from satsr.store.raw import RAW, Raw, read_raw, walked
 
@@ -53,7 +53,6 @@ def download(
     source = card.source
     base = base or Path()
     with disk_errors(f"downloading {card.name}"), locked(raw):
-        remove_stale(raw)
         if (source.urls or source.zenodo) and (kept := _kept(card, raw)):
             return kept
         waiting = raw.parent / f".{raw.name}.parts"

@@ -1,5 +1,8 @@
 """NumPy archives (.npz), read with suspicion: what an array claims to hold is checked before memory is taken for it."""
 
+import lzma
+import struct
+import zlib
 from collections.abc import Sequence
 from math import prod
 from pathlib import Path
@@ -13,6 +16,11 @@ from satsr.errors import SatsrError
 
 MAX_BYTES = 4 << 30
 SUFFIX = ".npy"
+DAMAGED = (
+    *(BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError),
+    *(ValueError, LookupError, OverflowError, TypeError, NotImplementedError, RuntimeError),
+)
+"""What the readers below raise on bytes that are no archive, or on names that are none."""
 
 
 def read_arrays(path: Path, known: Sequence[str] = ()) -> dict[str, npt.NDArray[Any]]:
@@ -37,7 +45,7 @@ def read_arrays(path: Path, known: Sequence[str] = ()) -> dict[str, npt.NDArray[
             )
         with np.load(path, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in names}
-    except (ValueError, OSError, EOFError, BadZipFile, NotImplementedError, RuntimeError) as error:
+    except DAMAGED as error:
         raise SatsrError(f"{path} cannot be read as a NumPy archive ({error}): copy or make it again.") from None
 
 

@@ -8,7 +8,7 @@ import getpass
 import json
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import isfinite
 from pathlib import Path
@@ -23,6 +23,7 @@ from satsr.tracking.versions import parsed
 
 HISTORY = "history."
 COMPARABLE = ("data.sha256", "dataset", "conventions")
+FIRST = "first version that passed its gates"
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,11 @@ class Decision:
     who: str
     when: str
     why: str
+
+
+def lock(root: Path) -> Path:
+    """What is held on this machine while aliases of a project move (:func:`satsr.locks.locked`)."""
+    return root / "scratch" / "registry.lock"
 
 
 def names(client: Any) -> list[str]:
@@ -190,10 +196,11 @@ def approve(
         reasons = objections(candidate, None if other_data else champion)
         if reasons:
             raise SatsrError(f"{name} version {number} is not promoted: {'; '.join(reasons)}.")
-        set_alias(client, name, CHAMPION, number)
+        decision = _record(client, candidate, "approve", current, number, why)
         if CHALLENGER in candidate.aliases:
             drop_alias(client, name, CHALLENGER)
-        return _record(client, candidate, "approve", current, number, why)
+        set_alias(client, name, CHAMPION, number)
+        return decision
 
 
 def reject(client: Any, name: str, number: int, why: str, lock: Path) -> Decision:
@@ -208,9 +215,10 @@ def reject(client: Any, name: str, number: int, why: str, lock: Path) -> Decisio
         current = alias(client, name, CHAMPION)
         if current == number:
             raise SatsrError(f"{name} version {number} is the champion: approve or roll back to another one first.")
+        decision = _record(client, candidate, "reject", current, current, why)
         if CHALLENGER in candidate.aliases:
             drop_alias(client, name, CHALLENGER)
-        return _record(client, candidate, "reject", current, current, why)
+        return decision
 
 
 def rollback(client: Any, name: str, why: str, lock: Path) -> Decision:
@@ -231,8 +239,9 @@ def rollback(client: Any, name: str, why: str, lock: Path) -> Decision:
         if not earlier or earlier[-1].before is None:
             raise SatsrError(f"{name} has no earlier champion to go back to (now: version {current}).")
         previous = version(client, name, earlier[-1].before)
+        decision = _record(client, previous, "rollback", current, previous.number, why)
         set_alias(client, name, CHAMPION, previous.number)
-        return _record(client, previous, "rollback", current, previous.number, why)
+        return decision
 
 
 def history(client: Any, name: str) -> list[Decision]:
@@ -241,20 +250,32 @@ def history(client: Any, name: str) -> list[Decision]:
     return [Decision(**json.loads(tags[key])) for key in sorted(tags) if key.startswith(HISTORY)]
 
 
-def undecided(client: Any, name: str) -> bool:
-    """Whether there is no champion and never was one: where a person has decided, the pipeline does not."""
-    return alias(client, name, CHAMPION) is None and not history(client, name)
+def undecided(client: Any, name: str, number: int | None = None) -> bool:
+    """Whether there is no champion and never was one: where a person has decided, the pipeline does not.
+
+    Args:
+        client: MLflow's client.
+        name: the registered model.
+        number: the version that is being registered; that it was about to become the first champion is no decision.
+    """
+    decided = [entry for entry in history(client, name) if (entry.version, entry.why) != (number, FIRST)]
+    return alias(client, name, CHAMPION) is None and not decided
 
 
 def first_champion(client: Any, name: str, number: int) -> None:
-    """Notes in the history that the pipeline itself made a version the first champion."""
-    _record(client, version(client, name, number), "approve", None, number, "first version that passed its gates")
+    """The pipeline itself makes a version the first champion, and notes it in the history."""
+    _record(client, version(client, name, number), "approve", None, number, FIRST)
+    set_alias(client, name, CHAMPION, number)
 
 
 def _record(client: Any, about: Version, action: str, before: int | None, after: int | None, why: str) -> Decision:
+    """Notes a decision before its alias moves, so that a command killed in between can be given again."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     decision = Decision(action, about.number, before, after, getpass.getuser(), now, why)
-    entries = [*history(client, about.name), decision]
+    known = history(client, about.name)
+    if known and replace(known[-1], when=now) == decision and before != after:  # noted, but killed before it moved
+        known.pop()
+    entries = [*known, decision]
     key = f"{HISTORY}{len(entries):04d}"
     client.set_registered_model_tag(about.name, key, json.dumps(vars(decision), sort_keys=True))
     _list(client, about.name, entries)

@@ -66,7 +66,6 @@ def add_version(
     quiet.apply()
     import mlflow
     import onnx
-    from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
     model = onnx.load(str(graph))
     with mlflow.start_run(run_id=run.id, log_system_metrics=False):
@@ -83,17 +82,36 @@ def add_version(
         )
     if measured is not None:
         run.measured(measured.metrics, measured.data, logged.model_id)
-    run.tags({NOTE: card})
     _describe(run.client, name, about or About())
+    source = f"models:/{logged.model_id}"
     version = run.client.create_model_version(
-        name, source=f"models:/{logged.model_id}", run_id=run.id, model_id=logged.model_id, description=card
+        name,
+        source=source,
+        run_id=run.id,
+        model_id=logged.model_id,
+        tags={key: str(value) for key, value in tags.items()},
     )
-    for key, value in tags.items():
-        run.client.set_model_version_tag(name, version.version, key, str(value))
-    # Without the link the logged model's page says "not registered".
-    link = json.dumps([{"name": name, "version": version.version}])
-    run.client.set_logged_model_tags(logged.model_id, {MLFLOW_MODEL_VERSIONS: link})
+    describe_version(run, name, int(version.version), source, card)
     return int(version.version)
+
+
+def describe_version(run: Run, name: str, version: int, source: str, card: str) -> None:
+    """Puts the model card where MLflow shows a version, its logged model and its run, and links the first two.
+
+    Args:
+        run: the run of the training.
+        name: the registered model.
+        version: its version.
+        source: of the version, such as ``models:/m-0123``.
+        card: Markdown.
+    """
+    from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
+
+    run.client.update_model_version(name, str(version), description=card)
+    # Without the link the logged model's page says "not registered".
+    link = json.dumps([{"name": name, "version": version}])
+    run.client.set_logged_model_tags(source.rpartition("/")[2], {NOTE: card, MLFLOW_MODEL_VERSIONS: link})
+    run.tags({NOTE: card})
 
 
 def facts_of(client: Any, source: str) -> dict[str, str]:

@@ -23,6 +23,7 @@ import numpy as np
 from satsr.errors import SatsrError
 from satsr.files import read_json, replacing, sha256, write_json
 from satsr.store.lmdb_map import DATA, LmdbMap, open_map
+from satsr.store.manifest import well_formed
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -204,6 +205,8 @@ class Store:
             raise SatsrError(
                 f"the store {path} has format {found}, this version reads {FORMAT}: run the convert stage again."
             )
+        if not well_formed(self.manifest):
+            raise SatsrError(f"{self.path / MANIFEST} is not what convert wrote: run the convert stage again.")
         self._check_size()
         self._opened: LmdbMap | None = None
         self._scenes = [Scene(self, entry) for entry in self.manifest["scenes"]]
@@ -321,7 +324,13 @@ class Scene:
             raise SatsrError(
                 f"{self._store.path} lacks {self.split}/{self.id}/{role}/{index}: run the convert stage again."
             )
-        array: np.ndarray = np.frombuffer(buffer, entry["dtype"]).reshape(_pick(entry["shapes"], index))
+        try:
+            array: np.ndarray = np.frombuffer(buffer, entry["dtype"]).reshape(_pick(entry["shapes"], index))
+        except ValueError:
+            raise SatsrError(
+                f"{self._store.path} has other bytes of {self.split}/{self.id}/{role}/{index} than its manifest says: "
+                "run the convert stage again."
+            ) from None
         if window is not None:
             top, left, height, width = window
             if min(window) < 0 or top + height > array.shape[0] or left + width > array.shape[1]:

@@ -10,6 +10,7 @@ import os
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -18,10 +19,12 @@ from typing import Any
 
 from satsr import quiet
 from satsr.errors import SatsrError, redact
-from satsr.files import replacing
+from satsr.files import replacing, write_text
 from satsr.locks import locked
 
 LINEAGE = "satsr.lineage"
+TOKEN = "satsr.training"  # noqa: S105
+"""Tag of a training's run that says to which checkpoints it belongs."""
 SAMPLES = "report/samples"
 """Folder of a run's artifacts that holds the pictures of the evaluation."""
 DATABASE = "mlflow.db"
@@ -214,7 +217,13 @@ class Run:
 
 
 @contextmanager
-def run(root: Path, experiment_name: str, lineage: str | None = None, name: str | None = None) -> Iterator[Run]:
+def run(
+    root: Path,
+    experiment_name: str,
+    lineage: str | None = None,
+    name: str | None = None,
+    kept: Path | None = None,
+) -> Iterator[Run]:
     """A run that is marked FINISHED, FAILED or KILLED at the end.
 
     Args:
@@ -222,6 +231,7 @@ def run(root: Path, experiment_name: str, lineage: str | None = None, name: str 
         experiment_name: one experiment per paper.
         lineage: when given, the newest run with this lineage goes on; if there is none, one is started.
         name: the run's name when it is started.
+        kept: a file that says which run it is, so that what is started again after a kill goes on in the same one.
 
     Raises:
         SatsrError: the store cannot be used, or stopped answering.
@@ -230,10 +240,15 @@ def run(root: Path, experiment_name: str, lineage: str | None = None, name: str 
 
     found = client(root)
     where = experiment(found, experiment_name, root)
-    existing = find(found, where, lineage) if lineage else None
+    wanted = {LINEAGE: lineage} if lineage else {}
+    if kept is not None:
+        wanted |= {TOKEN: _token(kept)}
+    existing = next(filter(None, (find(found, where, value, tag) for tag, value in wanted.items())), None)
     if existing is None:
-        tags = {LINEAGE: lineage} if lineage else {}
-        existing = found.create_run(where, run_name=name, tags={"mlflow.source.name": "satsr", **tags}).info.run_id
+        tags = {"mlflow.source.name": "satsr", **wanted}
+        existing = found.create_run(where, run_name=name, tags=tags).info.run_id
+    elif kept is not None:
+        found.update_run(existing, status="RUNNING")
     opened = Run(found, existing, where)
     status = "FAILED"
     try:
@@ -259,12 +274,19 @@ def run(root: Path, experiment_name: str, lineage: str | None = None, name: str 
             found.set_terminated(existing, status)
 
 
-def find(found: Any, experiment_id: str, lineage: str) -> str | None:
-    """The newest run of this lineage, or None."""
+def find(found: Any, experiment_id: str, value: str, tag: str = LINEAGE) -> str | None:
+    """The newest run of this lineage, or with another tag of this value, or None."""
     runs = found.search_runs(
-        [experiment_id], filter_string=f"tags.`{LINEAGE}` = '{lineage}'", max_results=1, order_by=["start_time DESC"]
+        [experiment_id], filter_string=f"tags.`{tag}` = '{value}'", max_results=1, order_by=["start_time DESC"]
     )
     return str(runs[0].info.run_id) if runs else None
+
+
+def _token(kept: Path) -> str:
+    """What the file holds, by which a run is found; written before the run is started, so that a kill loses none."""
+    if not kept.is_file():
+        write_text(kept, uuid.uuid4().hex)
+    return kept.read_text(encoding="utf-8")
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from satsr.errors import SatsrError
 from satsr.files import finite, write_json
-from satsr.locks import locked, remove_stale
+from satsr.locks import locked
 from satsr.upscale.results import own
 
 
@@ -38,7 +38,8 @@ class Partial:
     def start(self) -> None:
         """Makes the folder, and throws away what another key left there."""
         if not self.begun:
-            if self.folder.exists() and any(self.folder.iterdir()) and not self._manifest.is_file():
+            strange = self.folder.exists() and any(not path.name.startswith(".") for path in self.folder.iterdir())
+            if strange and not self._manifest.is_file():
                 raise SatsrError(f"{self.folder} is not what an unfinished result leaves: move or remove it.")
             shutil.rmtree(self.folder, ignore_errors=True)
             self.folder.mkdir(parents=True)
@@ -82,7 +83,6 @@ def unfinished(
         partial.require_free(output, folder)
         for path in beside:
             partial.require_free(path, folder=not path.suffix)
-        remove_stale(output)
         partial.start()
         yield partial
         shutil.rmtree(partial.folder, ignore_errors=True)
