@@ -98,6 +98,7 @@ def sharpening(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Store, d
     return path, store, depth(recipe(), store, path, 2)
 
 
+@pytest.mark.slow
 def test_a_model_that_sharpens_loses_to_noise_and_one_that_saturates_to_brightness(sharpening):
     _, _, known = sharpening
     assert known["inside_db"] > 0.1 and known["scenes"] == ["v0", "v1"]

@@ -252,6 +252,7 @@ def test_at_the_start_the_alignment_samples_along_the_flow(monkeypatch):
     assert (mask == 0.5).all()
 
 
+@pytest.mark.slow
 def test_flow_that_starts_at_zero_is_zero_and_can_be_learnt():
     network = models.build("rasvsr", **SMALL)
     start_flow_at_zero(network)

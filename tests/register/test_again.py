@@ -34,6 +34,7 @@ def test_what_a_killed_registration_left_is_used_or_removed(tmp_path: Path, mlfl
         assert len(logged) == 2
 
 
+@pytest.mark.slow
 def test_a_first_champion_is_made_again_when_it_was_killed_before_its_alias(
     tmp_path: Path, mlflow_store: MakeStore
 ) -> None:

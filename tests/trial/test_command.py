@@ -59,6 +59,7 @@ def scenes(folder, hole=False, shift=0.0, side=96):
     return folder
 
 
+@pytest.mark.slow
 def test_images_are_measured_as_the_recipes_do(tmp_path, capsys):
     source, graph = pictures(tmp_path), cubic_graph(tmp_path / "m.onnx", normalisation="unit_u8", sharpen=0.1)
     evaluate("--model", graph, "--lr", source / "lr", "--hr", source / "hr", "--out", tmp_path / "out")
@@ -161,6 +162,7 @@ def test_what_does_not_fit_gets_a_sentence_before_the_network_runs(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_report_replaces_only_a_report(tmp_path):
     source, graph = pictures(tmp_path, count=2), cubic_graph(tmp_path / "m.onnx", normalisation="unit_u8")
     words = ("--model", graph, "--lr", source / "lr", "--hr", source / "hr", "--out", tmp_path / "out")

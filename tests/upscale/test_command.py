@@ -234,6 +234,7 @@ def test_files_beside_a_result_are_not_replaced_either(tmp_path, graph):
         (tmp_path / name).unlink()
 
 
+@pytest.mark.slow
 def test_in_a_folder_results_are_named_for_the_user(tmp_path, graph, capsys):
     place, picture = scene(tmp_path / "S2 scene.v1.tif"), pictures(tmp_path / "in", 1) / "0.png"
     (tmp_path / "there").mkdir()

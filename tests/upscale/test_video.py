@@ -159,6 +159,7 @@ def test_memory_does_not_grow_with_the_length(tiny, tmp_path):
     assert peaks[1] < 1.2 * peaks[0]
 
 
+@pytest.mark.slow
 def test_videos_go_in_and_out(tiny, tmp_path):
     pytest.importorskip("av", reason="PyAV (satsr[video]) is absent")
     values = np.repeat(clip(24, 8, 10), 8, axis=1).repeat(8, axis=2)
