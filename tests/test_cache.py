@@ -114,6 +114,7 @@ def test_the_deformable_convolution_concerns_the_networks_that_have_it() -> None
         assert concerned is (paper in ("rasvsr", "msdtgp") and stage not in DATA_STAGES), (stage, paper)
 
 
+@pytest.mark.slow
 def test_a_checkpoints_identity_follows_the_sources(tmp_path: Path) -> None:
     for name in ("models", "satsr", "steps", "pipelines", "dvc.yaml", "params.yaml"):
         (tmp_path / name).symlink_to(ROOT / name)

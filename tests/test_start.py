@@ -95,6 +95,7 @@ def test_a_scene_is_held_to_its_input_without_them_and_has_the_same_pixels(metho
     np.testing.assert_array_equal(*results)
 
 
+@pytest.mark.slow
 def test_the_kinds_of_clips_series_and_image_sets_are_imported_without_them(tmp_path: Path) -> None:
     for place, graph in enumerate((window_graph, series_graph, imageset_graph)):
         graph(tmp_path / f"{place}.onnx")

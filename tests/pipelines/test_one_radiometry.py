@@ -110,6 +110,7 @@ def test_the_numbers_are_those_of_the_radiometry_that_the_export_names(case: tup
     assert np.isin(measured, allowed).all()
 
 
+@pytest.mark.slow
 def test_an_applied_model_gives_what_was_measured(case: tuple[Paper[Any], Store, Path]) -> None:
     paper, store, folder = case
     (scene,) = store.scenes("val")

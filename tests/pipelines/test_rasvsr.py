@@ -58,6 +58,7 @@ def test_single_frames_come_first_and_say_nothing_of_motion() -> None:
         assert all((parameter.grad is not None) is moves for parameter in alignment.parameters())
 
 
+@pytest.mark.slow
 def test_flow_from_a_file_is_the_one_that_its_hash_names_and_without_one_nothing_is_reproduced(tmp_path: Path) -> None:
     assert "flow starts at zero" in bound("paper").departures[0]
     torch.manual_seed(1)

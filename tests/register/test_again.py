@@ -49,6 +49,7 @@ def test_a_first_champion_is_made_again_when_it_was_killed_before_its_alias(
         assert len(decisions.history(run.client, "toy")) == 1
 
 
+@pytest.mark.slow
 def test_a_training_that_is_started_again_goes_on_in_its_run(tmp_path: Path, mlflow_store: MakeStore) -> None:
     mlflow_store(tmp_path)
     kept = tmp_path / "scratch/key.run"

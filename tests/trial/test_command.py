@@ -98,6 +98,7 @@ def test_the_cubic_as_a_model_gains_nothing_over_bicubic(tmp_path, capsys):
     assert "no interval" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_clip_is_measured_frame_by_frame_with_its_flicker(tmp_path, capsys):
     source, graph = pictures(tmp_path, count=9), recurrent_graph(tmp_path / "m.onnx", scale=4)
     evaluate("--model", graph, "--lr", source / "lr", "--hr", source / "hr", "--out", tmp_path / "out")
@@ -107,6 +108,7 @@ def test_a_clip_is_measured_frame_by_frame_with_its_flicker(tmp_path, capsys):
     assert len((tmp_path / "out" / "frames.csv").read_text().splitlines()) == 1 + 9 * 2
 
 
+@pytest.mark.slow
 def test_several_clips_are_folders_of_one_name(tmp_path):
     for name in ("harbour.v1", "town"):
         pictures(tmp_path / name, count=2)

@@ -126,6 +126,7 @@ def test_the_command_refuses_data_without_the_290_test_sets_before_it_computes(
     assert [path.name for path in tmp_path.iterdir()] == ["tiny.onnx"]
 
 
+@pytest.mark.slow
 def test_sets_that_are_there_twice_and_models_of_another_kind_are_refused(challenge: Path, tmp_path: Path) -> None:
     copies = tmp_path / "data"
     for place in ("one", "two"):

@@ -228,6 +228,7 @@ def test_a_test_scene_that_also_trains_is_refused_with_both_names(tmp_path: Path
     assert "test/a hr 0: train/b/hr/0" in str(caught.value) and "test/a: train/b" in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", ["train", "val", "test"])
 def test_a_split_that_is_missing_is_told(tmp_path: Path, missing: str) -> None:
     frames = {place: array for place, array in clips().items() if place[0] != missing}
@@ -268,6 +269,7 @@ def test_low_frames_in_the_wrong_order_are_found_although_the_camera_hardly_move
     assert failed(result) == {"order"}
 
 
+@pytest.mark.slow
 def test_a_damaged_value_is_named(tmp_path: Path) -> None:
     frames = clips()
     path = write(tmp_path / "store", frames).path / "data.mdb"
