@@ -55,8 +55,7 @@ DATABASES = (
 def former(root: Path) -> list[str]:
     """The roots, other than ``root``, from which its databases and ZenML's configuration still name files."""
     found = {place for database in DATABASES for place in _named(root, database)}
-    text = _text(root / CONFIG)
-    found |= {unquote(place) for place in re.findall(r"sqlite:///(/.*)/\.zenml/local_stores/", text)}
+    found |= _configured(root)
     return sorted(place for place in found if place != str(root) and _left(Path(place), root))
 
 
@@ -72,10 +71,21 @@ def bring(root: Path) -> list[str]:
         for database in DATABASES:
             _rewrite(root, database, place)
         for path in (root / CONFIG, *sorted(root.glob("mlruns/*/models/*/artifacts/MLmodel"))):
-            text = _text(path)
+            text = _plain(_text(path)) if path == root / CONFIG else _text(path)
             if place in text:
                 path.write_text(re.sub(rf"{re.escape(place)}(?=/(?:\.zenml|mlruns)\b)", str(root), text), "utf-8")
     return places
+
+
+def _configured(root: Path) -> set[str]:
+    """The root that ZenML's configuration names."""
+    return set(re.findall(r"sqlite:///(/.*)/\.zenml/local_stores/", _plain(_text(root / CONFIG))))
+
+
+def _plain(text: str) -> str:
+    """YAML whose quoted strings are neither folded nor escaped, as ZenML writes paths with spaces and umlauts."""
+    unfolded = re.sub(r"\\\n\s*\\?", "", text)
+    return re.sub(r"\\(?:x([0-9A-F]{2})|u([0-9A-F]{4}))", lambda found: chr(int(found[1] or found[2], 16)), unfolded)
 
 
 def _left(place: Path, root: Path) -> bool:

@@ -3,6 +3,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+import yaml
 
 from satsr import moved
 
@@ -61,6 +62,17 @@ def test_every_path_leads_to_the_new_place(name: str, copied: bool, tmp_path: Pa
     assert column(new, ZENML, "SELECT uri FROM logs") == [f"{new}/.zenml/local_stores/1/logs/a.log"]
     assert (new / moved.CONFIG).read_text() == CONFIG.format(new)
     assert moved.former(new) == []
+
+
+def test_a_place_with_spaces_and_umlauts_is_known_as_zenml_writes_it(tmp_path: Path) -> None:
+    root = written(tmp_path / "ein örtlicher Ort mit einem langen Namen, in dem YAML umbricht und maskiert €")
+    config = root / moved.CONFIG
+    config.write_text(yaml.dump(yaml.safe_load(CONFIG.format(root))))  # folded and escaped, by what ZenML takes
+    assert str(root) not in config.read_text()
+    assert moved.former(root) == []
+    new = root.rename(tmp_path / "anderswo")
+    assert moved.bring(new) == [str(root)] and moved.former(new) == []
+    assert yaml.safe_load((new / moved.CONFIG).read_text()) == yaml.safe_load(CONFIG.format(new))
 
 
 def test_artifacts_that_somebody_keeps_elsewhere_stay_there(tmp_path: Path) -> None:
