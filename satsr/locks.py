@@ -1,11 +1,15 @@
 """One process at a time per file or folder; a killed process leaves no lock behind."""
 
+import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from satsr.errors import SatsrError
+
+MONTH = 30 * 86400.0
+"""Seconds; longer than a training takes."""
 
 
 @contextmanager
@@ -44,3 +48,23 @@ def locked(path: Path, timeout: float = 3600.0, busy: str | None = None, waiting
         if sys.platform != "win32":  # while it is held: who waits for a file that is gone makes a new one
             Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
+
+
+def turn(scratch: Path, stage: str, paper: str, purpose: str = "") -> AbstractContextManager[None]:
+    """Held while a stage runs: a second pipeline of the same clone waits, and finds the work done.
+
+    The others of one distributed training (torchrun) run beside its first process.
+
+    Args:
+        scratch: the paper's folder for what is unfinished.
+        stage: its name.
+        paper: whose stage.
+        purpose: another word makes another lock.
+
+    Raises:
+        SatsrError: another process was in the stage for a month.
+    """
+    if int(os.environ.get("RANK", "0")) > 0:
+        return nullcontext()
+    said = f"{stage} of {paper} is running in another process of this clone: waiting for it"
+    return locked(scratch / f"{stage}{purpose}", MONTH, waiting=said)

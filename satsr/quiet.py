@@ -14,7 +14,6 @@ from functools import cache
 from pathlib import Path
 from types import TracebackType
 
-from satsr import moved
 from satsr.errors import Interrupted, SatsrError
 
 VERBOSE = "SATSR_VERBOSE"
@@ -80,6 +79,12 @@ def apply() -> None:
 def _follow(project: Path) -> None:
     """Before the tools open their databases: these name files by the checkout's place, which may be another one now."""
     with suppress(OSError, sqlite3.Error):  # of another user, or damaged: `satsr doctor` tells
+        config = project / ".zenml" / "config.yaml"
+        if not config.is_file() or f"{project}/.zenml/" in config.read_text(encoding="utf-8"):
+            return  # it is where it was
+
+        from satsr import moved
+
         if places := moved.bring(project):
             told = (
                 f"this checkout was at {', '.join(places)}: the paths that MLflow and ZenML keep now lead to {project}"

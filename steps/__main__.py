@@ -15,9 +15,9 @@ def main() -> int:
     """Runs the stage; a user's mistake is one sentence and exit code 1."""
     from satsr.errors import Interrupted, SatsrError
     from satsr.files import disk_errors
-    from satsr.project import root
+    from satsr.locks import turn
+    from satsr.project import Places, root
     from steps import STAGES
-    from steps.turns import turn
 
     parser = argparse.ArgumentParser(prog="python -m steps", description=__doc__, epilog="example: train rasvsr")
     parser.add_argument("stage", choices=STAGES)
@@ -26,7 +26,7 @@ def main() -> int:
     begin = time.monotonic()
     try:
         where = root()
-        place = turn(arguments.stage, arguments.paper, where)
+        place = turn(Places(where, arguments.paper).scratch, arguments.stage, arguments.paper)
         with disk_errors(f"{arguments.stage} of {arguments.paper}"), place:
             if "DVC_STAGE" in os.environ:  # `dvc repro`, which knows what the earlier stages wrote
                 from steps.inputs import require_unaltered
@@ -47,17 +47,14 @@ def main() -> int:
 
 
 def _tell(stage: str, paper: str, seconds: float) -> None:
-    """What came out; after the last stage the summary of the whole run."""
-    if os.environ.get("RANK", "0") != "0":
-        return
-    from satsr.project import Places, root
-    from satsr.review.outcome import line
+    """How long it took; what came out says ``satsr summary``, whose code no stage depends on."""
+    from satsr.progress import duration
 
-    print(line(stage, Places(root(), paper), seconds), flush=True)
-    if stage == "register":
-        from satsr.review.summary import summary
-
-        print(summary(root(), paper), flush=True)
+    if os.environ.get("RANK", "0") == "0":
+        print(
+            f"{stage:<8}  {duration(seconds):>10}{f'  see: satsr summary {paper}' if stage == 'register' else ''}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

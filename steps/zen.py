@@ -8,6 +8,7 @@ from zenml import log_metadata, step
 from zenml.types import HTMLString
 
 from satsr.files import disk_errors, read_json
+from satsr.locks import turn
 from satsr.progress import announce
 from satsr.project import Places, root
 from satsr.review.outcome import line
@@ -15,22 +16,22 @@ from satsr.review.summary import summary
 from steps.cache import reuse_or_run
 from steps.inputs import require_unaltered
 from steps.outputs import Output
-from steps.turns import turn
 
 
 def _stage(name: str, paper: str) -> Output:
     where, begin = root(), time.monotonic()
+    place = Places(where, paper)
 
     def run() -> None:
         announce(name)
-        with disk_errors(f"{name} of {paper}"), turn(name, paper, where):
+        with disk_errors(f"{name} of {paper}"), turn(place.scratch, name, paper):
             require_unaltered(name, paper, where)
             import_module(f"steps.{name}").run(paper, where)
 
-    with turn(name, paper, where, purpose="-zenml"):
+    with turn(place.scratch, name, paper, purpose="-zenml"):
         reference = reuse_or_run(name, paper, where, run)
     seconds = None if reference.reused else time.monotonic() - begin
-    print(line(name, Places(where, paper), seconds), flush=True)
+    print(line(name, place, seconds), flush=True)
     return reference
 
 

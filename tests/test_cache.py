@@ -17,7 +17,6 @@ PAPERS = list(read_yaml(ROOT / "params.yaml")["papers"])
 DATA_STAGES = STAGES[:3]
 EXEMPT = {
     "satsr/locks.py": "locks",
-    "satsr/moved.py": "follows a checkout to another place",
     "satsr/progress.py": "speaks to the terminal",
     "satsr/project.py": "finds paths",
     "satsr/quiet.py": "keeps the terminal calm",

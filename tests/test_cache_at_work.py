@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 EDITED = "msdtgp"
 """The paper whose project is edited: it has a deformable convolution and trains in seconds."""
-TERMINAL = {*EXEMPT, "steps/__main__.py", "steps/turns.py"}
+TERMINAL = {*EXEMPT, "steps/__main__.py"}
 LATER = set(STAGES) - set(DATA_STAGES)
 
 WITNESS = """
