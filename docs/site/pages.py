@@ -186,10 +186,12 @@ def _published(claim: dict[str, Any]) -> list[str]:
         return lines
     columns = list(dict.fromkeys(name for row in claim["rows"].values() for name in row))
     lines += [f"| method | {' | '.join(f'`{name}`' for name in columns)} |", "|---|" + "---|" * len(columns)]
-    digits = {name: max(len(str(row[name]).partition(".")[2]) for row in claim["rows"].values()) for name in columns}
+    rows = claim["rows"].values()
+    digits = {name: max(len(str(row[name]).partition(".")[2]) for row in rows if name in row) for name in columns}
     for method, row in claim["rows"].items():
-        lines.append(f"| {method} | {' | '.join(f'{row[name]:.{digits[name]}f}' for name in columns)} |")
-    return [*lines, "", f"`{claim['metric']}` of {claim['method']} on `{claim['dataset']}` decides."]
+        cells = (f"{row[name]:.{digits[name]}f}" if name in row else "–" for name in columns)
+        lines.append(f"| {method} | {' | '.join(cells)} |")
+    return [*lines, "", f"`{claim['metric']}` of {claim['method']} on `{claim['data']['card']}` decides."]
 
 
 def layouts_page() -> str:
