@@ -101,23 +101,9 @@ def report(
         curves=curves(places.results),
         panels=[
             *map(_close, evaluation.samples[:1]),
-            *(
-                Panel(
-                    f"{sample.scene}, frame {sample.frame}",
-                    {LABELS[name]: image for name, image in sample.pictures.items()},
-                    {LABELS[name]: scores for name, scores in sample.scores.items()},
-                )
-                for sample in evaluation.samples
-            ),
+            *map(panel, evaluation.samples),
         ],
-        timelines=[
-            Timeline(
-                f"{sample.scene}: the middle row of every frame",
-                {LABELS[name]: image for name, image in sample.timelines.items()},
-            )
-            for sample in evaluation.samples
-            if sample.timelines
-        ],
+        timelines=[timeline(sample) for sample in evaluation.samples if sample.timelines],
         manifest={
             **manifest.code(places.root),
             "dataset": data,
@@ -133,6 +119,21 @@ def report(
             *evaluation.notes(),
         ],
     )
+
+
+def panel(sample: Sample) -> Panel:
+    """A sample's pictures side by side, with their scores."""
+    return Panel(
+        f"{sample.scene}, frame {sample.frame}",
+        {LABELS[name]: image for name, image in sample.pictures.items()},
+        {LABELS[name]: scores for name, scores in sample.scores.items()},
+    )
+
+
+def timeline(sample: Sample) -> Timeline:
+    """What becomes of a row of a clip in time, by each method."""
+    images = {LABELS[name]: image for name, image in sample.timelines.items()}
+    return Timeline(f"{sample.scene}: the middle row of every frame", images)
 
 
 def divided(places: Places) -> str:

@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from satsr.evaluate.measure import Sample, write_frames
-from satsr.evaluate.page import LABELS, before_after
+from satsr.evaluate.measure import write_frames
+from satsr.evaluate.page import LABELS, before_after, panel, timeline
 from satsr.files import replacing, write_json
 from satsr.pages import further, gains
 from satsr.pages.page import metric
-from satsr.pages.panels import Panel
-from satsr.pages.report import Report, Timeline, write_report
+from satsr.pages.report import Report, write_report
 from satsr.scores import BASELINE, EXPORTED
 from satsr.trial import scores
 from satsr.trial.measure import Trial
@@ -80,23 +79,8 @@ def report(trial: Trial, tags: Mapping[str, str]) -> Report:
             scene: {LABELS[method]: row for method, row in methods.items()}
             for scene, methods in evaluation.scenes().items()
         },
-        panels=[_panel(sample) for sample in evaluation.samples],
-        timelines=[
-            Timeline(
-                f"{sample.scene}: the middle row of every frame",
-                {LABELS[name]: image for name, image in sample.timelines.items()},
-            )
-            for sample in evaluation.samples
-            if sample.timelines
-        ],
+        panels=[panel(sample) for sample in evaluation.samples],
+        timelines=[timeline(sample) for sample in evaluation.samples if sample.timelines],
         manifest={name.removeprefix(own.MARK).lower(): text for name, text in tags.items()},
         notes=[NOTE, *trial.notes, *evaluation.left_out(), *evaluation.notes()],
-    )
-
-
-def _panel(sample: Sample) -> Panel:
-    return Panel(
-        f"{sample.scene}, frame {sample.frame}",
-        {LABELS[name]: image for name, image in sample.pictures.items()},
-        {LABELS[name]: row for name, row in sample.scores.items()},
     )
