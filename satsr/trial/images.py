@@ -15,9 +15,9 @@ from satsr.metrics import clear_part
 from satsr.resize import imresize
 from satsr.trial.pairs import Pair
 from satsr.upscale import scene, video
-from satsr.upscale.checks import Say, silent
+from satsr.upscale.appraisal.checks import Say, silent
 from satsr.upscale.options import Options
-from satsr.upscale.results import frames
+from satsr.upscale.results import clips
 
 MAX_PIXELS = 200_000_000
 """Of all fine frames of a pair: what is compared is in memory."""
@@ -65,7 +65,7 @@ class Opened:
         dtype: of the file.
     """
 
-    clip: frames.Clip
+    clip: clips.Clip
     values: Float32
     there: Mask
     dtype: np.dtype[Any]
@@ -84,17 +84,17 @@ def images(model: Model, pair: Pair, options: Options, folder: Path, say: Say = 
     Raises:
         SatsrError: the sides do not fit each other or the model, or the input does not look like its training data.
     """
-    ours = frames.open_clip(pair.lr, model.bands, model.channels, options.bands)
-    theirs = frames.open_clip(pair.hr, model.bands, model.channels, options.bands)
+    ours = clips.open_clip(pair.lr, model.bands, model.channels, options.bands)
+    theirs = clips.open_clip(pair.hr, model.bands, model.channels, options.bands)
     require_partners(pair, ours, theirs, model.scale)
     lr, hr = (opened(model, clip, options) for clip in (ours, theirs))
     if (lr.dtype == np.uint8) != (hr.dtype == np.uint8):
         raise SatsrError(f"{pair.lr} holds {lr.dtype} and {pair.hr} {hr.dtype}: both need the same unit.")
-    sr = opened(model, frames.open_clip(_enlarged(model, pair, options, folder, say), (), model.channels), options)
+    sr = opened(model, clips.open_clip(_enlarged(model, pair, options, folder, say), (), model.channels), options)
     return without_gaps(pair.name, lr, hr, sr, model.scale)
 
 
-def require_partners(pair: Pair, lr: frames.Clip, hr: frames.Clip, scale: int) -> None:
+def require_partners(pair: Pair, lr: clips.Clip, hr: clips.Clip, scale: int) -> None:
     """Looks whether two sides fit, before a network is run.
 
     Raises:
@@ -121,7 +121,7 @@ def require_partners(pair: Pair, lr: frames.Clip, hr: frames.Clip, scale: int) -
             raise SatsrError(f"{pair.lr} and {pair.hr} do not lie in the same place: warp one to the other's grid.")
 
 
-def opened(model: Model, clip: frames.Clip, options: Options) -> Opened:
+def opened(model: Model, clip: clips.Clip, options: Options) -> Opened:
     """All of a clip in memory.
 
     Raises:
@@ -163,7 +163,7 @@ def without_gaps(name: str, lr: Opened, hr: Opened, sr: Opened, scale: int) -> I
 
 def _enlarged(model: Model, pair: Pair, options: Options, folder: Path, say: Say) -> Path:
     """What ``satsr upscale`` makes of the coarse side."""
-    alone = pair.lr.is_file() and pair.lr.suffix.lower() in frames.TIFFS and not frames.is_sequence(pair.lr)
+    alone = pair.lr.is_file() and pair.lr.suffix.lower() in clips.TIFFS and not clips.is_sequence(pair.lr)
     if model.kind == "image" and alone:
         return scene.upscale(model, pair.lr, folder / f"{pair.name}.tif", options, say)[0]
     if pair.lr.suffix.lower() in PICTURES and pair.lr.is_file():
@@ -172,7 +172,7 @@ def _enlarged(model: Model, pair: Pair, options: Options, folder: Path, say: Say
     return video.upscale(model, pair.lr, folder / pair.name, options, say).output
 
 
-def _numbers(model: Model, clip: frames.Clip, index: int, options: Options) -> tuple[Any, Any]:
+def _numbers(model: Model, clip: clips.Clip, index: int, options: Options) -> tuple[Any, Any]:
     """Gain and offset from a file's numbers to the model's: the user's, else those that a scene declares."""
     if options.gain is not None or options.offset is not None or not clip.scenes or not model.facts.reflectance:
         return options.numbers

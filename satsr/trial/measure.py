@@ -17,7 +17,7 @@ from satsr.scores import BASELINE, EXPORTED, Interval, Scores
 from satsr.trial import scores
 from satsr.trial.images import Float32, Images, images
 from satsr.trial.pairs import Pair
-from satsr.upscale.checks import Say, silent
+from satsr.upscale.appraisal.checks import Say, silent
 from satsr.upscale.options import Options
 from satsr.upscale.preview import colours
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from satsr.errors import SatsrError, listed
 from satsr.files import natural
-from satsr.upscale.results.frames import IMAGES, VIDEOS
+from satsr.upscale.results.clips import IMAGES, VIDEOS
 
 ROLE = re.compile(r"(?:^|[_.\- ])(?:lr|hr|low|high|lores|hires|x\d)(?=$|[_.\- ])", re.IGNORECASE)
 """What names say of the resolution, which partners need not share: ``city_lr.png`` and ``city_hr.png``."""

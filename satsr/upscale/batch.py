@@ -10,7 +10,7 @@ from satsr.files import natural
 from satsr.imagery import sentinel2
 from satsr.imagery.gdal import opened
 from satsr.upscale import scene
-from satsr.upscale.checks import Say, silent
+from satsr.upscale.appraisal.checks import Say, silent
 from satsr.upscale.options import Options
 from satsr.upscale.provenance import chosen, provenance
 from satsr.upscale.results import names, own

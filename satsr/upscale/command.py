@@ -106,7 +106,7 @@ def _run(arguments: argparse.Namespace) -> None:
 def _upscaled(model: "Model", sources: list[Path], arguments: argparse.Namespace) -> list[Path]:
     """What was written, by the kind of the model and of what was named."""
     from satsr.upscale import batch, scene
-    from satsr.upscale.results import frames, names, own
+    from satsr.upscale.results import clips, names, own
 
     output, folder = Path(arguments.output), names.means_folder(arguments.output)
     options, several = options_of(arguments), len(sources) > 1
@@ -123,14 +123,16 @@ def _upscaled(model: "Model", sources: list[Path], arguments: argparse.Namespace
             "several scenes a folder with a slash at its end."
         )
     (source,) = sources
-    if model.kind != "image":
-        from satsr.upscale import sets
+    if model.kind == "imageset":
+        from satsr.upscale.imagesets import upscale_imagesets
 
-        if model.kind == "imageset":
-            return sets.upscale_imagesets(model, source, output, options, say)
+        return upscale_imagesets(model, source, output, options, say)
+    if model.kind == "series":
+        from satsr.upscale.series import upscale_series
+
         target = names.inside(output, source, model.scale, ".tif") if folder else output
-        return sets.upscale_series(model, source, target, options, say)
-    target = names.inside(output, source, model.scale, ".tif") if folder and frames.is_one_file(source) else output
+        return upscale_series(model, source, target, options, say)
+    target = names.inside(output, source, model.scale, ".tif") if folder and clips.is_one_file(source) else output
     return scene.upscale(model, source, target, options, say)
 
 
@@ -142,7 +144,7 @@ def _is_clip(model: "Model", sources: list[Path], output: Path, folder: bool) ->
     """
     from satsr.imagery import sentinel2
     from satsr.imagery.images import PICTURES
-    from satsr.upscale.results import frames
+    from satsr.upscale.results import clips
 
     products = [source for source in sources if sentinel2.is_product(source)]
     if model.kind in ("video", "window"):
@@ -156,19 +158,19 @@ def _is_clip(model: "Model", sources: list[Path], output: Path, folder: bool) ->
         return False
     pictures = all(source.suffix.lower() in PICTURES for source in sources)
     one = output.suffix.lower() == ".png" and not folder
-    return one or (pictures and (folder or len(sources) > 1)) or frames.is_sequence(sources[0])
+    return one or (pictures and (folder or len(sources) > 1)) or clips.is_sequence(sources[0])
 
 
 def _clip(model: "Model", sources: list[Path], output: Path, folder: bool, arguments: argparse.Namespace) -> list[Path]:
     """Frames: a folder, a video, or files of one clip."""
     from satsr.imagery.images import PICTURES
     from satsr.upscale import video
-    from satsr.upscale.results import frames, names
+    from satsr.upscale.results import clips, names
 
     _require_maps(arguments, "clip", "frames")
-    if len(sources) > 1 and not all(source.suffix.lower() in frames.IMAGES for source in sources):
+    if len(sources) > 1 and not all(source.suffix.lower() in clips.IMAGES for source in sources):
         raise SatsrError("several inputs of a clip must be its frames, images each: name one folder, or one video.")
-    if folder and len(sources) == 1 and frames.is_one_file(sources[0]) and not frames.is_sequence(sources[0]):
+    if folder and len(sources) == 1 and clips.is_one_file(sources[0]) and not clips.is_sequence(sources[0]):
         suffix = ".png" if sources[0].suffix.lower() in PICTURES else ".tif"
         output = names.inside(output, sources[0], model.scale, suffix)
     elif folder:

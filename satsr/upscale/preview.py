@@ -15,8 +15,8 @@ from satsr.pages import page
 from satsr.pages.closeup import closeup
 from satsr.pages.panels import Panel, before_after_png, panel_context
 from satsr.resize import imresize
-from satsr.upscale.results import frames, own
-from satsr.upscale.strips import filled
+from satsr.upscale.results import clips, own
+from satsr.upscale.windows.strips import filled
 
 OURS, BASELINE = "super-resolved", "bicubic"
 COUNT = 3
@@ -53,11 +53,11 @@ def of_scene(scene: Raster, result: Path, scale: int, tags: dict[str, str]) -> l
     return _written(pairs, result, scale, tags)
 
 
-def of_clip(clip: frames.Clip, result: Path, scale: int, tags: dict[str, str]) -> list[Path]:
+def of_clip(clip: clips.Clip, result: Path, scale: int, tags: dict[str, str]) -> list[Path]:
     """Writes both for a sequence: the liveliest part of some of its frames; their paths."""
     first = clip.load(0)
     count = len(first.values)
-    after = frames.open_clip(result, (), count)
+    after = clips.open_clip(result, (), count)
     shown = colours([layer.name for layer in clip.scenes[0].layers] if clip.scenes else [""] * count)
     height, width = (min(SIDE, side) for side in first.values.shape[1:])
     pairs = []

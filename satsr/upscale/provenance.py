@@ -8,7 +8,7 @@ from pathlib import Path
 import satsr
 from satsr.exported.model import Model
 from satsr.files import sha256
-from satsr.upscale import checks
+from satsr.upscale.appraisal import checks
 from satsr.upscale.options import Options
 
 

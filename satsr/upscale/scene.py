@@ -14,15 +14,17 @@ from satsr.files import disk_errors, require_space
 from satsr.imagery import geotiff, sentinel2
 from satsr.imagery.raster import Raster, finer
 from satsr.progress import Bar
-from satsr.upscale import checks, consistency, depth, depth_map, preview, strips
-from satsr.upscale.checks import Say, silent
+from satsr.upscale import preview
+from satsr.upscale.appraisal import checks, consistency, depth, depth_map
+from satsr.upscale.appraisal.checks import Say, silent
 from satsr.upscale.options import Options
 from satsr.upscale.provenance import chosen, provenance
 from satsr.upscale.results import own
 from satsr.upscale.results.cog import CogWriter
 from satsr.upscale.results.partial import Partial, unfinished
 from satsr.upscale.results.profile import TiffProfile
-from satsr.upscale.seams import Seams, windows
+from satsr.upscale.windows import strips
+from satsr.upscale.windows.seams import Seams, windows
 from satsr.upscale.work import Work
 
 

@@ -13,7 +13,7 @@ from satsr.errors import SatsrError, listed
 from satsr.exported.model import Model
 from satsr.files import disk_errors, files_below, replacing
 from satsr.imagery.images import encode_png, read_image
-from satsr.upscale.checks import Say, silent
+from satsr.upscale.appraisal.checks import Say, silent
 
 NAMES = tuple(f"imgset{number}" for number in range(1160, 1450))
 """The test sets: 146 of RED (1160 to 1305), 144 of NIR."""
@@ -40,8 +40,8 @@ def make_submission(
         SatsrError: the zip exists, the model is of another kind, test sets are missing or doubled, or an image is not
             as the challenge wants it.
     """
+    from satsr.upscale.imagesets import upscale_imagesets  # imports torch, which packing does not need
     from satsr.upscale.options import Options
-    from satsr.upscale.sets import upscale_imagesets  # imports torch, which packing does not need
 
     if model.kind != "imageset" or model.scale != SCALE:
         raise SatsrError(

@@ -13,10 +13,11 @@ from satsr.exported import memory
 from satsr.exported.model import Model
 from satsr.imagery.raster import CACHE_MB, Layer, Mask, Raster, Strip
 from satsr.resize import imresize
-from satsr.upscale import strips, uncertainty
+from satsr.upscale import uncertainty
 from satsr.upscale.options import Options
-from satsr.upscale.plan import seams
-from satsr.upscale.seams import Seams
+from satsr.upscale.windows import strips
+from satsr.upscale.windows.plan import seams
+from satsr.upscale.windows.seams import Seams
 
 Float32 = npt.NDArray[np.float32]
 WINDOWS = (256, 128, 64)

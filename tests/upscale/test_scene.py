@@ -17,8 +17,8 @@ from satsr.errors import SatsrError
 from satsr.exported import memory
 from satsr.resize import imresize
 from satsr.upscale.options import Options
-from satsr.upscale.plan import seams
 from satsr.upscale.scene import upscale
+from satsr.upscale.windows.plan import seams
 from tests.tiny_graphs import cubic_graph, image_graph
 
 RNG = np.random.default_rng(0)

@@ -17,9 +17,9 @@ from satsr.files import read_json
 from satsr.imagery import video_file
 from satsr.imagery.images import read_rgb, write_png
 from satsr.upscale.options import Options
-from satsr.upscale.plan import Footage, planned
-from satsr.upscale.results import frames
+from satsr.upscale.results import clips, own
 from satsr.upscale.video import upscale
+from satsr.upscale.windows.plan import Footage, planned
 from tests.tiny_graphs import image_graph, recurrent_graph, window_graph
 
 CUT = Options(segment=10, burn_in=8)
@@ -100,7 +100,7 @@ def test_clips_that_are_held_to_their_frames_equal_the_whole_too(tiny, tmp_path,
     for sr, frame in zip(made, values, strict=True):
         found = shrink(sr.astype(float), 2) - frame
         assert np.corrcoef((found + frame).ravel(), frame.ravel())[0, 1] > 0.8
-    tags = read_json(tmp_path / "out" / frames.MADE)
+    tags = read_json(tmp_path / "out" / own.MADE)
     assert tags["SATSR_CONSTRAINT"] == method and abs(float(tags["SATSR_CONSISTENCY_BIAS_RED"])) < 5
 
 
@@ -213,12 +213,12 @@ def test_geotiffs_of_a_sequence_keep_their_place_and_gaps(tiny, tmp_path):
 def test_pages_of_a_tiff_go_in_and_out(tiny, tmp_path):
     values, model = clip(7), tiny(recurrent_graph)
     upscale(model, folder(tmp_path / "in", values), tmp_path / "pages.tif", CUT, quiet)
-    clips = frames.open_clip(tmp_path / "pages.tif", (), 3)
-    assert len(clips) == 7 and frames.is_sequence(tmp_path / "pages.tif")
-    twice = np.stack([clips.load(index).values for index in range(7)]).transpose(0, 2, 3, 1)
+    pages = clips.open_clip(tmp_path / "pages.tif", (), 3)
+    assert len(pages) == 7 and clips.is_sequence(tmp_path / "pages.tif")
+    twice = np.stack([pages.load(index).values for index in range(7)]).transpose(0, 2, 3, 1)
     np.testing.assert_array_equal(twice, model(values))
     upscale(model, tmp_path / "pages.tif", tmp_path / "again.tif", replace(CUT, force=True), quiet)
-    assert frames.open_clip(tmp_path / "again.tif", (), 3).load(6).values.shape == (3, 264, 288)
+    assert clips.open_clip(tmp_path / "again.tif", (), 3).load(6).values.shape == (3, 264, 288)
 
 
 def test_the_consistency_of_frames_is_what_the_network_changed_and_has_gaps_where_they_have(tiny, tmp_path):

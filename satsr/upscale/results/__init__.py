@@ -1,1 +1,1 @@
-"""What a result is written as, and its parts until it is whole: GeoTIFF, frames."""
+"""What a result is read from and written as, and its parts until it is whole: GeoTIFF, frames."""

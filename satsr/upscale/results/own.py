@@ -19,7 +19,7 @@ MADE = "satsr.json"
 FILES = "files"
 MARK = "SATSR_"
 TABLE = b"frame,distance,way\n"
-"""How a table of a clip's frames begins (:mod:`satsr.upscale.depth_map`)."""
+"""How a table of a clip's frames begins (:mod:`satsr.upscale.appraisal.depth_map`)."""
 NOBODYS = {".DS_Store", "Thumbs.db", "desktop.ini"}
 """What file managers leave."""
 PNG_START = 33

@@ -16,8 +16,8 @@ from satsr.exported.model import Model
 from satsr.imagery.gdal import opened
 from satsr.imagery.raster import Raster, Strip
 from satsr.metrics import consistency
-from satsr.upscale import checks
-from satsr.upscale.results import frames
+from satsr.upscale.appraisal import checks
+from satsr.upscale.results import clips, frames
 from satsr.upscale.results.cog import CogWriter
 from satsr.upscale.results.profile import TiffProfile
 
@@ -86,7 +86,7 @@ def of_scene(model: Model, scene: Raster, rows: Path) -> tuple[dict[str, float],
     return measured(pairs, names), f"{len(pairs)} sampled windows"
 
 
-def of_frames(model: Model, clip: frames.Clip, folder: Path) -> tuple[dict[str, float], str]:
+def of_frames(model: Model, clip: clips.Clip, folder: Path) -> tuple[dict[str, float], str]:
     """The same for the first, the middle and the last frame, of a video file for the first.
 
     Args:
@@ -99,10 +99,10 @@ def of_frames(model: Model, clip: frames.Clip, folder: Path) -> tuple[dict[str, 
     return measured(pairs, model.bands), f"{len(places)} sampled frame{'s' if len(places) > 1 else ''}"
 
 
-def frame(folder: Path, clip: frames.Clip, place: int) -> Float32:
+def frame(folder: Path, clip: clips.Clip, place: int) -> Float32:
     """A finished frame (C, sH, sW), NaN where it is missing."""
     name = clip.names[place]
-    fine = frames.open_clip(frames.finished(folder, name) or folder, (), len(clip.load(place).values)).load(0)
+    fine = clips.open_clip(frames.finished(folder, name) or folder, (), len(clip.load(place).values)).load(0)
     values = fine.values.astype(np.float32)
     if fine.valid is not None:
         values[~fine.valid] = np.nan

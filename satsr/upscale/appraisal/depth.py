@@ -14,7 +14,7 @@ from satsr.depth.blocks import Float64, blocks
 from satsr.depth.training import WAYS, distances
 from satsr.exported.facts import Facts
 from satsr.exported.model import Model
-from satsr.upscale.checks import Say
+from satsr.upscale.appraisal.checks import Say
 
 BEYOND = 0.05
 """Share of the blocks beyond a limit from which an input is refused."""

@@ -10,8 +10,8 @@ from satsr.depth.blocks import BLOCK, Float64
 from satsr.depth.training import median
 from satsr.files import replacing
 from satsr.progress import track
-from satsr.upscale.depth import BEYOND, Depth
-from satsr.upscale.results.frames import Clip
+from satsr.upscale.appraisal.depth import BEYOND, Depth
+from satsr.upscale.results.clips import Clip
 from satsr.upscale.results.profile import TiffProfile, create
 from satsr.upscale.work import Work, present
 

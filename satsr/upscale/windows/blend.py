@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from satsr.errors import SatsrError
-from satsr.upscale.seams import Axis, Seams
+from satsr.upscale.windows.seams import Axis, Seams
 
 
 class RowBlender:

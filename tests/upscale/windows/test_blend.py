@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from satsr.errors import SatsrError
-from satsr.upscale.blend import RowBlender
-from satsr.upscale.seams import RAMPS, Seams, ramp, windows
+from satsr.upscale.windows.blend import RowBlender
+from satsr.upscale.windows.seams import RAMPS, Seams, ramp, windows
 
 GOLDEN_SEAMS = Seams(window=32, overlap=8, eliminate=2)
 

@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from satsr.imagery.raster import Mask, Strip
 from satsr.progress import Bar
-from satsr.upscale.blend import RowBlender
-from satsr.upscale.seams import Seams, windows
+from satsr.upscale.windows.blend import RowBlender
+from satsr.upscale.windows.seams import Seams, windows
 
 Float32 = npt.NDArray[np.float32]
 

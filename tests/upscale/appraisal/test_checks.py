@@ -7,7 +7,7 @@ import pytest
 
 from satsr.errors import SatsrError
 from satsr.exported.facts import parse
-from satsr.upscale import checks
+from satsr.upscale.appraisal import checks
 
 RNG = np.random.default_rng(0)
 REFLECTANCE = RNG.integers(200, 2500, (3, 500)).astype(float)

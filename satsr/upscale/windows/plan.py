@@ -8,7 +8,7 @@ from satsr.exported import memory
 from satsr.exported.memory import Budget
 from satsr.exported.model import Model
 from satsr.upscale.options import Options
-from satsr.upscale.seams import Seams
+from satsr.upscale.windows.seams import Seams
 
 LONGEST = 50  # frames of a segment: longer ones gain little, show no progress and are lost when interrupted
 WINDOWS = (512, 384, 256, 192, 128, 96, 64)

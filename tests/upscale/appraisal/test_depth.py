@@ -17,7 +17,7 @@ from satsr.exported.runners import OnnxRunner
 from satsr.imagery.images import write_png
 from satsr.resize import imresize
 from satsr.upscale import video
-from satsr.upscale.depth import SILENT, Depth, examine, known
+from satsr.upscale.appraisal.depth import SILENT, Depth, examine, known
 from satsr.upscale.options import Options
 from satsr.upscale.scene import upscale
 from tests.depths import pairs, recipe, terrain

@@ -1,0 +1,1 @@
+"""What `satsr upscale` says of its own result: whether the input fits, what was kept, how far and how sure."""
