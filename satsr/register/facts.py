@@ -1,7 +1,7 @@
 """What a version of the registry says of itself, collected from the files of all earlier stages."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from satsr.files import read_json, sha256
@@ -32,6 +32,7 @@ class Facts:
         degradation: how these came about, in words.
         validated: whether the data passed the validation.
         start: tags of the weights that the training went on from.
+        trained_on: hash of the store of the training, which may be another than the one that was measured on.
         manifest: everything that decides the numbers.
     """
 
@@ -43,6 +44,7 @@ class Facts:
     degradation: str
     validated: bool
     start: dict[str, str]
+    trained_on: str
     manifest: dict[str, Any]
 
     @property
@@ -96,6 +98,7 @@ def collect(paper: Paper[Any], places: Places) -> Facts:
         degradation=degradation(store),
         validated=read_json(places.validation / "validation.json")["success"],
         start=start,
+        trained_on=training["identity"]["data"],
         manifest={
             **manifest.code(places.root),
             "config": paper.config.model_dump(),
@@ -166,4 +169,6 @@ def measured(places: Places, facts: Facts) -> Measured:
         places.store.relative_to(places.root).as_posix(),
         {name: value for name, value in profile.items() if value},
     )
-    return Measured({**metrics, **{f"cost.{name}": value for name, value in costs.items()}}, data)
+    learnt = replace(data, sha256=facts.manifest["store_sha256"], facts={**data.facts, "split": "train"})
+    metrics |= {f"cost.{name}": value for name, value in costs.items()}
+    return Measured(metrics, data, learnt if facts.trained_on == learnt.sha256 else None)

@@ -8,6 +8,7 @@ from satsr.pages import gains as words
 from satsr.pages.page import metric
 from satsr.paper import Paper
 from satsr.register.cost import Cost
+from satsr.register.flavor import sentence
 from satsr.register.gates import Gate, passed
 from satsr.register.markdown import escaped
 from satsr.register.registry import About
@@ -38,6 +39,8 @@ def about(paper: Paper[Any], name: str, described: Mapping[str, Any]) -> About:
         described: what the exported graph says about itself (:meth:`satsr.paper.Paper.describe`).
     """
     takes, scale = KINDS[described["kind"]].words, described["scale"]
+    single = described["kind"] == "series" and paper.example()[0]["x"].ndim == 4  # a variant of the nearest date only
+    given = sentence(described, "image" if single else described["kind"], described["channels"])
     lines = [
         f"{paper.title}. Takes {takes}, gives {scale} times as many pixels a side.",
         "",
@@ -47,7 +50,8 @@ def about(paper: Paper[Any], name: str, described: Mapping[str, Any]) -> About:
         "it comes with its model card, its gain over bicubic and its gates.",
         f"- `satsr review --model {name}` lists the versions beside the champion, `satsr review approve {name}/2 --why "
         '"..."` decides, `satsr compare` puts models side by side.',
-        f"- `satsr upscale input output --model {name}@champion` applies it.",
+        f"- `satsr upscale input output --model {name}@champion` applies it, and so does `mlflow models serve -m "
+        f"models:/{name}@champion --env-manager local`, where satsr is installed. It takes {given}.",
     ]
     return About("\n".join(lines), {"paper": paper.name, "task": paper.title.partition(", ")[2] or paper.title})
 

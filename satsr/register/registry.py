@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from satsr import quiet
-from satsr.tracking import NOTE, Data, Run
+from satsr.register import flavor
+from satsr.tracking import DIGEST, NOTE, Data, Run
 from satsr.tracking.versions import unknown
 
 CHAMPION, CHALLENGER = "champion", "challenger"
@@ -31,10 +32,17 @@ class About:
 
 @dataclass(frozen=True)
 class Measured:
-    """Numbers of a version, and the data they were taken on; MLflow shows them with the logged model."""
+    """Numbers of a version, and the data they were taken on; MLflow shows them with the logged model.
+
+    Attributes:
+        metrics: of the logged model.
+        data: that it was measured on.
+        learnt: data that it was trained on, an input of the run as the others are; None if they are not at hand.
+    """
 
     metrics: Mapping[str, float]
     data: Data
+    learnt: Data | None = None
 
 
 def add_version(
@@ -67,21 +75,17 @@ def add_version(
     import mlflow
     import onnx
 
-    model = onnx.load(str(graph))
     with mlflow.start_run(run_id=run.id, log_system_metrics=False):
-        logged = mlflow.onnx.log_model(
-            model,
-            name=name,
-            signature=_signature(model),
+        logged = flavor.log(
+            onnx.load(str(graph)),
+            name,
             params=dict(facts or {}),
             tags={NOTE: card},
             metadata={key: str(value) for key, value in {**(facts or {}), **tags}.items()},
-            pip_requirements=["onnxruntime", "numpy"],
-            save_as_external_data=False,
-            onnx_execution_providers=["CPUExecutionProvider"],
         )
     if measured is not None:
         run.measured(measured.metrics, measured.data, logged.model_id)
+        _learnt(run, measured.learnt)
     _describe(run.client, name, about or About())
     source = f"models:/{logged.model_id}"
     version = run.client.create_model_version(
@@ -148,6 +152,17 @@ def drop_alias(client: Any, name: str, wanted: str) -> None:
         client.delete_registered_model_alias(name, wanted)
 
 
+def _learnt(run: Run, data: Data | None) -> None:
+    """Adds what a model was trained on to the inputs of its run."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    if data is not None:
+        source, profile = json.dumps({"uri": data.source}), json.dumps(dict(data.facts))
+        described = Dataset(data.name, data.sha256[:DIGEST], "local", source, profile=profile)
+        context = InputTag("mlflow.data.context", "training")
+        run.client.log_inputs(run.id, datasets=[DatasetInput(described, [context])])
+
+
 def _describe(client: Any, name: str, about: About) -> None:
     if not _exists(client, name):
         client.create_registered_model(name)
@@ -161,18 +176,3 @@ def _describe(client: Any, name: str, about: About) -> None:
 
 def _exists(client: Any, name: str) -> bool:
     return bool(client.search_registered_models(filter_string=f"name = '{name}'", max_results=1))
-
-
-def _signature(model: Any) -> Any:
-    import numpy as np
-    from mlflow.models import ModelSignature
-    from mlflow.types import Schema, TensorSpec
-
-    def specs(values: Any) -> Any:
-        rows: list[Any] = []
-        for value in values:
-            shape = tuple(d.dim_value if d.HasField("dim_value") else -1 for d in value.type.tensor_type.shape.dim)
-            rows.append(TensorSpec(np.dtype(np.float32), shape, value.name))
-        return Schema(rows)
-
-    return ModelSignature(inputs=specs(model.graph.input), outputs=specs(model.graph.output))
