@@ -19,7 +19,7 @@ from satsr.upscale.appraisal import checks, consistency, depth, depth_map
 from satsr.upscale.appraisal.checks import Say, silent
 from satsr.upscale.options import Options
 from satsr.upscale.provenance import chosen, provenance
-from satsr.upscale.results import own
+from satsr.upscale.results import own, style
 from satsr.upscale.results.cog import CogWriter
 from satsr.upscale.results.partial import Partial, unfinished
 from satsr.upscale.results.profile import TiffProfile
@@ -130,7 +130,7 @@ def run(work: Work, output: Path, say: Say) -> list[Path]:
             output,
             {**profile.tags, "options": options.decisive},
             options.overwrite,
-            beside=[*maps.values(), *(preview.names(output) if options.preview else ())],
+            beside=[style.beside(output), *maps.values(), *(preview.names(output) if options.preview else ())],
         ) as partial,
     ):
         write_rows(work, partial, outputs, say)
@@ -145,6 +145,8 @@ def run(work: Work, output: Path, say: Say) -> list[Path]:
             made.append(depth_map.of_scene(known, work, maps["depth"]))
         if options.preview:
             made += preview.of_scene(scene, output, model.scale, dict(profile.tags))
+        partial.require_free(style.beside(output))
+        made.append(style.write(output, preview.colours([layer.name for layer in work.layers]), profile.tags))
     return made
 
 

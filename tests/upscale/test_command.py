@@ -243,8 +243,9 @@ def test_in_a_folder_results_are_named_for_the_user(tmp_path, graph, capsys):
     upscale(place, f"{tmp_path}/new/", "--model", graph(image_graph))
     upscale(picture, tmp_path / "there", "--model", graph(image_graph, normalisation="unit_u8"))
     assert f"written: {tmp_path}/there/0_x2.png" in capsys.readouterr().err
-    assert {file.name for file in (tmp_path / "there").iterdir()} == {"mine.txt", "S2 scene.v1_x2.tif", "0_x2.png"}
-    assert [file.name for file in (tmp_path / "new").iterdir()] == ["S2 scene.v1_x2.tif"]
+    sharp = {"S2 scene.v1_x2.tif", "S2 scene.v1_x2.qml"}
+    assert {file.name for file in (tmp_path / "there").iterdir()} == {"mine.txt", "0_x2.png", *sharp}
+    assert {file.name for file in (tmp_path / "new").iterdir()} == sharp
     upscale(pictures(tmp_path / "clip"), f"{tmp_path}/frames.v2/", "--model", graph(recurrent_graph))
     assert (tmp_path / "frames.v2" / "1.png").is_file()
 
@@ -297,7 +298,7 @@ def test_a_scene_that_is_refused_does_not_stop_the_others(tmp_path, graph):
         t.write(RNG.integers(0, 256, (3, 9, 9), dtype=np.uint8))
     with pytest.raises(SatsrError, match=r"(?s)1 of 2 scenes.*bad.tif.*8-bit values"):
         upscale(tmp_path / "in", tmp_path / "out", "--model", graph(image_graph))
-    assert [file.name for file in (tmp_path / "out").iterdir()] == ["good_x2.tif"]
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["good_x2.qml", "good_x2.tif"]
 
 
 def test_frames_that_are_named_one_by_one_are_a_clip(tmp_path, graph):

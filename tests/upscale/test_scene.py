@@ -59,7 +59,8 @@ def test_the_result_says_where_it_lies_and_what_made_it(tiny, tmp_path):
     model = tiny(image_graph, channels=4)
     source = write(tmp_path / "in.tif", smooth(300, 400, 4), NAMES, nodata=0)
     made = upscale(model, source, tmp_path / "out.tif", SMALL, quiet)
-    assert made == [tmp_path / "out.tif"] and sorted(p.name for p in tmp_path.glob("*out*")) == ["out.tif"]
+    assert made == [tmp_path / "out.tif", tmp_path / "out.qml"]
+    assert sorted(p.name for p in tmp_path.glob("*out*")) == ["out.qml", "out.tif"]
     with rasterio.open(source) as before, rasterio.open(made[0]) as after:
         assert (after.crs, after.bounds, after.nodata) == (before.crs, before.bounds, 0)
         assert after.res == (5, 5) and after.shape == (600, 800) and after.dtypes == before.dtypes
@@ -388,6 +389,24 @@ def test_an_existing_result_is_not_overwritten_unasked(tiny, tmp_path):
         upscale(tiny(image_graph), source, tmp_path / "out.tif", SMALL, quiet)
     upscale(tiny(image_graph), source, tmp_path / "out.tif", replace(SMALL, overwrite=True), quiet)
     assert read(tmp_path / "out.tif").shape == (3, 80, 80)
+
+
+def test_a_style_of_the_users_own_stays_and_ours_follows_the_result(tiny, tmp_path):
+    model, output = tiny(image_graph, channels=4), tmp_path / "out.tif"
+    source = write(tmp_path / "in.tif", smooth(64, 70, 4)[::-1].copy(), NAMES[::-1], nodata=0)
+    (tmp_path / "out.qml").write_text("<qgis version='3.34'/>")
+    for options in (SMALL, replace(SMALL, overwrite=True)):
+        with pytest.raises(SatsrError, match=r"out\.qml exists, and satsr did not write it"):
+            upscale(model, source, output, options, quiet)
+    assert (tmp_path / "out.qml").read_text() == "<qgis version='3.34'/>" and not output.exists()
+    (tmp_path / "out.qml").unlink()
+    upscale(model, source, output, SMALL, quiet)
+    first = (tmp_path / "out.qml").read_bytes()
+    assert b'redBand="1"' in first and b'greenBand="2"' in first and b'blueBand="3"' in first
+    upscale(model, source, output, replace(SMALL, overwrite=True), quiet)
+    assert (tmp_path / "out.qml").read_bytes() == first
+    upscale(model, write(source, 2 * smooth(64, 70, 4), NAMES), output, replace(SMALL, overwrite=True), quiet)
+    assert (tmp_path / "out.qml").read_bytes() != first
 
 
 def test_a_damaged_scene_gets_a_sentence_and_leaves_no_result(tiny, tmp_path):
