@@ -27,6 +27,7 @@ from satsr.download.card import Card, Limits, load_card
 from satsr.errors import SatsrError
 from satsr.exported import facts, file
 from satsr.imagery import geotiff, images, npz, sentinel2
+from satsr.stac import item
 from satsr.store.store import Store, StoreWriter
 from tests import products
 from tests.tiny_graphs import image_graph
@@ -246,6 +247,40 @@ DESCRIPTION = {
     "statistics": {"mean": [1.0, 2.0, 3.0], "std": [1.0, 1.0, 1.0]},
     "depth": {"limit": 3.0, "blocks": [1, 2]},
 }
+
+
+ITEM = {
+    "type": "Feature",
+    "stac_version": "1.0.0",
+    "id": "a",
+    "properties": {
+        "platform": "sentinel-2a",
+        "s2:processing_baseline": "05.09",
+        "earthsearch:boa_offset_applied": True,
+    },
+    "assets": {
+        "red": {
+            "href": "./a.tif",
+            "roles": ["data"],
+            "gsd": 10,
+            "eo:bands": [{"name": "B04", "common_name": "red"}],
+            "raster:bands": [{"scale": 1e-4, "offset": -0.1, "nodata": 0}],
+            "file:size": 5,
+            "file:checksum": "1220" + "0" * 64,
+            "proj:transform": [10, 0, 0, 0, -10, 0],
+        },
+        "B03_10m": {"href": "b.jp2", "bands": [{"name": "B03", "gsd": 10}], "raster:scale": 1},
+    },
+}
+
+
+@given(altered(ITEM) | VALUES)
+@few(150)
+def test_a_stac_item_is_understood_or_a_sentence(document: Any) -> None:
+    with suppress(SatsrError):
+        found = item.parse(document, "a.json")
+        assert all(band.index >= 1 and band.href and band.name for band in found.bands)
+        assert [band.name for band in found.pick(["B04", "B03"], "a.json")] == ["B04", "B03"]
 
 
 @given(altered(DESCRIPTION) | VALUES, st.booleans())

@@ -52,12 +52,22 @@ class _Broken(Exception):
     """A connection that may work when tried again."""
 
 
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows a server to http and https only."""
+
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+        if not newurl.startswith(("https://", "http://")):
+            raise _Refused("the server sends on to an address that is not http or https")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
 def fetch(
     urls: Sequence[str],
     target: Path,
     *,
     checksum: str | None = None,
     size: int | None = None,
+    limit: int | None = None,
     patience: Patience | None = None,
 ) -> Path:
     """Downloads a file from the first of its mirrors that has it, unless it is there and right already.
@@ -71,6 +81,7 @@ def fetch(
         target: where the file goes.
         checksum: ``sha256:...`` or ``md5:...`` that it must have.
         size: bytes that it must have.
+        limit: bytes that it may have where ``size`` is not known; no more are taken from a server.
         patience: attempts and pauses.
 
     Raises:
@@ -87,7 +98,7 @@ def fetch(
             failures.append(f"the file that was there: {problem}")
         for url in urls:
             try:
-                _patiently(url, part, size, patience or Patience())
+                _patiently(url, part, size, limit, patience or Patience())
                 problem = mismatch(part, checksum, size)
                 if problem is not None:
                     _discard(part)
@@ -123,12 +134,12 @@ def mismatch(path: Path, checksum: str | None, size: int | None) -> str | None:
     return None
 
 
-def _patiently(url: str, part: Path, size: int | None, patience: Patience) -> None:
+def _patiently(url: str, part: Path, size: int | None, limit: int | None, patience: Patience) -> None:
     failed = 0
     while True:
         before = _length(part)
         try:
-            return _request(url, part, size, patience.timeout)
+            return _request(url, part, size, limit, patience.timeout)
         except _Broken as error:
             failed = 1 if _length(part) >= before + BLOCK else failed + 1
             if failed >= patience.attempts:
@@ -136,7 +147,7 @@ def _patiently(url: str, part: Path, size: int | None, patience: Patience) -> No
             patience.sleep(patience.first_pause * 2 ** (failed - 1))
 
 
-def _request(url: str, part: Path, size: int | None, timeout: float) -> None:
+def _request(url: str, part: Path, size: int | None, limit: int | None, timeout: float) -> None:
     """One connection: continues ``part`` or begins it anew."""
     state = _state(part, url)
     begin = _length(part) if state else 0
@@ -153,8 +164,8 @@ def _request(url: str, part: Path, size: int | None, timeout: float) -> None:
             request.add_header("If-Range", state["mark"])
     try:
         # An opener of its own reads the proxies of the environment as they are now.
-        with urllib.request.build_opener().open(request, timeout=timeout) as response:
-            _receive(response, url, part, size, begin, timeout)
+        with urllib.request.build_opener(_Redirects).open(request, timeout=timeout) as response:
+            _receive(response, url, part, (size, limit), begin, timeout)
     except urllib.error.HTTPError as error:
         if error.code == 416:
             _discard(part)
@@ -171,8 +182,11 @@ def _request(url: str, part: Path, size: int | None, timeout: float) -> None:
         raise _Broken(f"{type(error).__name__} {error}".strip()) from None
 
 
-def _receive(response: Any, url: str, part: Path, size: int | None, begin: int, timeout: float) -> None:
-    headers = response.headers
+def _receive(
+    response: Any, url: str, part: Path, sizes: tuple[int | None, int | None], begin: int, timeout: float
+) -> None:
+    """Takes what a server sends; ``sizes`` are the bytes that the file must have, and those that it may have."""
+    headers, (size, limit) = response.headers, sizes
     # A weak ETag does not promise equal bytes, so it cannot be resumed on.
     mark = headers.get("ETag") or headers.get("Last-Modified") or ""
     mark = "" if mark.startswith("W/") else mark
@@ -191,18 +205,23 @@ def _receive(response: Any, url: str, part: Path, size: int | None, begin: int, 
     length = begin + rest if rest is not None else None
     if size is not None and length is not None and length != size:
         raise _Refused(f"expected {size} bytes, the server offers {length}")
+    if limit is not None and (length or 0) > limit:
+        raise _Refused(f"the server offers {length} bytes, more than the limit of {limit}")
     with disk_errors(f"downloading {part.name.removesuffix('.part')}"):
         if length is not None:
             require_space(part.parent, length - begin, f"downloading {part.name.removesuffix('.part')}")
         if not begin:
             part.unlink(missing_ok=True)
             write_json(_state_file(part), {"url": redact(url), "mark": mark, "length": length})
-        received = _copy(response, part, begin, length, timeout)
+        received = _copy(response, part, begin, length, limit, timeout)
+    if limit is not None and received > limit:
+        _discard(part)
+        raise _Refused(f"the server sent more than the limit of {limit} bytes")
     if length is not None and received < length:
         raise _Broken(f"the connection ended after {received} of {length} bytes")
 
 
-def _copy(response: Any, part: Path, begin: int, length: int | None, timeout: float) -> int:
+def _copy(response: Any, part: Path, begin: int, length: int | None, limit: int | None, timeout: float) -> int:
     """Appends what comes, as soon as it comes; returns the length of the file."""
     mega = 1_000_000
     received = begin
@@ -213,6 +232,8 @@ def _copy(response: Any, part: Path, begin: int, length: int | None, timeout: fl
             handle.write(block)
             bar.advance((received + len(block)) // mega - received // mega)
             received += len(block)
+            if limit is not None and received > limit:
+                break
             if (waited := time.monotonic() - since) > timeout:
                 if received - then < SLOWEST * waited:
                     raise _Broken(f"the server sent only {received - then} bytes in {waited:.0f} s")

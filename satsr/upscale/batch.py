@@ -9,6 +9,7 @@ from satsr.exported.model import Model
 from satsr.files import natural
 from satsr.imagery import sentinel2
 from satsr.imagery.gdal import opened
+from satsr.stac import item
 from satsr.upscale import scene
 from satsr.upscale.appraisal.checks import Say, silent
 from satsr.upscale.options import Options
@@ -28,7 +29,7 @@ def scenes(sources: Sequence[Path]) -> list[Path]:
     """
     found: list[Path] = []
     for source in sources:
-        if sentinel2.is_product(source) or (source.is_file() and source.suffix.lower() in RASTERS):
+        if sentinel2.is_product(source) or item.is_item(source) or _is_raster(source):
             found.append(source)
         elif source.is_dir():
             inner = sorted((path for path in source.iterdir() if _shown(path)), key=lambda path: natural(path.name))
@@ -98,6 +99,10 @@ def _same(model: Model, source: Path, target: Path, options: Options) -> bool:
     with opened(target) as raster:
         found = raster.tags()
     return all(found.get(key) == wanted.get(key) for key in DECIDES)
+
+
+def _is_raster(path: Path) -> bool:
+    return path.is_file() and path.suffix.lower() in RASTERS
 
 
 def _shown(path: Path) -> bool:

@@ -33,7 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "input",
         nargs="+",
-        help="GeoTIFF, Sentinel-2 .SAFE or zip, frames, video, dates, or image sets; several scenes or frames, *.tif",
+        help="GeoTIFF, Sentinel-2 .SAFE or zip, STAC item (file or https://), frames, video, dates, or image sets; "
+        "several scenes or frames, *.tif",
     )
     add("output", help="GeoTIFF; for frames a folder, a video, a .tif of pages, or a .png; in out/ files are named")
     add_applying(parser)
@@ -144,9 +145,10 @@ def _is_clip(model: "Model", sources: list[Path], output: Path, folder: bool) ->
     """
     from satsr.imagery import sentinel2
     from satsr.imagery.images import PICTURES
+    from satsr.stac import item
     from satsr.upscale.results import clips
 
-    products = [source for source in sources if sentinel2.is_product(source)]
+    products = [source for source in sources if sentinel2.is_product(source) or item.is_item(source)]
     if model.kind in ("video", "window"):
         if products:
             raise SatsrError(

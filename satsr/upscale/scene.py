@@ -14,6 +14,7 @@ from satsr.files import disk_errors, require_space
 from satsr.imagery import geotiff, sentinel2
 from satsr.imagery.raster import Raster, finer
 from satsr.progress import Bar
+from satsr.stac import item
 from satsr.upscale import preview
 from satsr.upscale.appraisal import checks, consistency, depth, depth_map
 from satsr.upscale.appraisal.checks import Say, silent
@@ -78,7 +79,12 @@ def find(model: Model, source: Path, options: Options, *, clouds: bool = False) 
         SatsrError: nothing is there, or its bands do not fit the model.
     """
     if not source.exists():
-        raise SatsrError(f"{source} does not exist: name a GeoTIFF, or a .SAFE folder or zip.")
+        raise SatsrError(f"{source} does not exist: name a GeoTIFF, a .SAFE folder or zip, or a STAC item.")
+    if item.is_item(source):
+        from satsr.stac import scene as stac
+
+        found = stac.raster(source, model.bands, given=options.bands, extra=options.extra)
+        return found if options.nodata is None else replace(found, nodata=options.nodata)
     if sentinel2.is_product(source):
         return sentinel2.raster(source, model.bands, given=options.bands, clouds=clouds)
     if source.is_dir():

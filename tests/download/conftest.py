@@ -20,6 +20,8 @@ class Server:
         ranges: whether Range requests are honoured.
         cut_at: the first so many answers break off after this share of the file.
         stall_at: the first so many answers stop after this share of the file and keep the connection open.
+        lengths: whether answers say how long they are.
+        sent_on: path -> address that the server sends on to.
         html: answers a web page instead, with status 200.
         stalled: set when stalled answers may end.
         statuses: what the next answers are instead of a file.
@@ -33,6 +35,8 @@ class Server:
     cut_at: list[float] = field(default_factory=list)
     stall_at: list[float] = field(default_factory=list)
     stalled: threading.Event = field(default_factory=threading.Event)
+    lengths: bool = True
+    sent_on: dict[str, str] = field(default_factory=dict)
     html: bool = False
     statuses: list[int] = field(default_factory=list)
     requests: list[tuple[str, str | None]] = field(default_factory=list)
@@ -49,6 +53,10 @@ class _Handler(BaseHTTPRequestHandler):
             return self.answer(200, b"<!DOCTYPE html><html>quota exceeded</html>", "text/html; charset=utf-8")
         if state.statuses:
             return self.answer(state.statuses.pop(0), b"no", "text/plain")
+        if path in state.sent_on:
+            self.send_response(302)
+            self.send_header("Location", state.sent_on[path])
+            return self.end_headers()
         if path not in state.files:
             return self.answer(404, b"no", "text/plain")
         content = state.files[path]
@@ -65,7 +73,8 @@ class _Handler(BaseHTTPRequestHandler):
         if state.etag:
             self.send_header("ETag", state.etag)
         self.send_header("Content-Type", "application/octet-stream")
-        self.send_header("Content-Length", str(len(rest)))
+        if state.lengths:
+            self.send_header("Content-Length", str(len(rest)))
         self.end_headers()
         if state.cut_at:
             rest = rest[: int(state.cut_at.pop(0) * len(content)) - begin]

@@ -144,6 +144,22 @@ def test_other_schemes_are_refused(tmp_path: Path) -> None:
         fetch([(tmp_path / "secret").as_uri()], tmp_path / "a.bin")
 
 
+def test_a_server_that_sends_on_is_followed_to_http_alone(tmp_path: Path, server) -> None:
+    server.files["/b.bin"], server.sent_on = CONTENT, {"/a.bin": "/b.bin", "/c.bin": "ftp://127.0.0.1:1/c.bin"}
+    assert fetch([f"{server.url}/a.bin"], tmp_path / "a.bin", checksum=SHA).read_bytes() == CONTENT
+    with pytest.raises(SatsrError, match="sends on to an address that is not http or https"):
+        fetch([f"{server.url}/c.bin"], tmp_path / "c.bin")
+
+
+@pytest.mark.parametrize("lengths", [True, False])
+def test_no_more_than_the_limit_is_taken(tmp_path: Path, server, lengths: bool) -> None:
+    server.files["/a.bin"], server.lengths = CONTENT, lengths
+    with pytest.raises(SatsrError, match="more than the limit of 1500000"):
+        fetch([f"{server.url}/a.bin"], tmp_path / "a.bin", limit=1_500_000)
+    assert names(tmp_path) == []
+    assert fetch([f"{server.url}/a.bin"], tmp_path / "a.bin", limit=len(CONTENT)).read_bytes() == CONTENT
+
+
 def test_secrets_in_addresses_are_shown_nowhere(tmp_path: Path, server) -> None:
     server.files["/a.bin"], server.cut_at = CONTENT, [0.5]
     url = server.url.replace("http://", "http://me:hunter2@") + "/a.bin?token=abcdef123"

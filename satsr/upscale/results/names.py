@@ -7,20 +7,30 @@ from pathlib import Path
 
 from satsr.errors import SatsrError
 from satsr.files import natural
+from satsr.stac.item import is_address
 
-PACKED = (".zip", ".safe", ".tif", ".tiff", ".jp2", ".png", ".jpg", ".jpeg", ".mp4", ".mov", ".mkv", ".avi", ".webm")
+PACKED = (
+    *(".zip", ".safe", ".tif", ".tiff", ".jp2", ".json", ".geojson"),
+    *(".png", ".jpg", ".jpeg", ".mp4", ".mov", ".mkv", ".avi", ".webm"),
+)
 MAGIC = re.compile(r"[*?[]")
 
 
 def inputs(words: Sequence[str]) -> list[Path]:
     """The files and folders that words mean; ``*``, ``?`` and ``[...]`` are taken as patterns where no such file is.
 
+    An address is that of a STAC item, which is fetched.
+
     Raises:
         SatsrError: nothing is there.
     """
     found: list[Path] = []
     for word in words:
-        if Path(word).exists() or not MAGIC.search(word):
+        if is_address(word):
+            from satsr.stac.files import fetched_item
+
+            found.append(fetched_item(word))
+        elif Path(word).exists() or not MAGIC.search(word):
             found.append(Path(word))
         else:
             found += _matching(Path(word))

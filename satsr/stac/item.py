@@ -1,0 +1,319 @@
+"""What a STAC Item says: which asset has which band, on what grid, and how its numbers are to be read.
+
+An Item is plain GeoJSON (https://github.com/radiantearth/stac-spec, versions 1.0 and 1.1), of which little is needed
+here, so it is read and checked directly, without pystac: a wrong value is a sentence that names its key.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import isfinite
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from satsr.errors import SatsrError
+from satsr.imagery import bands
+from satsr.imagery.sentinel2 import PRODUCT, SHIFT, SHIFTED_SINCE
+
+SUFFIXES = (".json", ".geojson")
+WEB = ("http", "https")
+MAX_BYTES = 16 << 20
+MAX_ASSETS = 1000
+PICTURES = {"overview", "thumbnail", "visual", "metadata"}
+"""Roles of assets that hold no measured values."""
+COMMON = {
+    **{"coastal": "B01", "blue": "B02", "green": "B03", "red": "B04", "nir": "B08", "nir08": "B8A", "nir09": "B09"},
+    **{
+        "cirrus": "B10",
+        "swir16": "B11",
+        "swir22": "B12",
+        "rededge071": "B05",
+        "rededge075": "B06",
+        "rededge078": "B07",
+    },
+}
+"""Common names of the extension ``eo``, and Sentinel-2's bands that they stand for."""
+NUMBERED = {"rededge1": "B05", "rededge2": "B06", "rededge3": "B07"}
+"""Keys of assets where the common name of three bands is one, ``rededge``."""
+METRES = re.compile(r"_(\d+)m$")
+MULTIHASH = {"1114": ("sha1", 20), "1220": ("sha256", 32), "1340": ("sha512", 64), "d50110": ("md5", 16)}
+"""Beginnings of ``file:checksum`` (https://multiformats.io/multihash): the hash and its length in bytes."""
+
+
+@dataclass(frozen=True)
+class Band:
+    """One band of an asset.
+
+    Attributes:
+        name: as Sentinel-2 writes it, ``B04``; empty if none is known.
+        key, href: of the asset.
+        index: of the band in its file, from 1.
+        metres: of a pixel; None if the item does not say.
+        reading: gain and offset to reflectance times 10000; None if the item does not say.
+        nodata: value that stands for "missing"; None if the item does not say.
+        checksum: of the file, ``sha256:...``.
+        size: of the file in bytes.
+        order: among several of the same band, the smaller one is taken.
+    """
+
+    name: str
+    key: str
+    href: str
+    index: int
+    metres: float | None
+    reading: tuple[float, float] | None
+    nodata: float | None
+    checksum: str | None
+    size: int | None
+    order: tuple[bool, bool, str]
+
+
+@dataclass(frozen=True)
+class Item:
+    """A STAC Item.
+
+    Attributes:
+        name: its ``id``.
+        bands: of all assets that hold measured values.
+        tags: metadata that a result keeps.
+        stamp: what changes when the item's assets do.
+    """
+
+    name: str
+    bands: Sequence[Band]
+    tags: Mapping[str, str]
+    stamp: str
+
+    def pick(self, wanted: Sequence[str], where: str) -> list[Band]:
+        """The wanted bands, in this order, at the finest resolution at which all of them are there.
+
+        Raises:
+            SatsrError: one of them is not there, or not at one resolution with the others.
+        """
+        for metres in sorted({band.metres for band in self.bands}, key=lambda value: value or 0.0):
+            found = [self._best(name, metres) for name in wanted]
+            if all(found):
+                return [band for band in found if band]
+        raise SatsrError(f"{where} does not have {', '.join(wanted)} at one resolution (it has {self.listed}).")
+
+    def others(self, taken: Sequence[Band]) -> list[Band]:
+        """The finest of every other band with a name, in Sentinel-2's order."""
+        names = [name for name in bands.ORDER if name not in {band.name for band in taken}]
+        found = [[band for band in self.bands if band.name == name] for name in names]
+        return [min(same, key=lambda band: (band.metres or 0.0, band.order)) for same in found if same]
+
+    @property
+    def listed(self) -> str:
+        """The bands that it has, for people."""
+        known: dict[str, set[str]] = {}
+        for band in self.bands:
+            if band.name:
+                metres = "an unknown size of pixel" if band.metres is None else f"{band.metres:g} m"
+                known.setdefault(metres, set()).add(band.name)
+        return "; ".join(f"{metres}: {', '.join(sorted(names))}" for metres, names in known.items()) or "no bands"
+
+    def _best(self, name: str, metres: float | None) -> Band | None:
+        found = [band for band in self.bands if band.name == name and band.metres == metres]
+        return min(found, key=lambda band: band.order, default=None)
+
+
+def is_address(word: str) -> bool:
+    """Whether an input is an address of the web."""
+    return urlsplit(word).scheme.lower() in WEB
+
+
+def is_item(path: Path) -> bool:
+    """Whether a file is to be read as an item: JSON is nothing else here."""
+    return path.suffix.lower() in SUFFIXES and path.is_file()
+
+
+def read(path: Path) -> Item:
+    """An item on disk.
+
+    Raises:
+        SatsrError: it is no item, or says what makes no sense.
+    """
+    if path.stat().st_size > MAX_BYTES:
+        raise SatsrError(f"{path} has {path.stat().st_size} bytes: a STAC Item has at most {MAX_BYTES}.")
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise SatsrError(f"{path} is not valid JSON ({error}): fetch it again.") from None
+    return parse(found, str(path))
+
+
+def parse(found: Any, where: str) -> Item:
+    """An item from decoded JSON.
+
+    Raises:
+        SatsrError: as :func:`read`.
+    """
+    kind = found.get("type") if isinstance(found, dict) else None
+    if kind != "Feature" or not isinstance(found.get("stac_version"), str):
+        what = f"a {kind}" if isinstance(kind, str) else "something else"
+        raise SatsrError(f"{where} is {what}, but a STAC Item is expected (type Feature, with stac_version): name one.")
+    assets, properties = _mapping(found, "assets", where), _mapping(found, "properties", where)
+    if len(assets) > MAX_ASSETS:
+        raise SatsrError(f"{where} lists {len(assets)} assets: at most {MAX_ASSETS} are read.")
+    name = _text(found, "id", where)
+    made = [band for key in assets for band in _bands(key, _mapping(assets, key, where), properties, name, where)]
+    said = {
+        "STAC_ITEM": name,
+        "STAC_COLLECTION": found.get("collection"),
+        "STAC_DATETIME": properties.get("datetime"),
+        "STAC_PLATFORM": properties.get("platform"),
+    }
+    tags = {key: text[:500] for key, text in said.items() if isinstance(text, str) and text}
+    return Item(name, made, tags, str(properties.get("updated", "")))
+
+
+def _bands(key: str, asset: Mapping[str, Any], properties: Mapping[str, Any], item: str, where: str) -> list[Band]:
+    """The bands of an asset: none if it holds no measured values."""
+    roles = asset.get("roles") or []
+    if not isinstance(roles, list) or PICTURES & {role for role in roles if isinstance(role, str)}:
+        return []
+    own, eo, raster = (_rows(asset, field, f"{where}, asset {key}") for field in ("bands", "eo:bands", "raster:bands"))
+    rows: list[dict[str, Any]] = [{} for _ in range(max(len(own), len(eo), len(raster), 1))]
+    for known, prefix in ((own, ""), (eo, "eo:"), (raster, "raster:")):
+        for row, said in zip(rows, known, strict=False):
+            row |= {prefix + field: value for field, value in said.items()}
+    alone = len(rows) == 1
+    made = [_band(key, asset, row, place, alone, where) for place, row in enumerate(rows, 1)]
+    return [_read(band, properties, item) for band in made if band]
+
+
+def _band(
+    key: str, asset: Mapping[str, Any], row: Mapping[str, Any], index: int, alone: bool, where: str
+) -> Band | None:
+    common = row.get("eo:common_name") or asset.get("eo:common_name" if alone else "")
+    names = [row.get("name"), row.get("eo:name"), *([key] if alone else [])]
+    name = _named([text for text in names if isinstance(text, str)], common if isinstance(common, str) else "")
+    if not name:
+        return None
+    place = f"{where}, asset {key}"
+    scale, offset = (_number(row, asset, f"raster:{word}", place) for word in ("scale", "offset"))
+    said = (10000 * (1.0 if scale is None else scale), 10000 * (offset or 0.0))
+    tiff = str(asset.get("type")).startswith("image/tiff")
+    return Band(
+        name,
+        key,
+        _text(asset, "href", place),
+        index,
+        _metres(key, name, row, asset, place),
+        None if scale is None and offset is None else said,
+        _number(row, asset, "raster:nodata", place, wanted=("nodata",)),
+        _checksum(asset.get("file:checksum"), place),
+        _size(asset.get("file:size"), place),
+        (not alone, not tiff, key),
+    )
+
+
+def _named(names: Sequence[str], common: str) -> str:
+    """Sentinel-2's name of a band: by its common name, which no other sensor shares by chance, else by its own."""
+    if common in COMMON:
+        return COMMON[common]
+    for name in names:
+        text = name.lower().removesuffix("-jp2")
+        found = NUMBERED.get(text) or COMMON.get(text) or bands.canonical(name)
+        if found in bands.ORDER:
+            return found
+    return ""
+
+
+def _metres(key: str, name: str, row: Mapping[str, Any], asset: Mapping[str, Any], where: str) -> float | None:
+    for field in ("raster:spatial_resolution", "gsd"):
+        found = _number(row, asset, field, where)
+        if found is not None and found > 0:
+            return found
+    transform = asset.get("proj:transform")
+    if isinstance(transform, list) and transform and isinstance(transform[0], int | float) and transform[0] > 0:
+        return float(transform[0])
+    tail = METRES.search(key)
+    return float(tail[1]) if tail else None
+
+
+def _read(band: Band, properties: Mapping[str, Any], item: str) -> Band:
+    """With what the item as a whole says of its numbers.
+
+    Since processing baseline 04.00 Sentinel-2's are shifted by 1000. A catalogue that has shifted them back says so in
+    ``earthsearch:boa_offset_applied``, and leaves the old offset in its assets nevertheless.
+    """
+    if not (str(properties.get("platform", "")).lower().startswith("sentinel-2") or PRODUCT.search(item)):
+        return band
+    band = band if band.nodata is not None else replace(band, nodata=0.0)
+    applied = properties.get("earthsearch:boa_offset_applied") is True
+    if applied and band.reading:
+        return replace(band, reading=(band.reading[0], 0.0))
+    if applied or band.reading:
+        return band
+    baseline = properties.get("s2:processing_baseline", properties.get("processing:version", ""))
+    named = PRODUCT.search(item)
+    try:
+        number = float(str(baseline) or (f"{named[1]}.{named[2]}" if named else ""))
+    except ValueError:
+        return band
+    return replace(band, reading=(1.0, float(SHIFT))) if number >= SHIFTED_SINCE else band
+
+
+def _mapping(found: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any]:
+    value = found.get(key)
+    if not isinstance(value, dict):
+        raise SatsrError(f"{key} in {where} must be an object, found {_short(value)}: it is no valid STAC Item.")
+    return value
+
+
+def _rows(asset: Mapping[str, Any], key: str, where: str) -> list[Mapping[str, Any]]:
+    rows = asset.get(key) or []
+    if not isinstance(rows, list) or len(rows) > MAX_ASSETS or not all(isinstance(row, dict) for row in rows):
+        raise SatsrError(f"{key} in {where} must be a list of objects, found {_short(rows)}: it is no valid STAC Item.")
+    return rows
+
+
+def _text(found: Mapping[str, Any], key: str, where: str) -> str:
+    value = found.get(key)
+    if not isinstance(value, str) or not value:
+        raise SatsrError(f"{key} in {where} must be a text, found {_short(value)}: it is no valid STAC Item.")
+    return value
+
+
+def _number(
+    row: Mapping[str, Any], asset: Mapping[str, Any], key: str, where: str, wanted: Sequence[str] = ()
+) -> float | None:
+    """A finite number of a band, else of its asset."""
+    for said in (row, asset):
+        for field in (key, *wanted):
+            value = said.get(field)
+            if value is None or (isinstance(value, str) and wanted):  # "nan", which floats that are missing are anyway
+                continue
+            if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+                raise SatsrError(f"{field} in {where} must be a number, found {_short(value)}.")
+            return float(value)
+    return None
+
+
+def _checksum(found: Any, where: str) -> str | None:
+    if found is None:
+        return None
+    for begin, (kind, length) in MULTIHASH.items():
+        digest = str(found)[len(begin) :].lower()
+        if str(found).startswith(begin) and re.fullmatch(f"[0-9a-f]{{{2 * length}}}", digest):
+            return f"{kind}:{digest}"
+    raise SatsrError(
+        f"file:checksum in {where} is {_short(found)}, which is no multihash of MD5, SHA-1, SHA-256 or SHA-512: take "
+        "it out of the item if you trust the file."
+    )
+
+
+def _size(found: Any, where: str) -> int | None:
+    if found is None:
+        return None
+    if type(found) is not int or found < 1:
+        raise SatsrError(f"file:size in {where} must be a whole number of bytes, found {_short(found)}.")
+    return found
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:60]}..."
