@@ -121,6 +121,16 @@ def raster(path: Path, wanted: Sequence[str], *, given: Sequence[str] = (), clou
     return Raster(layers, 0.0, tags, product.files([chosen[name] for name in names]), cloud)
 
 
+def names(path: Path) -> list[str]:
+    """The bands of a product, at whatever resolution, in Sentinel-2's order.
+
+    Raises:
+        SatsrError: it cannot be read.
+    """
+    found = {match[1] for file in _product(path).names if (match := BAND_FILE.search(file))}
+    return [name for name in bands.ORDER if name in found]
+
+
 def grouped(root: Path, files: Iterable[Path]) -> list[Path]:
     """Files below ``root``, sorted, where the folder of a product stands for all of its files."""
     known = list(files)

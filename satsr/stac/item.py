@@ -98,9 +98,9 @@ class Item:
                 return [band for band in found if band]
         raise SatsrError(f"{where} does not have {', '.join(wanted)} at one resolution (it has {self.listed}).")
 
-    def others(self, taken: Sequence[Band]) -> list[Band]:
-        """The finest of every other band with a name, in Sentinel-2's order."""
-        names = [name for name in bands.ORDER if name not in {band.name for band in taken}]
+    def others(self, taken: Sequence[str]) -> list[Band]:
+        """The finest of every band whose name is not among those, in Sentinel-2's order."""
+        names = [name for name in bands.ORDER if name not in taken]
         found = [[band for band in self.bands if band.name == name] for name in names]
         return [min(same, key=lambda band: (band.metres or 0.0, band.order)) for same in found if same]
 

@@ -21,7 +21,6 @@ def raster(
     wanted: Sequence[str],
     *,
     given: Sequence[str] = (),
-    extra: bool = False,
     patience: Patience | None = None,
 ) -> Raster:
     """The bands of an item that a model takes, their files fetched where they lie elsewhere.
@@ -30,7 +29,6 @@ def raster(
         path: of the item.
         wanted: names of the model's bands.
         given: the user's choice instead, as names.
-        extra: whether the other bands on the same grid come along.
         patience: with the servers.
 
     Raises:
@@ -39,7 +37,26 @@ def raster(
     """
     item = read(path)
     chosen = item.pick(_names(item, path, wanted, given), str(path))
-    chosen += [band for band in item.others(chosen) if extra and band.metres == chosen[0].metres]
+    return _made(item, chosen, path, patience)
+
+
+def others(path: Path, taken: Sequence[Layer], *, patience: Patience | None = None) -> list[Raster]:
+    """Every other band of an item, the finest of each, on whatever grid: a raster each.
+
+    Args:
+        path: of the item.
+        taken: layers that :func:`raster` found.
+        patience: with the servers.
+
+    Raises:
+        SatsrError: as :func:`raster`.
+    """
+    item = read(path)
+    found = item.others([layer.name or "" for layer in taken])
+    return [_made(item, [band], path, patience) for band in found]
+
+
+def _made(item: Item, chosen: Sequence[Band], path: Path, patience: Patience | None) -> Raster:
     found = [files.located(item, band, path, patience) for band in chosen]
     layers = [_layer(band, file) for band, file in zip(chosen, found, strict=True)]
     nodata = _require_one_grid(layers, chosen, path)

@@ -1,6 +1,7 @@
 """``satsr evaluate``: words for the command line."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from satsr.upscale.command import add_applying, options_of, say
@@ -37,7 +38,7 @@ def run(arguments: argparse.Namespace) -> None:
     from satsr.upscale.provenance import chosen, provenance
     from satsr.upscale.results import own
 
-    options = options_of(arguments)
+    options = replace(options_of(arguments), extra=False)  # other bands have nothing to be compared with
     model = load(arguments.model, backend=arguments.backend, device=arguments.device)
     say(f"{model.name}: {model.facts.paper}, {model.kind}, x{model.scale}, on {model.runner.device}")
     found = pairs(arguments.lr, arguments.hr, clips=model.kind != "image")

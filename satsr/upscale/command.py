@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from satsr.exported.model import Model
 
 EIGHT = "eight turns and mirrors of the input (a diffusion model: eight seeds)"
+ALL = "all"
 EXAMPLES = """examples:
   satsr upscale S2A_MSIL2A_20230723T101601_N0509_R065_T32TNR_20230723T120000.SAFE sharp.tif --model srgan-sisr7@champion
   satsr upscale frames/ sharp/ --model rasvsr@champion --preview
@@ -38,7 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("output", help="GeoTIFF; for frames a folder, a video, a .tif of pages, or a .png; in out/ files are named")
     add_applying(parser)
-    add("--extra", choices=("drop", "bicubic"), default="drop", help="what becomes of a scene's other bands")
+    text = "what becomes of a scene's other bands (bicubic is --bands all)"
+    add("--extra", choices=("drop", "bicubic"), default="drop", help=text)
     add("--nodata", type=float, help='value that stands for "missing", where the file does not say')
     add("--compress", choices=COMPRESSIONS, default="zstd", help="of scenes (default: zstd; deflate for old readers)")
     add("--fps", dest="per_second", type=float, help="frame rate of a video (default: the input's)")
@@ -57,7 +59,8 @@ def add_applying(parser: argparse.ArgumentParser) -> None:
     add("--model", required=True, help="name@alias, name/version, name, or an .onnx or .safetensors file")
     add("--backend", choices=("onnx", "torch"), default="onnx")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    add("--bands", type=_names, default=(), metavar="B04,B03,B02", help="for the model, in its order")
+    text = "for the model, in its order; all: keep the input's other bands too, enlarged by the cubic"
+    add("--bands", type=_names, default=(), metavar="B04,B03,B02", help=text)
     add("--gain", type=_gain, help="the model's numbers are gain * number + offset")
     add("--offset", type=float, help="-1000 for Sentinel-2 numbers that still hold the offset of baseline 04.00")
     add("--window", type=_at_least(2), metavar="PX", help="side of a window (default: what the free memory bears)")
@@ -192,6 +195,8 @@ def _require_maps(arguments: argparse.Namespace, kind: str, words: str) -> None:
             f"--uncertainty {','.join(sorted(refused))} is not made of {words}: scenes and series have both maps, "
             "frames have consistency."
         )
+    if kind != "image" and (arguments.extra == "bicubic" or ALL in arguments.bands):
+        raise SatsrError("the other bands are kept of scenes alone: leave out --bands all, or use a model of images.")
     if arguments.depth_map and kind == "imageset":
         raise SatsrError("--depth-map is not made of image sets: scenes, series and clips have it.")
 
@@ -199,7 +204,9 @@ def _require_maps(arguments: argparse.Namespace, kind: str, words: str) -> None:
 def options_of(arguments: argparse.Namespace) -> Options:
     """The arguments, and defaults where the user said nothing."""
     given = {name: value for name, value in vars(arguments).items() if value is not None}
-    given |= {"extra": given.get("extra") == "bicubic"}
+    names = given.get("bands", ())
+    given |= {"extra": given.get("extra") == "bicubic" or ALL in names}
+    given |= {"bands": tuple(name for name in names if name != ALL)}
     given |= {name: name in given.get("uncertainty", ()) for name in ("consistency", "spread")}
     return Options(**{field.name: given[field.name] for field in fields(Options) if field.name in given})
 

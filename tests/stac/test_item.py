@@ -93,7 +93,7 @@ def test_bands_of_one_file_have_their_places_in_it():
 
 def test_all_other_bands_are_the_finest_of_each():
     found = parse(item(EARTH_SEARCH), "here")
-    others = found.others(found.pick(RGB, "here"))
+    others = found.others(RGB)
     assert [band.key for band in others] == ["rededge1", "rededge2", "nir", "nir08", "swir22"]
 
 

@@ -9,7 +9,7 @@ import rasterio
 from satsr.cli import main
 from satsr.errors import SatsrError
 from satsr.stac.files import fetched_item
-from satsr.stac.scene import raster
+from satsr.stac.scene import others, raster
 from tests.stac.conftest import asset, geotiff, item, serve
 from tests.tiny_graphs import image_graph
 
@@ -29,8 +29,9 @@ def test_an_items_assets_are_the_bands_of_a_scene(scene):
     assert found.nodata == 0 and found.tags["STAC_ITEM"] == path.stem and len(found.files) == 3
     chosen = raster(path, RGB, given=("B8", "red", "green"))
     np.testing.assert_array_equal(values_of(chosen), [values[name] for name in ("B08", "B04", "B03")])
-    more = raster(path, RGB, extra=True)
-    assert [layer.name for layer in more.layers] == [*RGB, "B08"]
+    more = others(path, found.layers)
+    assert [layer.name for other in more for layer in other.layers] == ["B05", "B08", "B11"]
+    np.testing.assert_array_equal(values_of(more[0])[0], values["B05"])
 
 
 def test_bands_of_20_m_are_a_scene_of_their_own(scene):
@@ -57,6 +58,16 @@ def test_upscale_takes_an_item_of_the_web_and_one_on_disk(scene, server, tmp_pat
     }
     assert main(["upscale", address, f"{tmp_path}/web/", *words]) == 1
     assert "exists: choose another name, or add --overwrite" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_all_bands_of_an_item_come_along_on_request(scene, tmp_path):
+    path, values = scene
+    words = ["--model", str(image_graph(tmp_path / "m.onnx")), "--force", "--overlap", "16", "--margin", "4"]
+    assert main(["upscale", str(path), str(tmp_path / "all.tif"), "--bands", "all", *words]) == 0
+    with rasterio.open(tmp_path / "all.tif") as made:
+        assert made.descriptions == (*RGB, "B05 (bicubic)", "B08 (bicubic)", "B11 (bicubic)")
+        assert made.shape == (120, 120) and abs(made.read(4).mean() - values["B05"].mean()) < 10
 
 
 def harmed(path, key, **more):

@@ -290,6 +290,22 @@ def test_a_folder_of_scenes_and_a_pattern_are_scenes(tmp_path, graph, capsys):
         upscale(*sorted((tmp_path / "in").iterdir()), f"{tmp_path}/b/", "--model", graph(series_graph))
 
 
+def test_all_bands_are_kept_of_scenes_alone(tmp_path, graph):
+    model, clips = graph(image_graph), graph(recurrent_graph)
+    four = tmp_path / "four.tif"
+    with rasterio.open(four, "w", driver="GTiff", count=4, height=70, width=80, dtype="uint16") as target:
+        target.write(RNG.integers(300, 2500, (4, 70, 80), dtype=np.uint16))
+        target.descriptions = ("B02", "B03", "B04", "B05")
+    upscale(four, tmp_path / "out.tif", "--model", model, "--bands", "all")
+    with rasterio.open(tmp_path / "out.tif") as made:
+        assert made.descriptions == ("B04", "B03", "B02", "B05 (bicubic)")
+    upscale(four, tmp_path / "two.tif", "--model", model, "--bands", "B02,B03,B04,all")
+    with rasterio.open(tmp_path / "two.tif") as made:
+        assert made.descriptions == ("B02", "B03", "B04", "B05 (bicubic)")
+    with pytest.raises(SatsrError, match="kept of scenes alone"):
+        upscale(pictures(tmp_path / "in"), tmp_path / "sharp", "--model", clips, "--bands", "all")
+
+
 def test_a_scene_that_is_refused_does_not_stop_the_others(tmp_path, graph):
     scene(tmp_path / "in" / "good.tif")
     with rasterio.open(
