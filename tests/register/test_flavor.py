@@ -61,7 +61,6 @@ def root(tmp_path_factory: pytest.TempPathFactory, mlflow_store: MakeStore) -> P
     """A store with a model of every kind, each with its champion."""
     folder = tmp_path_factory.mktemp("served")
     mlflow_store(folder)
-    os.environ.pop("MLFLOW_TRACKING_URI", None)  # of the store that was copied
     for graph in GRAPHS:
         name, path = graph.__name__, shaped(graph(folder / f"{graph.__name__}.onnx"))
         data = Data("toy", "d" * 64, "data/lmdb/toy")
