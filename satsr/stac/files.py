@@ -19,6 +19,7 @@ LARGEST = 8 << 30
 """Bytes of one asset: Sentinel-2's have less than 0.3 GB, a large mosaic some."""
 CACHE = "SATSR_CACHE"
 ADDRESS = "address.txt"
+NO_ITEM = (".tif", ".tiff", ".jp2", ".zip", ".png", ".jpg", ".jpeg", ".mp4", ".mov", ".mkv", ".webm", ".avi")
 UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -43,6 +44,10 @@ def fetched_item(address: str, patience: Patience | None = None) -> Path:
     """
     folder = cache() / "items" / _digest(address)
     name = _safe(PurePosixPath(urlsplit(address).path).name)
+    if Path(name).suffix.lower() in NO_ITEM:
+        raise SatsrError(
+            f"{redact(address)} is no STAC item, and nothing else is fetched: download it, and name the file."
+        )
     name = name if Path(name).suffix.lower() in SUFFIXES else f"{name}.json"
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as place:

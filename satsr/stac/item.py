@@ -145,12 +145,16 @@ def read(path: Path) -> Item:
 
 
 def parse(found: Any, where: str) -> Item:
-    """An item from decoded JSON.
+    """An item from decoded JSON, or the only one of a collection of features, as a search gives it.
 
     Raises:
         SatsrError: as :func:`read`.
     """
     kind = found.get("type") if isinstance(found, dict) else None
+    if kind == "FeatureCollection" and isinstance(found.get("features"), list):
+        if len(found["features"]) == 1:
+            return parse(found["features"][0], where)
+        raise SatsrError(f"{where} holds {len(found['features'])} items: save the one that is wanted as a file.")
     if kind != "Feature" or not isinstance(found.get("stac_version"), str):
         what = f"a {kind}" if isinstance(kind, str) else "something else"
         raise SatsrError(f"{where} is {what}, but a STAC Item is expected (type Feature, with stac_version): name one.")

@@ -1,10 +1,12 @@
-"""A scene whose bands lie on grids of several resolutions: the coarser ones are enlarged to the finest by the cubic.
+"""The other bands of a scene, which no network takes: named where they are left out, and brought along on request.
 
-Only bands that no network takes come this way, so that a result can have all bands of its input.
+Coarser ones are enlarged to the grid of the model's bands by the cubic.
 """
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 
 import numpy as np
@@ -13,12 +15,60 @@ from rasterio.windows import Window
 
 from satsr.degrade import to_native
 from satsr.errors import SatsrError
+from satsr.exported.model import Model
+from satsr.imagery import sentinel2
+from satsr.imagery.gdal import opened
 from satsr.imagery.raster import Mask, Raster, Strip
 from satsr.resize import imresize
+from satsr.stac import item
+from satsr.upscale.options import Options
 from satsr.upscale.windows.strips import enlarged, filled
 
 MARGIN = 4
 """Coarse pixels around a window, of which the cubic needs two."""
+
+
+def of_item(model: Model, source: Path, options: Options) -> Raster:
+    """The bands of a STAC item, not opened yet.
+
+    Raises:
+        SatsrError: as :func:`satsr.stac.scene.raster`.
+    """
+    from satsr.stac import scene
+
+    found = scene.raster(source, model.bands, given=options.bands)
+    others = scene.others(source, found.layers) if options.extra else []
+    if options.nodata is not None:
+        found, *others = (replace(raster, nodata=options.nodata) for raster in (found, *others))
+    return Mixed(found, others) if others else found
+
+
+def of_product(model: Model, source: Path, options: Options, clouds: bool) -> Raster:
+    """The bands of a Sentinel-2 product, not opened yet.
+
+    Raises:
+        SatsrError: as :func:`satsr.imagery.sentinel2.raster`.
+    """
+    found = sentinel2.raster(source, model.bands, given=options.bands, clouds=clouds)
+    names = left_out(source, found) if options.extra else []
+    return Mixed(found, [sentinel2.raster(source, [name]) for name in names]) if names else found
+
+
+def left_out(source: Path, scene: Raster) -> list[str]:
+    """Names of the bands of an input that are not among the layers of a scene.
+
+    Raises:
+        SatsrError: the input cannot be read.
+    """
+    taken = {layer.name for layer in scene.layers}
+    if item.is_item(source):
+        return [band.name for band in item.read(source).others([name for name in taken if name])]
+    if sentinel2.is_product(source):
+        return [name for name in sentinel2.names(source) if name not in taken]
+    places = {layer.index for layer in scene.layers}
+    with opened(source) as dataset:
+        found = list(zip(dataset.indexes, dataset.descriptions, dataset.colorinterp, strict=True))
+    return [name or f"band {place}" for place, name, colour in found if place not in places and colour.name != "alpha"]
 
 
 class Mixed(Raster):

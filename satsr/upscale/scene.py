@@ -15,10 +15,9 @@ from satsr.imagery import geotiff, sentinel2
 from satsr.imagery.raster import Raster, finer
 from satsr.progress import Bar
 from satsr.stac import item
-from satsr.upscale import preview
+from satsr.upscale import mixed, preview
 from satsr.upscale.appraisal import checks, consistency, depth, depth_map
 from satsr.upscale.appraisal.checks import Say, silent
-from satsr.upscale.mixed import Mixed
 from satsr.upscale.options import Options
 from satsr.upscale.provenance import chosen, provenance
 from satsr.upscale.results import own, style
@@ -54,6 +53,8 @@ def upscale(model: Model, source: Path, output: Path, options: Options | None = 
     require_tiff(output)
     own.require_apart([source], output)
     with find(model, source, options) as scene:
+        if other := mixed.left_out(source, scene):
+            say(f"note: left out: {', '.join(other)} (--bands all keeps them)")
         checks.require_content(scene.height * scene.width, scene.hollow, options.force)
         work = Work(model, scene, options)
         check(work, say)
@@ -82,30 +83,13 @@ def find(model: Model, source: Path, options: Options, *, clouds: bool = False) 
     if not source.exists():
         raise SatsrError(f"{source} does not exist: name a GeoTIFF, a .SAFE folder or zip, or a STAC item.")
     if item.is_item(source):
-        return _of_item(model, source, options)
+        return mixed.of_item(model, source, options)
     if sentinel2.is_product(source):
-        return _of_product(model, source, options, clouds)
+        return mixed.of_product(model, source, options, clouds)
     if source.is_dir():
         raise SatsrError(f"{source} is a folder but no Sentinel-2 product: name the image, or the .SAFE folder itself.")
     scene = geotiff.raster(source, model.bands, model.channels, given=options.bands, extra=options.extra)
     return scene if options.nodata is None else replace(scene, nodata=options.nodata)
-
-
-def _of_item(model: Model, source: Path, options: Options) -> Raster:
-    from satsr.stac import scene as stac
-
-    found = stac.raster(source, model.bands, given=options.bands)
-    others = stac.others(source, found.layers) if options.extra else []
-    if options.nodata is not None:
-        found, *others = (replace(raster, nodata=options.nodata) for raster in (found, *others))
-    return Mixed(found, others) if others else found
-
-
-def _of_product(model: Model, source: Path, options: Options, clouds: bool) -> Raster:
-    found = sentinel2.raster(source, model.bands, given=options.bands, clouds=clouds)
-    taken = {layer.name for layer in found.layers}
-    names = [name for name in sentinel2.names(source) if name not in taken] if options.extra else []
-    return Mixed(found, [sentinel2.raster(source, [name]) for name in names]) if names else found
 
 
 def check(work: Work, say: Say) -> None:

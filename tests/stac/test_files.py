@@ -107,6 +107,12 @@ def test_an_item_of_the_web_reads_no_file_and_no_other_scheme(scene, server, hre
         located(*red(fetched, href=href), fetched, ONCE)
 
 
+def test_only_items_are_fetched_by_address(server, place) -> None:
+    with pytest.raises(SatsrError, match=r"is no STAC item, and nothing else is fetched"):
+        fetched_item(f"{server.url}/scene.TIF?sig=abcdefgh")
+    assert server.requests == [] and not place.exists()
+
+
 def test_files_beside_an_item_are_used_where_they_lie(scene, place) -> None:
     path, _ = scene
     assert located(*red(path), path) == (path.parent / "B04.tif").resolve()

@@ -64,6 +64,10 @@ def test_bands_and_their_numbers_are_found_in_the_words_of_each_catalogue(assets
     assert {(band.index, band.metres, band.nodata) for band in chosen} == {(1, 10.0, 0.0)}
 
 
+def test_the_only_item_of_a_search_is_meant():
+    assert parse({"type": "FeatureCollection", "features": [item(PLANETARY, "mine")]}, "here").name == "mine"
+
+
 def test_the_baseline_is_known_from_a_products_name():
     name = "S2A_MSIL2A_20230723T101601_N0509_R065_T32TNR_20230723T120000"
     assert parse(item(PLANETARY, name), "here").pick(RGB, "here")[0].reading == (1.0, -1000.0)
@@ -124,7 +128,8 @@ def test_what_is_said_stands_in_the_results_tags():
     ("found", "sentence"),
     [
         ([], "is something else, but a STAC Item is expected"),
-        ({"type": "FeatureCollection", "features": []}, "is a FeatureCollection, but"),
+        ({"type": "FeatureCollection"}, "is a FeatureCollection, but"),
+        ({"type": "FeatureCollection", "features": [item({}), item({})]}, "here holds 2 items"),
         ({"type": "Collection", "stac_version": "1.0.0"}, "is a Collection, but"),
         ({"type": "Feature"}, "is a Feature, but"),
         (item([]), "assets in here must be an object, found \\[\\]"),

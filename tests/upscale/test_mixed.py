@@ -103,6 +103,19 @@ def test_other_grids_and_types_are_a_sentence(tmp_path, values, more, sentence):
         pass
 
 
+def test_bands_that_are_left_out_are_named(tmp_path, tiny):
+    said = []
+    root, _ = products.make(tmp_path)
+    four = np.concatenate([bands_first(numbers(80, 3)), bands_first(numbers(80))])
+    raster(tmp_path / "four.tif", four, [*NAMES, "B08"])
+    for source, names in ((root, "B05, B08, B8A"), (tmp_path / "four.tif", "B08")):
+        upscale(tiny(image_graph), source, tmp_path / f"{names}.tif", replace(SMALL, extra=False), said.append)
+        assert f"note: left out: {names} (--bands all keeps them)" in said
+    said.clear()
+    upscale(tiny(image_graph), tmp_path / "four.tif", tmp_path / "all.tif", SMALL, said.append)
+    assert not [line for line in said if "left out" in line]
+
+
 def test_a_product_keeps_all_of_its_bands_on_request(tmp_path, tiny):
     root, _ = products.make(tmp_path)
     model, output = tiny(image_graph), tmp_path / "all.tif"
