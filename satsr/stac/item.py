@@ -8,7 +8,6 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import isfinite
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,6 +20,7 @@ SUFFIXES = (".json", ".geojson")
 WEB = ("http", "https")
 MAX_BYTES = 16 << 20
 MAX_ASSETS = 1000
+LARGEST = 1e300
 PICTURES = {"overview", "thumbnail", "visual", "metadata"}
 """Roles of assets that hold no measured values."""
 COMMON = {
@@ -198,6 +198,8 @@ def _band(
         return None
     place = f"{where}, asset {key}"
     scale, offset = (_number(row, asset, f"raster:{word}", place) for word in ("scale", "offset"))
+    if scale is not None and scale <= 0:
+        raise SatsrError(f"raster:scale in {place} must be above 0, found {scale:g}.")
     said = (10000 * (1.0 if scale is None else scale), 10000 * (offset or 0.0))
     tiff = str(asset.get("type")).startswith("image/tiff")
     return Band(
@@ -205,7 +207,7 @@ def _band(
         key,
         _text(asset, "href", place),
         index,
-        _metres(key, name, row, asset, place),
+        _metres(key, row, asset, place),
         None if scale is None and offset is None else said,
         _number(row, asset, "raster:nodata", place, wanted=("nodata",)),
         _checksum(asset.get("file:checksum"), place),
@@ -226,13 +228,13 @@ def _named(names: Sequence[str], common: str) -> str:
     return ""
 
 
-def _metres(key: str, name: str, row: Mapping[str, Any], asset: Mapping[str, Any], where: str) -> float | None:
+def _metres(key: str, row: Mapping[str, Any], asset: Mapping[str, Any], where: str) -> float | None:
     for field in ("raster:spatial_resolution", "gsd"):
         found = _number(row, asset, field, where)
         if found is not None and found > 0:
             return found
     transform = asset.get("proj:transform")
-    if isinstance(transform, list) and transform and isinstance(transform[0], int | float) and transform[0] > 0:
+    if isinstance(transform, list) and transform and _finite(transform[0]) and transform[0] > 0:
         return float(transform[0])
     tail = METRES.search(key)
     return float(tail[1]) if tail else None
@@ -291,10 +293,15 @@ def _number(
             value = said.get(field)
             if value is None or (isinstance(value, str) and wanted):  # "nan", which floats that are missing are anyway
                 continue
-            if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+            if not _finite(value):
                 raise SatsrError(f"{field} in {where} must be a number, found {_short(value)}.")
             return float(value)
     return None
+
+
+def _finite(value: Any) -> bool:
+    """Whether a value is a number that a float holds."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST
 
 
 def _checksum(found: Any, where: str) -> str | None:

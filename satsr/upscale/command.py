@@ -20,6 +20,7 @@ EXAMPLES = """examples:
   satsr upscale S2A_MSIL2A_20230723T101601_N0509_R065_T32TNR_20230723T120000.SAFE sharp.tif --model srgan-sisr7@champion
   satsr upscale frames/ sharp/ --model rasvsr@champion --preview
   satsr upscale clip.mp4 sharp.mp4 --model rasvsr/3
+  satsr upscale item.json sharp/ --model srgan-sisr7@champion
   satsr upscale scenes/*.tif sharp/ --model srgan-sisr7@champion
   satsr upscale dates/ sharp.tif --model breizhsr-highresnet_ltae@champion --date 2018-07-01
   satsr upscale imgset0597/ sharp.png --model qanet@champion
