@@ -40,8 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("output", help="GeoTIFF; for frames a folder, a video, a .tif of pages, or a .png; in out/ files are named")
     add_applying(parser)
-    text = "what becomes of a scene's other bands (bicubic is --bands all)"
-    add("--extra", choices=("drop", "bicubic"), default="drop", help=text)
+    add("--extra", choices=("drop", "bicubic"), default="drop", help="what becomes of a scene's other bands")
     add("--nodata", type=float, help='value that stands for "missing", where the file does not say')
     add("--compress", choices=COMPRESSIONS, default="zstd", help="of scenes (default: zstd; deflate for old readers)")
     add("--fps", dest="per_second", type=float, help="frame rate of a video (default: the input's)")
