@@ -37,7 +37,7 @@ unit: .venv/installed
 	@pytest -m "not slow" --numprocesses 2 --dist loadfile
 
 test: setup lint
-	@pytest --numprocesses 2 --dist loadfile
+	@pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 bench: .venv/installed
 	@python -m benchmarks.speed
