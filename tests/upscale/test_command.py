@@ -306,5 +306,12 @@ def test_frames_that_are_named_one_by_one_are_a_clip(tmp_path, graph):
     upscale(*[source / f"{index}.png" for index in range(4)], tmp_path / "named", "--model", model)
     for index in range(4):
         assert (tmp_path / f"named/{index}.png").read_bytes() == (tmp_path / f"all/{index}.png").read_bytes()
-    with pytest.raises(SatsrError, match="frames of one name"):
+    with pytest.raises(SatsrError, match=r"in/0\.png and .*b/0\.png are frames of one name"):
         upscale(source / "0.png", pictures(tmp_path / "b") / "0.png", tmp_path / "c", "--model", model)
+
+
+def test_geotiffs_of_one_name_are_refused_as_frames_and_none_is_lost(tmp_path, graph):
+    first, second = (scene(tmp_path / name / "0.tif") for name in ("a", "b"))
+    with pytest.raises(SatsrError, match=r"a/0\.tif and .*b/0\.tif are frames of one name.*rename"):
+        upscale(first, second, f"{tmp_path}/out/", "--model", graph(recurrent_graph), "--force")
+    assert not any((tmp_path / "out").glob("*"))

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 
 from satsr.errors import SatsrError
@@ -50,3 +50,10 @@ def inside(folder: Path, source: Path, scale: int, suffix: str) -> Path:
     while Path(name).suffix.lower() in PACKED and Path(name).stem:
         name = Path(name).stem
     return folder / f"{name}_x{scale}{suffix}"
+
+
+def twins(called: Mapping[Path, Hashable]) -> str:
+    """The first two of some files that are called the same, in words; empty if all names differ."""
+    first: dict[Hashable, Path] = {}
+    found = ((first.setdefault(name, path), path) for path, name in called.items())
+    return next((f"{one} and {other}" for one, other in found if one != other), "")
