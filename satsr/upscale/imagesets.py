@@ -67,12 +67,12 @@ def upscale_imagesets(
         found, where = _consistency(model, list(zip(folders, names, strict=True)), made)
         say(consistency.sentence(found, "none", where))
         tags |= consistency.tags(found)
-        first = read_image(made / f"{names[0]}.png")
+        if options.preview:
+            views, quality = _views(folders[0])
+            clearest = quality.astype(bool).mean(axis=(1, 2)).argmax()
+            first = read_image(made / f"{names[0]}.png")
+            preview.of_views(views[clearest], first, output, tags, partial.placing)
         frames.collect(partial, names, output, tags)
-    if options.preview:
-        views, quality = _views(folders[0])
-        clearest = quality.astype(bool).mean(axis=(1, 2)).argmax()
-        preview.of_views(views[clearest], first, output, tags)
     return [output, *beside]
 
 

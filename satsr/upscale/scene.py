@@ -1,5 +1,6 @@
 """From a scene on disk to a super-resolved, geo-referenced one, whatever its size."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,19 +12,21 @@ from satsr.exported.model import Model
 from satsr.files import disk_errors, require_space
 from satsr.imagery import geotiff, sentinel2
 from satsr.imagery.raster import Raster, finer
-from satsr.upscale import preview
+from satsr.upscale import beside, preview
 from satsr.upscale.appraisal import checks, consistency, depth, depth_map
 from satsr.upscale.appraisal.checks import Say, silent
 from satsr.upscale.options import Options
 from satsr.upscale.provenance import chosen, provenance
 from satsr.upscale.results import own
-from satsr.upscale.results.partial import unfinished
+from satsr.upscale.results.partial import Partial, unfinished
 from satsr.upscale.results.profile import TiffProfile
 from satsr.upscale.rows import write_rows
 from satsr.upscale.work import Work
 
 
-def upscale(model: Model, source: Path, output: Path, options: Options | None = None, say: Say = silent) -> list[Path]:
+def upscale(
+    model: Model, source: Path, output: Path, options: Options | None = None, say: Say = silent, again: bool = False
+) -> list[Path]:
     """Super-resolves a GeoTIFF, or a Sentinel-2 product, into a Cloud-Optimised GeoTIFF.
 
     The result has the CRS, type, nodata value and band names of the input, ``scale`` times its pixels over the same
@@ -36,6 +39,7 @@ def upscale(model: Model, source: Path, output: Path, options: Options | None = 
         output: the GeoTIFF to write; other maps are written beside it. What satsr did not write is never replaced.
         options: what the user chose.
         say: takes lines for the user.
+        again: a result that is there, of this model and input, is no obstacle: what is missing beside it is made.
 
     Returns:
         The files that were written, the result first.
@@ -50,7 +54,7 @@ def upscale(model: Model, source: Path, output: Path, options: Options | None = 
         checks.require_content(scene.height * scene.width, scene.hollow, options.force)
         work = Work(model, scene, options)
         check(work, say)
-        return run(work, output, say)
+        return run(work, output, say, again)
 
 
 def require_tiff(output: Path) -> None:
@@ -103,14 +107,14 @@ def check(work: Work, say: Say) -> None:
         say(f"note: {note}")
 
 
-def run(work: Work, output: Path, say: Say) -> list[Path]:
+def run(work: Work, output: Path, say: Say, again: bool = False) -> list[Path]:
     """Enlarges, or goes on where an earlier run of the same stopped, and writes the maps that were asked for."""
     scene, model, options = work.raster, work.model, work.options
     profile = described(work)
     spread = replace(
         profile, bands=1, dtype=np.dtype(np.float32), nodata=float("nan"), names=["spread"], colours=(), gains=()
     )
-    maps = beside(work, output)
+    maps = beside.maps(model, output, options)
     outputs = {output: profile} | ({maps["spread"]: spread} if options.spread else {})
     need = 4 * sum(item.bytes for item in outputs.values()) // 3  # with overviews, if nothing can be compressed
     require_space(output.parent, need, f"the result ({profile.width} x {profile.height} px)")
@@ -125,29 +129,33 @@ def run(work: Work, output: Path, say: Say) -> list[Path]:
             output,
             {**profile.tags, "options": options.decisive},
             options.overwrite,
-            beside=[*maps.values(), *(preview.names(output) if options.preview else ())],
+            again=again,
+            beside=beside.files(model, output, options),
         ) as partial,
     ):
+        if again and all(beside.same(path, profile.tags) for path in outputs):
+            partial.save(published=True)
         write_rows(work, partial, outputs, say)
-        made = list(outputs)
-        if options.consistency:
-            made.append(maps["consistency"])
-            differences = partial.folder / "consistency.tif"
-            partial.require_free(made[-1])
-            consistency.write_map(model, scene, output, differences, options.compress).publish(made[-1])
-        known = depth.known(model.facts, model.bands)
-        if options.depth_map and known:
-            made.append(depth_map.of_scene(known, work, maps["depth"]))
+        made = [*outputs, *_maps(work, output, maps, partial, profile.tags)]
         if options.preview:
-            made += preview.of_scene(scene, output, model.scale, dict(profile.tags))
+            made += preview.of_scene(scene, output, model.scale, dict(profile.tags), partial.placing)
     return made
 
 
-def beside(work: Work, output: Path) -> dict[str, Path]:
-    """The maps that are written beside a result, by what they show."""
-    options = work.options
-    wanted = {"spread": options.spread, "consistency": options.consistency, "depth": options.depth_map}
-    return {name: output.with_name(f"{output.stem}_{name}.tif") for name, asked in wanted.items() if asked}
+def _maps(
+    work: Work, output: Path, maps: Mapping[str, Path], partial: Partial, tags: Mapping[str, str]
+) -> Iterator[Path]:
+    """Writes the maps that are made of the finished result."""
+    made = {name: text for name, text in tags.items() if name.startswith(own.MARK)}
+    if "consistency" in maps:
+        place = partial.folder / "consistency.tif"
+        differences = consistency.write_map(work.model, work.raster, output, place, work.options.compress, made)
+        partial.require_free(maps["consistency"])
+        differences.publish(maps["consistency"])
+        yield maps["consistency"]
+    known = depth.known(work.model.facts, work.model.bands)
+    if known and "depth" in maps:
+        yield depth_map.of_scene(known, work, maps["depth"], made, partial.placing)
 
 
 def described(work: Work) -> TiffProfile:

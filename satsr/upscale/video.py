@@ -14,7 +14,7 @@ import numpy as np
 
 from satsr.exported import memory
 from satsr.exported.model import Model
-from satsr.files import disk_errors, replacing, require_space
+from satsr.files import disk_errors, require_space
 from satsr.progress import track
 from satsr.upscale import preview
 from satsr.upscale.appraisal import checks, consistency, depth, depth_map
@@ -22,7 +22,7 @@ from satsr.upscale.appraisal.checks import Say, silent
 from satsr.upscale.options import Options
 from satsr.upscale.provenance import provenance
 from satsr.upscale.results import clips, frames, own
-from satsr.upscale.results.partial import unfinished
+from satsr.upscale.results.partial import Partial, unfinished
 from satsr.upscale.segments import ClipWork
 from satsr.upscale.windows.plan import Footage, Plan, planned
 from satsr.upscale.windows.seams import Seams
@@ -92,12 +92,12 @@ def upscale(
     tags = provenance(model, clip.files, options.constraint)
     key = tags | {"options": options.decisive}
     known = depth.known(model.facts, model.bands)
+    whole = frames.is_folder(output)
     beside = dict(_beside(output, options, known is not None))
+    folders = [beside["consistency"]] if options.consistency else []
     with (
         disk_errors(f"writing {output}"),
-        unfinished(
-            output, key, options.overwrite, folder=frames.is_folder(output), beside=[*beside.values()]
-        ) as partial,
+        unfinished(output, key, options.overwrite, folder=whole, beside=[*beside.values()], folders=folders) as partial,
     ):
         if "plan" in partial.state:
             kept = partial.state["plan"]
@@ -109,15 +109,15 @@ def upscale(
         say(consistency.sentence(found, model.constraint(options.constraint).method, where))
         tags |= consistency.tags(found)
         if options.consistency:
-            write_maps(model, clip, made, beside["consistency"], tags)
+            write_maps(model, clip, made, beside["consistency"], tags, partial)
+        if known and "depth" in beside:
+            table = depth_map.of_clip(known, clip, options.numbers, beside["depth"], partial.placing)
+            say(f"how far each frame is from the training data: {table}")
+        if options.preview:
+            preview.of_clip(clip, made, output, model.scale, tags, partial.placing)
         per_second = options.per_second or clip.per_second or frames.FRAMES_PER_SECOND
         video = frames.Video(per_second, options.lossless, say)
         frames.collect(partial, clip.names, output, tags, video)
-    if known and "depth" in beside:
-        made = depth_map.of_clip(known, clip, options.numbers, beside["depth"])
-        say(f"how far each frame is from the training data: {made}")
-    if options.preview:
-        preview.of_clip(clip, output, model.scale, tags)
     return Outcome(output, *worst, files=(output, *beside.values()))
 
 
@@ -131,12 +131,14 @@ def _beside(output: Path, options: Options, known: bool) -> Iterator[tuple[str, 
         yield from zip(("picture", "page"), preview.names(output), strict=True)
 
 
-def write_maps(model: Model, clip: clips.Clip, folder: Path, target: Path, tags: Mapping[str, str]) -> None:
-    """Writes the frames in ``folder``, made small again, minus the clip's, as a folder of float32 TIFFs."""
-    with replacing(target) as temporary:
+def write_maps(
+    model: Model, clip: clips.Clip, made: Path, target: Path, tags: Mapping[str, str], partial: Partial
+) -> None:
+    """Writes the frames in ``made``, made small again, minus the clip's, as a folder of float32 TIFFs."""
+    with partial.placing(target, folder=True) as temporary:
         temporary.mkdir()
         for index in track(range(len(clip)), "consistency", len(clip)):
-            small = consistency.small_again(model, consistency.frame(folder, clip, index))
+            small = consistency.small_again(model, consistency.frame(made, clip, index))
             found = consistency.difference(small, clip.load(index))
             with clip.scenes[index] if clip.scenes else nullcontext() as scene:
                 frames.write_frame(temporary / clip.names[index], found, scene, 1, float("nan"))
