@@ -100,7 +100,7 @@ def _run(arguments: argparse.Namespace) -> None:
     model = load(arguments.model, backend=arguments.backend, device=arguments.device)
     say(f"{model.name}: {model.facts.paper}, {model.kind}, x{model.scale}, on {model.runner.device}")
     made = _upscaled(model, sources, arguments)
-    say(f"written: {', '.join(map(str, made))}")
+    say(f"written: {', '.join(map(str, made))}" if made else "nothing was left to do")
 
 
 def _upscaled(model: "Model", sources: list[Path], arguments: argparse.Namespace) -> list[Path]:

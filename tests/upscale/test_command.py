@@ -278,7 +278,7 @@ def test_a_folder_of_scenes_and_a_pattern_are_scenes(tmp_path, graph, capsys):
             assert made.bounds.left == 600000 + 9000 * index and made.is_tiled
     first = contents(tmp_path / "out")
     upscale(f"{tmp_path}/in/*[01].tif", tmp_path / "out", "--model", model)
-    assert "2 of 2" in (said := capsys.readouterr().err) and said.count("is there already") == 2
+    assert "2 of 2" in capsys.readouterr().err
     assert contents(tmp_path / "out") == first
     with pytest.raises(SatsrError, match=r"(?s)0 of 2 scenes.*add --overwrite") as refused:
         upscale(tmp_path / "in", tmp_path / "out", "--model", model, "--ensemble")  # another result

@@ -78,6 +78,11 @@ class Partial:
         write_json(self._manifest, {"key": self._key, "state": self.state})
 
 
+def unfinished_at(output: Path) -> Path:
+    """The hidden folder that an interrupted run leaves beside its result."""
+    return output.parent / f".{output.name}.partial"
+
+
 @contextmanager
 def unfinished(
     output: Path,
@@ -104,7 +109,7 @@ def unfinished(
         SatsrError: something is in the place of a result that may not be replaced, or another process is making it.
     """
     with locked(output, timeout=0):
-        partial = Partial(output.parent / f".{output.name}.partial", key, overwrite, again)
+        partial = Partial(unfinished_at(output), key, overwrite, again)
         partial.require_free(output, folder)
         for path in (*beside, *folders):
             partial.require_free(path, folder=path in folders)
