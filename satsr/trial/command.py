@@ -47,8 +47,8 @@ def run(arguments: argparse.Namespace) -> None:
     trial = measure(model, found, options, say)
     files = [file for pair in found for side in (pair.lr, pair.hr) for file in _files(side)]
     tags = provenance(model, files, options.constraint) | chosen(options)
-    report.write(folder, trial, tags)
-    print(report.table(trial))
+    print(report.table(trial), flush=True)  # first: the folder may have been taken meanwhile
+    report.write(folder, trial, tags, arguments.overwrite)
     print(f"report: {folder / 'report.html'}")
 
 

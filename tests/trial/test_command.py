@@ -1,7 +1,9 @@
 """``satsr evaluate`` on pairs of one's own: the recipes' metrics, against bicubic, in a table and a report."""
 
 import argparse
+import io
 import re
+from contextlib import redirect_stderr
 
 import numpy as np
 import pytest
@@ -177,3 +179,28 @@ def test_a_report_replaces_only_a_report(tmp_path):
         evaluate(*words, "--overwrite")
     with pytest.raises(SatsrError, match="lies in"):
         evaluate(*words[:-1], source / "lr" / "report")
+
+
+class Meanwhile(io.StringIO):
+    """The terminal, on which a line says that measuring has begun: then somebody writes into the report's folder."""
+
+    def __init__(self, file):
+        super().__init__()
+        self.file = file
+
+    def write(self, text):
+        if "1 of 1" in text:
+            self.file.parent.mkdir()
+            self.file.write_text("mine")
+        return super().write(text)
+
+
+def test_a_folder_that_came_while_it_was_measured_is_kept_and_the_table_is_not_lost(tmp_path, capsys):
+    source, graph = scenes(tmp_path / "pair", side=64), cubic_graph(tmp_path / "m.onnx")
+    words = ("--model", graph, "--lr", source / "lr.tif", "--hr", source / "hr.tif", "--out", tmp_path / "out")
+    meanwhile = Meanwhile(tmp_path / "out" / "mine.txt")
+    with redirect_stderr(meanwhile), pytest.raises(SatsrError, match=r"holds what satsr did not write \(mine\.txt\)"):
+        evaluate(*words, "--overwrite")
+    assert (tmp_path / "out" / "mine.txt").read_text() == "mine"
+    assert "psnr_maxrange" in capsys.readouterr().out
+    assert {path.name for path in tmp_path.iterdir()} == {"pair", "m.onnx", "out"}
