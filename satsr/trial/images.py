@@ -1,11 +1,13 @@
 """The three images of a pair in memory: what is given, what it should become, and what the model makes of it."""
 
 from dataclasses import dataclass
+from math import hypot
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from rasterio import Affine
 
 from satsr.errors import SatsrError
 from satsr.exported.model import Model
@@ -99,7 +101,7 @@ def require_partners(pair: Pair, lr: clips.Clip, hr: clips.Clip, scale: int) -> 
 
     Raises:
         SatsrError: they differ in the number of frames, the sizes are not ``scale`` times each other, they lie in
-            different places, or they are too large.
+            different places or have pixels of another size, or they are too large.
     """
     if len(lr) != len(hr):
         raise SatsrError(f"{pair.lr} has {len(lr)} frames, {pair.hr} {len(hr)}: each needs its partner.")
@@ -115,10 +117,21 @@ def require_partners(pair: Pair, lr: clips.Clip, hr: clips.Clip, scale: int) -> 
     if lr.scenes and hr.scenes:
         with lr.scenes[0] as ours, hr.scenes[0] as theirs:
             placed = ours.crs is not None and theirs.crs is not None
-            wanted, reach = finer(ours.transform, scale), abs(ours.transform.a) / 2
-            apart = max(abs(wanted.c - theirs.transform.c), abs(wanted.f - theirs.transform.f))
+            apart = farthest(finer(ours.transform, scale), theirs.transform, (tall, wide))
+            reach = hypot(ours.transform.a, ours.transform.d) / 2
         if placed and (ours.crs != theirs.crs or apart > reach):
-            raise SatsrError(f"{pair.lr} and {pair.hr} do not lie in the same place: warp one to the other's grid.")
+            raise SatsrError(
+                f"{pair.lr} and {pair.hr} do not lie in the same place, or their pixels have not {scale} times each "
+                "other's size: warp one to the other's grid."
+            )
+
+
+def farthest(ours: Affine, theirs: Affine, shape: tuple[int, int]) -> float:
+    """How far apart two grids of a shape (H, W) place a corner of it, at most, in the units of their CRS."""
+    height, width = shape
+    corners = [(column, row) for column in (0, width) for row in (0, height)]
+    places = [(ours * corner, theirs * corner) for corner in corners]
+    return max(hypot(a[0] - b[0], a[1] - b[1]) for a, b in places)
 
 
 def opened(model: Model, clip: clips.Clip, options: Options) -> Opened:

@@ -46,13 +46,13 @@ def pictures(folder, count=4, scale=4):
     return folder
 
 
-def scenes(folder, hole=False, shift=0.0, side=96):
+def scenes(folder, hole=False, shift=0.0, side=96, size=2.5):
     fine = 500 + ground(side, side, top=3000)
     coarse = shrink(fine, 4)
     if hole:
         coarse[:3, :3] = fine[:12, :12] = 0
     folder.mkdir(exist_ok=True)
-    for name, values, pixel, east in (("lr", coarse, 10, 0.0), ("hr", fine, 2.5, shift)):
+    for name, values, pixel, east in (("lr", coarse, 10, 0.0), ("hr", fine, size, shift)):
         with rasterio.open(
             folder / f"{name}.tif", "w", driver="GTiff", count=3, height=len(values), width=len(values), nodata=0,
             dtype="uint16", crs="EPSG:32632", transform=from_origin(600000 + east, 5e6, pixel, pixel),
@@ -139,6 +139,7 @@ def test_what_does_not_fit_gets_a_sentence_before_the_network_runs(tmp_path):
     twice, lr, hr = image_graph(tmp_path / "x2.onnx", normalisation="unit_u8"), source / "lr", source / "hr"
     four = image_graph(tmp_path / "four.onnx", channels=4, scale=4, normalisation="unit_u8")
     series, apart = series_graph(tmp_path / "s.onnx"), scenes(tmp_path / "apart", shift=500.0)
+    finer = scenes(tmp_path / "finer", size=2.0)  # of one origin
     reflectance = cubic_graph(tmp_path / "r.onnx")
     write_png(tmp_path / "deep.png", np.full((96, 112, 3), 900, np.uint16))
     write_png(tmp_path / "more" / "0.png", read_rgb(hr / "0.png"))
@@ -155,6 +156,7 @@ def test_what_does_not_fit_gets_a_sentence_before_the_network_runs(tmp_path):
         (graph, lr / "0.png", tmp_path / "deep.png", "the same unit"),
         (series, lr, hr, "makes one image of a series"),
         (reflectance, apart / "lr.tif", apart / "hr.tif", "do not lie in the same place"),
+        (reflectance, finer / "lr.tif", finer / "hr.tif", r"pixels have not 4 times each other's size"),
         (reflectance, lr, hr, "8-bit values"),
     ):
         with pytest.raises(SatsrError, match=words):
