@@ -36,12 +36,13 @@ def run(arguments: argparse.Namespace) -> None:
     from satsr.trial.pairs import pairs
     from satsr.upscale.provenance import chosen, provenance
     from satsr.upscale.results import own
+    from satsr.upscale.results.names import own_name
 
     options = options_of(arguments)
     model = load(arguments.model, backend=arguments.backend, device=arguments.device)
     say(f"{model.name}: {model.facts.paper}, {model.kind}, x{model.scale}, on {model.runner.device}")
     found = pairs(arguments.lr, arguments.hr, clips=model.kind != "image")
-    folder = arguments.out or Path(f"evaluation-{model.name.replace('/', '-')}-{arguments.lr.resolve().stem}")
+    folder = arguments.out or Path(f"evaluation-{model.name.replace('/', '-')}-{Path(own_name(arguments.lr)).stem}")
     own.require_apart([arguments.lr, arguments.hr], folder)
     own.require_free(folder, arguments.overwrite, folder=True)
     trial = measure(model, found, options, say)

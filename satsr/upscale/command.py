@@ -170,6 +170,9 @@ def _clip(model: "Model", sources: list[Path], output: Path, folder: bool, argum
     _require_maps(arguments, "clip", "frames")
     if len(sources) > 1 and not all(source.suffix.lower() in clips.IMAGES for source in sources):
         raise SatsrError("several inputs of a clip must be its frames, images each: name one folder, or one video.")
+    given, sources = sources, names.in_order(sources)
+    if given != sources:
+        say(f"note: the frames are taken in the natural order of their names, from {sources[0]} to {sources[-1]}")
     if folder and len(sources) == 1 and clips.is_one_file(sources[0]) and not clips.is_sequence(sources[0]):
         suffix = ".png" if sources[0].suffix.lower() in PICTURES else ".tif"
         output = names.inside(output, sources[0], model.scale, suffix)

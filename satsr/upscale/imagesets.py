@@ -20,6 +20,7 @@ from satsr.upscale.appraisal.checks import Say, silent
 from satsr.upscale.options import Options
 from satsr.upscale.provenance import provenance
 from satsr.upscale.results import frames, own
+from satsr.upscale.results.names import own_name
 from satsr.upscale.results.partial import unfinished
 
 
@@ -60,7 +61,7 @@ def upscale_imagesets(
     ):
         made = partial.folder / "frames"
         made.mkdir(exist_ok=True)
-        names = ["_".join(folder.relative_to(source).parts) or folder.resolve().name for folder in folders]
+        names = ["_".join(folder.relative_to(source).parts) or own_name(folder) for folder in folders]
         for folder, name in track(list(zip(folders, names, strict=True)), "upscale", len(folders)):
             if not frames.finished(made, name):
                 write_png(made / f"{name}.png", _imageset(model, folder, options, say))

@@ -1,6 +1,7 @@
 """``satsr upscale`` from the words on the command line to the files, for every kind of model."""
 
 import argparse
+import re
 import subprocess
 import sys
 
@@ -300,13 +301,17 @@ def test_a_scene_that_is_refused_does_not_stop_the_others(tmp_path, graph):
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["good_x2.tif"]
 
 
-def test_frames_that_are_named_one_by_one_are_a_clip(tmp_path, graph):
+def test_frames_that_are_named_one_by_one_are_a_clip(tmp_path, graph, capsys):
     source, model = pictures(tmp_path / "in", 4), graph(recurrent_graph)
     upscale(source, tmp_path / "all", "--model", model)
     upscale(*[source / f"{index}.png" for index in range(4)], tmp_path / "named", "--model", model)
     for index in range(4):
         assert (tmp_path / f"named/{index}.png").read_bytes() == (tmp_path / f"all/{index}.png").read_bytes()
-    with pytest.raises(SatsrError, match=r"in/0\.png and .*b/0\.png are frames of one name"):
+    named = [source / f"{index}.png" for index in (0, 1, 3, 2)]  # a shell's order of 1, 10, 2
+    upscale(*named, tmp_path / "shuffled", "--model", model)
+    assert contents(tmp_path / "shuffled") == contents(tmp_path / "named")
+    assert re.search(r"note: .* natural order of their names, from .*0\.png to .*3\.png", capsys.readouterr().err)
+    with pytest.raises(SatsrError, match=r"b/0\.png and .*in/0\.png are frames of one name"):
         upscale(source / "0.png", pictures(tmp_path / "b") / "0.png", tmp_path / "c", "--model", model)
 
 

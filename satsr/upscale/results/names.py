@@ -1,5 +1,6 @@
 """What inputs the words on the command line mean, and what results are called where the user names a folder only."""
 
+import glob
 import os
 import re
 from collections.abc import Hashable, Mapping, Sequence
@@ -30,10 +31,14 @@ def inputs(words: Sequence[str]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
+def in_order(frames: Sequence[Path]) -> list[Path]:
+    """Frames that were named one by one, in natural order: shells give f1, f10, f2 for the pattern f*."""
+    return sorted(frames, key=lambda path: natural(str(path)))
+
+
 def _matching(pattern: Path) -> list[Path]:
-    """What a pattern means, in natural order."""
-    anchor = Path(pattern.anchor) if pattern.is_absolute() else Path()
-    found = sorted(anchor.glob(str(pattern.relative_to(anchor))), key=lambda path: natural(str(path)))
+    """What a pattern means, in natural order; names that begin with a dot only if it says so, as in a shell."""
+    found = in_order([Path(name) for name in glob.glob(str(pattern), recursive=True)])  # noqa: PTH207  # pathlib's finds them
     if not found:
         raise SatsrError(f"nothing matches {pattern}: check the pattern.")
     return found
@@ -44,9 +49,14 @@ def means_folder(word: str) -> bool:
     return word.endswith(("/", os.sep)) or Path(word).is_dir()
 
 
+def own_name(path: Path) -> str:
+    """The last part of a path, also of ``.``; a link's own name and not that of what it leads to."""
+    return path.name if path.name.strip(".") else path.resolve().name
+
+
 def inside(folder: Path, source: Path, scale: int, suffix: str) -> Path:
     """The result of ``source`` in a folder: ``scene.tif`` becomes ``scene_x4.tif``, a product keeps its long name."""
-    name = source.resolve().name
+    name = own_name(source)
     while Path(name).suffix.lower() in PACKED and Path(name).stem:
         name = Path(name).stem
     return folder / f"{name}_x{scale}{suffix}"
