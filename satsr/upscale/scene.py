@@ -166,7 +166,7 @@ def described(work: Work) -> TiffProfile:
         for place, layer in enumerate(layers)
     ]
     declared = any((layer.gain, layer.offset) != (1.0, 0.0) for layer in layers)
-    kept = {name: text for name, text in scene.tags.items() if name != "AREA_OR_POINT"}
+    kept = {name: text for name, text in scene.tags.items() if not name.startswith(("AREA_OR_POINT", own.MARK))}
     return TiffProfile(
         height=scene.height * model.scale,
         width=scene.width * model.scale,
