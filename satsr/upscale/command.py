@@ -175,10 +175,8 @@ def _clip(model: "Model", sources: list[Path], output: Path, folder: bool, argum
         say(f"note: the frames are taken in the natural order of their names, from {sources[0]} to {sources[-1]}")
     if folder and len(sources) == 1 and clips.is_one_file(sources[0]) and not clips.is_sequence(sources[0]):
         suffix = ".png" if sources[0].suffix.lower() in PICTURES else ".tif"
-        output = names.inside(output, sources[0], model.scale, suffix)
-    elif folder:
-        output.mkdir(parents=True, exist_ok=True)  # so that it is a folder, whatever its name
-    return list(video.upscale(model, sources, output, options_of(arguments), say).files)
+        output, folder = names.inside(output, sources[0], model.scale, suffix), False
+    return list(video.upscale(model, sources, output, options_of(arguments), say, folder or None).files)
 
 
 def _require_maps(arguments: argparse.Namespace, kind: str, words: str) -> None:

@@ -16,6 +16,7 @@ from satsr.pages.closeup import closeup
 from satsr.pages.panels import Panel, before_after_png, panel_context
 from satsr.resize import imresize
 from satsr.upscale.results import clips, own
+from satsr.upscale.results.names import base
 from satsr.upscale.results.partial import Placing
 from satsr.upscale.windows.strips import filled
 
@@ -24,10 +25,9 @@ COUNT = 3
 SIDE = 128
 
 
-def names(result: Path) -> list[Path]:
-    """The picture and the page of a result."""
-    picture = result.with_name(f"{result.stem}_preview.png")
-    return [picture, picture.with_suffix(".html")]
+def names(result: Path, folder: bool | None = None) -> list[Path]:
+    """The picture and the page of a result (:func:`satsr.upscale.results.names.base`)."""
+    return [result.with_name(f"{base(result, folder)}_preview{suffix}") for suffix in (".png", ".html")]
 
 
 def of_scene(scene: Raster, result: Path, scale: int, tags: dict[str, str], place: Placing = replacing) -> list[Path]:

@@ -21,7 +21,7 @@ from satsr.upscale.appraisal import checks, consistency, depth, depth_map
 from satsr.upscale.appraisal.checks import Say, silent
 from satsr.upscale.options import Options
 from satsr.upscale.provenance import provenance
-from satsr.upscale.results import clips, frames, own
+from satsr.upscale.results import clips, frames, names, own
 from satsr.upscale.results.partial import Partial, unfinished
 from satsr.upscale.segments import ClipWork
 from satsr.upscale.windows.plan import Footage, Plan, planned
@@ -51,6 +51,7 @@ def upscale(
     output: Path,
     options: Options | None = None,
     say: Say = silent,
+    folder: bool | None = None,
 ) -> Outcome:
     """Super-resolves a sequence of frames.
 
@@ -61,6 +62,7 @@ def upscale(
             replaced.
         options: what the user chose.
         say: takes lines for the user.
+        folder: whether ``output`` is a folder; by default if it is one already or has no suffix.
 
     Raises:
         SatsrError: the input does not fit the model or does not look like its training data, the output cannot hold
@@ -72,7 +74,8 @@ def upscale(
     first = clip.load(0)
     height, width = first.values.shape[1:]
     size = model.channels, model.scale * height, model.scale * width
-    frames.require_kind(output, clip, size, first.values.dtype, options.lossless)
+    whole = frames.is_folder(output) if folder is None else folder
+    frames.require_kind(output, clip, size, first.values.dtype, options.lossless, whole)
     check(model, clip, options, say)
     footage = Footage(len(clip), height, width, first.values.itemsize)
     plan = planned(model, footage, options, memory.budget(model))
@@ -92,8 +95,7 @@ def upscale(
     tags = provenance(model, clip.files, options.constraint)
     key = tags | {"options": options.decisive}
     known = depth.known(model.facts, model.bands)
-    whole = frames.is_folder(output)
-    beside = dict(_beside(output, options, known is not None))
+    beside = dict(_beside(output, options, known is not None, whole))
     folders = [beside["consistency"]] if options.consistency else []
     with (
         disk_errors(f"writing {output}"),
@@ -103,6 +105,8 @@ def upscale(
             kept = partial.state["plan"]
             plan = Plan(tuple(kept["starts"]), kept["reach"], Seams(**kept["seams"]), kept["bytes"])
         partial.save(plan=asdict(plan))
+        if whole and output.suffix:
+            output.mkdir(exist_ok=True)  # so that it is known as a folder, whatever its name
         worst = ClipWork(model, clip, plan, options, partial).finish(say)
         made = partial.folder / "frames"
         found, where = consistency.of_frames(model, clip, made)
@@ -121,14 +125,15 @@ def upscale(
     return Outcome(output, *worst, files=(output, *beside.values()))
 
 
-def _beside(output: Path, options: Options, known: bool) -> Iterator[tuple[str, Path]]:
+def _beside(output: Path, options: Options, known: bool, folder: bool) -> Iterator[tuple[str, Path]]:
     """What is written beside a result, by what it shows."""
+    base = names.base(output, folder)
     if options.consistency:
-        yield "consistency", output.with_name(f"{output.stem}_consistency")
+        yield "consistency", output.with_name(f"{base}_consistency")
     if options.depth_map and known:
-        yield "depth", output.with_name(f"{output.stem}_depth.csv")
+        yield "depth", output.with_name(f"{base}_depth.csv")
     if options.preview:
-        yield from zip(("picture", "page"), preview.names(output), strict=True)
+        yield from zip(("picture", "page"), preview.names(output, folder), strict=True)
 
 
 def write_maps(

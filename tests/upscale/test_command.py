@@ -17,6 +17,7 @@ from satsr.errors import SatsrError
 from satsr.imagery.images import write_png
 from satsr.register import registry
 from satsr.upscale import command
+from tests import products
 from tests.tiny_graphs import image_graph, imageset_graph, recurrent_graph, series_graph
 
 RNG = np.random.default_rng(0)
@@ -248,6 +249,41 @@ def test_in_a_folder_results_are_named_for_the_user(tmp_path, graph, capsys):
     assert [file.name for file in (tmp_path / "new").iterdir()] == ["S2 scene.v1_x2.tif"]
     upscale(pictures(tmp_path / "clip"), f"{tmp_path}/frames.v2/", "--model", graph(recurrent_graph))
     assert (tmp_path / "frames.v2" / "1.png").is_file()
+
+
+def test_folders_that_differ_behind_a_dot_have_maps_and_previews_of_their_own(tmp_path, graph):
+    source, model = pictures(tmp_path / "in"), graph(recurrent_graph)
+    for name in ("frames.v1", "frames.v2"):
+        upscale(source, f"{tmp_path}/{name}/", "--model", model, "--preview", "--uncertainty", "consistency")
+        assert (tmp_path / name / "1.png").is_file() and (tmp_path / f"{name}_consistency" / "1.tif").is_file()
+        assert (tmp_path / f"{name}_preview.png").is_file() and (tmp_path / f"{name}_preview.html").is_file()
+
+
+def test_maps_of_a_video_with_a_dot_in_its_name_are_a_folder(tmp_path, graph):
+    pytest.importorskip("av", reason="PyAV (satsr[video]) is absent")
+    words = (pictures(tmp_path / "in"), tmp_path / "clip.v1.mkv", "--model", graph(recurrent_graph))
+    upscale(*words, "--uncertainty", "consistency")
+    upscale(*words, "--uncertainty", "consistency", "--overwrite")  # known as satsr's own
+    assert (tmp_path / "clip.v1_consistency" / "1.tif").is_file()
+
+
+def test_a_file_is_no_folder_and_refused_frames_leave_none(tmp_path, graph):
+    source, model = pictures(tmp_path / "in"), graph(recurrent_graph)
+    (tmp_path / "notes").write_text("mine")
+    for given, of in ((source, model), (scene(tmp_path / "a.tif"), graph(image_graph))):
+        with pytest.raises(SatsrError, match="notes is a file, but the slash at its end says"):
+            upscale(given, f"{tmp_path}/notes/", "--model", of)
+    write_png(source / "2.png", np.zeros((9, 9), np.uint8))
+    with pytest.raises(SatsrError, match="channels"):
+        upscale(source, f"{tmp_path}/sharp.v1/", "--model", model)
+    assert (tmp_path / "notes").read_text() == "mine" and not (tmp_path / "sharp.v1").exists()
+
+
+def test_a_product_without_its_ending_is_one_scene_with_a_result_of_its_name(tmp_path, graph):
+    root, _ = products.make(tmp_path, "L1C")
+    root.rename(tmp_path / "unpacked")
+    upscale(tmp_path / "unpacked", f"{tmp_path}/out/", "--model", graph(image_graph), "--bands", "B04,B03,B02")
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["unpacked_x2.tif"]
 
 
 def test_previews_of_frames_are_named_and_known_as_satsrs_own(tmp_path, graph, capsys):

@@ -9,7 +9,7 @@ import numpy as np
 
 from satsr.errors import SatsrError
 from satsr.files import natural
-from satsr.imagery import geotiff, video_file
+from satsr.imagery import geotiff, sentinel2, video_file
 from satsr.imagery.gdal import opened
 from satsr.imagery.images import PICTURES, read_image
 from satsr.imagery.raster import Raster, Strip
@@ -55,7 +55,7 @@ def is_sequence(path: Path) -> bool:
 
 def is_one_file(path: Path) -> bool:
     """Whether a result of ``path`` has its name: a file, or the folder of a product."""
-    return path.is_file() or path.suffix.upper() == ".SAFE"
+    return path.is_file() or sentinel2.is_product(path)
 
 
 def open_clip(path: Path | Sequence[Path], wanted: Sequence[str], count: int, given: Sequence[str] = ()) -> Clip:

@@ -112,7 +112,9 @@ def collect(
             partial.require_free(output)
 
 
-def require_kind(output: Path, clip: Clip, shape: tuple[int, int, int], dtype: Any, lossless: bool = False) -> None:
+def require_kind(
+    output: Path, clip: Clip, shape: tuple[int, int, int], dtype: Any, lossless: bool = False, folder: bool = False
+) -> None:
     """Refuses a kind of result that cannot hold these frames, before any work.
 
     Args:
@@ -121,12 +123,13 @@ def require_kind(output: Path, clip: Clip, shape: tuple[int, int, int], dtype: A
         shape: bands, height and width of an enlarged one.
         dtype: of its values.
         lossless: whether a video may lose nothing.
+        folder: whether the result is a folder, whatever its name.
 
     Raises:
         SatsrError: it cannot.
     """
     bands = shape[0]
-    suffix = "" if is_folder(output) else output.suffix.lower()
+    suffix = "" if folder or is_folder(output) else output.suffix.lower()
     known = ("", *CODECS, *TIFFS, ".png")
     if suffix not in known:
         raise SatsrError(

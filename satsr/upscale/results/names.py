@@ -45,8 +45,28 @@ def _matching(pattern: Path) -> list[Path]:
 
 
 def means_folder(word: str) -> bool:
-    """Whether the output is said to be a folder: by a slash at its end, or because it is one."""
-    return word.endswith(("/", os.sep)) or Path(word).is_dir()
+    """Whether the output is said to be a folder: by a slash at its end, or because it is one.
+
+    Raises:
+        SatsrError: a file has the name that is said to be a folder's.
+    """
+    if not word.endswith(("/", os.sep)):
+        return Path(word).is_dir()
+    if Path(word).is_file():
+        raise SatsrError(
+            f"{Path(word)} is a file, but the slash at its end says that it is a folder: name another one."
+        )
+    return True
+
+
+def base(result: Path, folder: bool | None = None) -> str:
+    """What names of files beside a result begin with: a file's name without its suffix, all of a folder's.
+
+    Args:
+        result: it need not be there.
+        folder: whether it is a folder; by default if one is there.
+    """
+    return result.name if (result.is_dir() if folder is None else folder) else result.stem
 
 
 def own_name(path: Path) -> str:
