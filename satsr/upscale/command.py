@@ -3,13 +3,14 @@
 import argparse
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from satsr.errors import PREVIEW, SatsrError
-from satsr.upscale.options import COMPRESSIONS, Options
+from satsr.upscale.options import COMPRESSIONS, RATES, Options
 
 if TYPE_CHECKING:
     from satsr.exported.model import Model
@@ -40,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--extra", choices=("drop", "bicubic"), default="drop", help="what becomes of a scene's other bands")
     add("--nodata", type=float, help='value that stands for "missing", where the file does not say')
     add("--compress", choices=COMPRESSIONS, default="zstd", help="of scenes (default: zstd; deflate for old readers)")
-    add("--fps", dest="per_second", type=float, help="frame rate of a video (default: the input's)")
+    add("--fps", dest="per_second", type=_within(*RATES), help="frame rate of a video (default: the input's)")
     add("--lossless", action="store_true", help="a video that loses nothing (most browsers do not play it)")
     add("--date", metavar="YYYY-MM-DD", help="wanted day of a series (default: the middle one)")
     maps = f"the result made small again minus the input; the spread over {EIGHT}"
@@ -57,7 +58,11 @@ def add_applying(parser: argparse.ArgumentParser) -> None:
     add("--backend", choices=("onnx", "torch"), default="onnx")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto")
     add("--bands", type=_names, default=(), metavar="B04,B03,B02", help="for the model, in its order")
-    add("--gain", type=_gain, help="the model's numbers are gain * number + offset")
+    add(
+        "--gain",
+        type=_within(sys.float_info.min, sys.float_info.max),
+        help="the model's numbers are gain * number + offset",
+    )
     add("--offset", type=float, help="-1000 for Sentinel-2 numbers that still hold the offset of baseline 04.00")
     add("--window", type=_at_least(2), metavar="PX", help="side of a window (default: what the free memory bears)")
     add("--overlap", type=_at_least(0), default=32, metavar="PX", help="of neighbouring windows (default: 32)")
@@ -212,14 +217,15 @@ def _at_least(least: int) -> Callable[[str], int]:
     return number
 
 
-def _gain(text: str) -> float:
-    try:
-        found = float(text)
-    except ValueError:
-        found = 0.0
-    if not found > 0 or found == float("inf"):
-        raise argparse.ArgumentTypeError(f"a number above 0 is expected, not {text}")
-    return found
+def _within(least: float, most: float) -> Callable[[str], float]:
+    def number(text: str) -> float:
+        with suppress(ValueError):
+            if least <= (found := float(text)) <= most:
+                return found
+        wanted = "above 0" if most == sys.float_info.max else f"from {least:g} to {most:g}"
+        raise argparse.ArgumentTypeError(f"a number {wanted} is expected, not {text}")
+
+    return number
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -74,8 +74,10 @@ def upscale(
     first = clip.load(0)
     height, width = first.values.shape[1:]
     size = model.channels, model.scale * height, model.scale * width
+    rate = clip.per_second or frames.FRAMES_PER_SECOND
+    video = frames.Video(rate if options.per_second is None else options.per_second, options.lossless, say)
     whole = frames.is_folder(output) if folder is None else folder
-    frames.require_kind(output, clip, size, first.values.dtype, options.lossless, whole)
+    frames.require_kind(output, clip, size, first.values.dtype, video, whole)
     check(model, clip, options, say)
     footage = Footage(len(clip), height, width, first.values.itemsize)
     plan = planned(model, footage, options, memory.budget(model))
@@ -119,8 +121,6 @@ def upscale(
             say(f"how far each frame is from the training data: {table}")
         if options.preview:
             preview.of_clip(clip, made, output, model.scale, tags, partial.placing)
-        per_second = options.per_second or clip.per_second or frames.FRAMES_PER_SECOND
-        video = frames.Video(per_second, options.lossless, say)
         frames.collect(partial, clip.names, output, tags, video)
     return Outcome(output, *worst, files=(output, *beside.values()))
 

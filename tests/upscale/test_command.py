@@ -121,6 +121,15 @@ def test_mistakes_get_a_sentence(tmp_path, graph):
             upscale(*words)
 
 
+@pytest.mark.parametrize(
+    "words", [("--fps", "-5"), ("--fps", "0"), ("--fps", "0.0004"), ("--fps", "nan"), ("--gain", "0")]
+)
+def test_numbers_that_make_no_sense_are_refused_by_name(tmp_path, words, capsys):
+    with pytest.raises(SystemExit):
+        upscale(tmp_path, tmp_path / "out.mp4", "--model", "m.onnx", "=".join(words))
+    assert f"{words[0]}: a number " in (said := capsys.readouterr().err) and f"expected, not {words[1]}" in said
+
+
 def test_an_8_bit_picture_of_a_product_needs_force(tmp_path, graph, capsys):
     with rasterio.open(tmp_path / "in.tif", "w", driver="GTiff", count=3, height=40, width=40, dtype="uint8") as target:
         target.write(RNG.integers(0, 256, (3, 40, 40), dtype=np.uint8))

@@ -113,7 +113,7 @@ def collect(
 
 
 def require_kind(
-    output: Path, clip: Clip, shape: tuple[int, int, int], dtype: Any, lossless: bool = False, folder: bool = False
+    output: Path, clip: Clip, shape: tuple[int, int, int], dtype: Any, video: Video | None = None, folder: bool = False
 ) -> None:
     """Refuses a kind of result that cannot hold these frames, before any work.
 
@@ -122,7 +122,7 @@ def require_kind(
         clip: the frames that are enlarged.
         shape: bands, height and width of an enlarged one.
         dtype: of its values.
-        lossless: whether a video may lose nothing.
+        video: how a video would be written.
         folder: whether the result is a folder, whatever its name.
 
     Raises:
@@ -139,7 +139,8 @@ def require_kind(
     if suffix in CODECS and (np.dtype(dtype) != np.uint8 or bands != 3 or clip.scenes):
         raise SatsrError(f"a video holds 8-bit RGB, but these frames are {dtype} with {bands} bands: name a folder.")
     if suffix in CODECS:
-        encode.require(output, (shape[1], shape[2]), lossless)
+        video = video or Video()
+        encode.require(output, (shape[1], shape[2]), video.lossless, video.per_second)
     if suffix == ".png" and (len(clip) > 1 or clip.scenes):
         raise SatsrError(
             f"{output} is one PNG, but there are {len(clip)} frames, or GeoTIFFs: name a folder or a .tif."
