@@ -10,6 +10,7 @@ import numpy.typing as npt
 from rasterio import Affine
 
 from satsr.errors import SatsrError
+from satsr.exported import memory
 from satsr.exported.model import Model
 from satsr.imagery.images import PICTURES
 from satsr.imagery.raster import finer
@@ -21,8 +22,9 @@ from satsr.upscale.appraisal.checks import Say, silent
 from satsr.upscale.options import Options
 from satsr.upscale.results import clips
 
-MAX_PIXELS = 200_000_000
-"""Of all fine frames of a pair: what is compared is in memory."""
+BYTES = 40
+"""Of memory for each value of the fine frames, all of which are compared at once: the reference, the result and the
+baseline as float32, and what the metrics take beside them (measured: 37)."""
 Float32 = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
@@ -101,19 +103,23 @@ def require_partners(pair: Pair, lr: clips.Clip, hr: clips.Clip, scale: int) -> 
 
     Raises:
         SatsrError: they differ in the number of frames, the sizes are not ``scale`` times each other, they lie in
-            different places or have pixels of another size, or they are too large.
+            different places or have pixels of another size, or they take more memory than is free.
     """
     if len(lr) != len(hr):
         raise SatsrError(f"{pair.lr} has {len(lr)} frames, {pair.hr} {len(hr)}: each needs its partner.")
-    (height, width), (tall, wide) = (clip.load(0).values.shape[1:] for clip in (lr, hr))
+    (_, height, width), (bands, tall, wide) = (_shape(clip) for clip in (lr, hr))
     if (tall, wide) != (scale * height, scale * width):
         raise SatsrError(
             f"{pair.hr} has {wide} x {tall} px, but the model makes {scale * width} x {scale * height} px of the "
             f"{width} x {height} px of {pair.lr} (x{scale}): cut or resample one of them, or take a model of another "
             "scale."
         )
-    if len(hr) * tall * wide > MAX_PIXELS:
-        raise SatsrError(f"{pair.hr} has more than {MAX_PIXELS / 1e6:.0f} million pixels: cut out a part of the pair.")
+    need, free = len(hr) * bands * tall * wide * BYTES, memory.available()
+    if need > free:
+        raise SatsrError(
+            f"{pair.hr} takes about {need / 1e9:.1f} GB of memory to compare, but {free / 1e9:.1f} GB are free: cut "
+            "out a part of the pair."
+        )
     if lr.scenes and hr.scenes:
         with lr.scenes[0] as ours, hr.scenes[0] as theirs:
             placed = ours.crs is not None and theirs.crs is not None
@@ -132,6 +138,15 @@ def farthest(ours: Affine, theirs: Affine, shape: tuple[int, int]) -> float:
     corners = [(column, row) for column in (0, width) for row in (0, height)]
     places = [(ours * corner, theirs * corner) for corner in corners]
     return max(hypot(a[0] - b[0], a[1] - b[1]) for a, b in places)
+
+
+def _shape(clip: clips.Clip) -> tuple[int, int, int]:
+    """Bands, height and width of the first frame; of a GeoTIFF from its header, however large it is."""
+    if not clip.scenes:
+        bands, height, width = clip.load(0).values.shape
+        return bands, height, width
+    with clip.scenes[0] as scene:
+        return len(scene.layers), scene.height, scene.width
 
 
 def opened(model: Model, clip: clips.Clip, options: Options) -> Opened:

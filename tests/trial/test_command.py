@@ -168,6 +168,19 @@ def test_what_does_not_fit_gets_a_sentence_before_the_network_runs(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_pairs_that_take_more_memory_than_is_free_are_refused_by_their_headers(tmp_path):
+    for name, side, pixel in (("lr", 30000, 10), ("hr", 120000, 2.5)):
+        with rasterio.open(
+            tmp_path / f"{name}.tif", "w", driver="GTiff", count=3, height=side, width=side, dtype="uint16", tiled=True,
+            SPARSE_OK=True, BIGTIFF="YES", crs="EPSG:32632", transform=from_origin(600000, 5e6, pixel, pixel),
+            blockxsize=4096, blockysize=4096,
+        ):  # fmt: skip
+            pass  # some kilobytes
+    words = ("--lr", tmp_path / "lr.tif", "--hr", tmp_path / "hr.tif", "--out", tmp_path / "out")
+    with pytest.raises(SatsrError, match=r"hr\.tif takes about 1728\.0 GB of memory to compare, but .* GB are free"):
+        evaluate("--model", cubic_graph(tmp_path / "m.onnx"), *words)
+
+
 @pytest.mark.slow
 def test_a_report_replaces_only_a_report(tmp_path):
     source, graph = pictures(tmp_path, count=2), cubic_graph(tmp_path / "m.onnx", normalisation="unit_u8")
