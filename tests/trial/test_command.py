@@ -177,7 +177,7 @@ def test_pairs_that_take_more_memory_than_is_free_are_refused_by_their_headers(t
         ):  # fmt: skip
             pass  # some kilobytes
     words = ("--lr", tmp_path / "lr.tif", "--hr", tmp_path / "hr.tif", "--out", tmp_path / "out")
-    with pytest.raises(SatsrError, match=r"hr\.tif takes about 1728\.0 GB of memory to compare, but .* GB are free"):
+    with pytest.raises(SatsrError, match=r"hr\.tif takes about 6480\.0 GB of memory to compare, but .* GB are free"):
         evaluate("--model", cubic_graph(tmp_path / "m.onnx"), *words)
 
 
