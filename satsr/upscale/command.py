@@ -58,11 +58,7 @@ def add_applying(parser: argparse.ArgumentParser) -> None:
     add("--backend", choices=("onnx", "torch"), default="onnx")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto")
     add("--bands", type=_names, default=(), metavar="B04,B03,B02", help="for the model, in its order")
-    add(
-        "--gain",
-        type=_within(sys.float_info.min, sys.float_info.max),
-        help="the model's numbers are gain * number + offset",
-    )
+    add("--gain", type=_gain, help="the model's numbers are gain * number + offset")
     add("--offset", type=float, help="-1000 for Sentinel-2 numbers that still hold the offset of baseline 04.00")
     add("--window", type=_at_least(2), metavar="PX", help="side of a window (default: what the free memory bears)")
     add("--overlap", type=_at_least(0), default=32, metavar="PX", help="of neighbouring windows (default: 32)")
@@ -226,6 +222,9 @@ def _within(least: float, most: float) -> Callable[[str], float]:
         raise argparse.ArgumentTypeError(f"a number {wanted} is expected, not {text}")
 
     return number
+
+
+_gain = _within(sys.float_info.min, sys.float_info.max)
 
 
 def _names(text: str) -> tuple[str, ...]:
