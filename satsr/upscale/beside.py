@@ -9,8 +9,9 @@ from satsr.imagery.gdal import opened
 from satsr.upscale import preview
 from satsr.upscale.appraisal import depth
 from satsr.upscale.options import Options
+from satsr.upscale.results import own
 
-DECIDES = ("SATSR_MODEL_SHA256", "SATSR_INPUT_SHA256", "SATSR_CONSTRAINT", "SATSR_OPTIONS")
+DECIDES = (*own.HASHES, "SATSR_CONSTRAINT", "SATSR_OPTIONS")
 """Tags by which a result is known to be that of the same command."""
 
 
@@ -27,12 +28,13 @@ def files(model: Model, output: Path, options: Options) -> list[Path]:
 
 
 def same(path: Path, tags: Mapping[str, str]) -> bool:
-    """Whether a file is there and says that the command of these tags made it; a page is as its picture is."""
-    picture = path.with_suffix(".png") if path.suffix == ".html" else path
-    if not (path.is_file() and picture.is_file()):
+    """Whether a file is there and says that the command of these tags made it; a page says its model and input only."""
+    if path.suffix.lower() not in (".tif", ".tiff", ".png"):
+        return own.says(path, [tags[name] for name in own.HASHES])
+    if not path.is_file():
         return False
     try:
-        with opened(picture) as raster:
+        with opened(path) as raster:
             found = raster.tags()
     except SatsrError:
         return False
