@@ -292,7 +292,7 @@ def test_a_product_without_its_ending_is_one_scene_with_a_result_of_its_name(tmp
     root, _ = products.make(tmp_path, "L1C")
     root.rename(tmp_path / "unpacked")
     upscale(tmp_path / "unpacked", f"{tmp_path}/out/", "--model", graph(image_graph), "--bands", "B04,B03,B02")
-    assert [file.name for file in (tmp_path / "out").iterdir()] == ["unpacked_x2.tif"]
+    assert (tmp_path / "out" / "unpacked_x2.tif").is_file()
 
 
 def test_previews_of_frames_are_named_and_known_as_satsrs_own(tmp_path, graph, capsys):
