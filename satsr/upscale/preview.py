@@ -58,7 +58,16 @@ def of_scene(scene: Raster, result: Path, scale: int, tags: dict[str, str], plac
 def of_clip(
     clip: clips.Clip, made: Path, result: Path, scale: int, tags: dict[str, str], place: Placing = replacing
 ) -> list[Path]:
-    """Writes both for a sequence: the liveliest part of some of its frames, of which ``made`` has the enlarged ones."""
+    """Writes both for a sequence, from the liveliest part of some of its frames; their paths.
+
+    Args:
+        clip: the input.
+        made: the folder of the enlarged frames, as they are before a video packs them.
+        result: what they become.
+        scale: SR px per LR px.
+        tags: what made it.
+        place: puts a file in its place.
+    """
     first = clip.load(0)
     count = len(first.values)
     after = clips.open_clip(made, (), count)
