@@ -3,13 +3,14 @@
 import argparse
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from satsr.errors import PREVIEW, SatsrError
-from satsr.upscale.options import COMPRESSIONS, Options
+from satsr.upscale.options import COMPRESSIONS, RATES, Options
 
 if TYPE_CHECKING:
     from satsr.exported.model import Model
@@ -40,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--extra", choices=("drop", "bicubic"), default="drop", help="what becomes of a scene's other bands")
     add("--nodata", type=float, help='value that stands for "missing", where the file does not say')
     add("--compress", choices=COMPRESSIONS, default="zstd", help="of scenes (default: zstd; deflate for old readers)")
-    add("--fps", dest="per_second", type=float, help="frame rate of a video (default: the input's)")
+    add("--fps", dest="per_second", type=_within(*RATES), help="frame rate of a video (default: the input's)")
     add("--lossless", action="store_true", help="a video that loses nothing (most browsers do not play it)")
     add("--date", metavar="YYYY-MM-DD", help="wanted day of a series (default: the middle one)")
     maps = f"the result made small again minus the input; the spread over {EIGHT}"
@@ -100,7 +101,7 @@ def _run(arguments: argparse.Namespace) -> None:
     model = load(arguments.model, backend=arguments.backend, device=arguments.device)
     say(f"{model.name}: {model.facts.paper}, {model.kind}, x{model.scale}, on {model.runner.device}")
     made = _upscaled(model, sources, arguments)
-    say(f"written: {', '.join(map(str, made))}")
+    say(f"written: {', '.join(map(str, made))}" if made else "nothing was left to do")
 
 
 def _upscaled(model: "Model", sources: list[Path], arguments: argparse.Namespace) -> list[Path]:
@@ -170,12 +171,13 @@ def _clip(model: "Model", sources: list[Path], output: Path, folder: bool, argum
     _require_maps(arguments, "clip", "frames")
     if len(sources) > 1 and not all(source.suffix.lower() in clips.IMAGES for source in sources):
         raise SatsrError("several inputs of a clip must be its frames, images each: name one folder, or one video.")
+    given, sources = sources, names.in_order(sources)
+    if given != sources:
+        say(f"note: the frames are taken in the natural order of their names, from {sources[0]} to {sources[-1]}")
     if folder and len(sources) == 1 and clips.is_one_file(sources[0]) and not clips.is_sequence(sources[0]):
         suffix = ".png" if sources[0].suffix.lower() in PICTURES else ".tif"
-        output = names.inside(output, sources[0], model.scale, suffix)
-    elif folder:
-        output.mkdir(parents=True, exist_ok=True)  # so that it is a folder, whatever its name
-    return list(video.upscale(model, sources, output, options_of(arguments), say).files)
+        output, folder = names.inside(output, sources[0], model.scale, suffix), False
+    return list(video.upscale(model, sources, output, options_of(arguments), say, folder or None).files)
 
 
 def _require_maps(arguments: argparse.Namespace, kind: str, words: str) -> None:
@@ -211,14 +213,18 @@ def _at_least(least: int) -> Callable[[str], int]:
     return number
 
 
-def _gain(text: str) -> float:
-    try:
-        found = float(text)
-    except ValueError:
-        found = 0.0
-    if not found > 0 or found == float("inf"):
-        raise argparse.ArgumentTypeError(f"a number above 0 is expected, not {text}")
-    return found
+def _within(least: float, most: float) -> Callable[[str], float]:
+    def number(text: str) -> float:
+        with suppress(ValueError):
+            if least <= (found := float(text)) <= most:
+                return found
+        wanted = "above 0" if most == sys.float_info.max else f"from {least:g} to {most:g}"
+        raise argparse.ArgumentTypeError(f"a number {wanted} is expected, not {text}")
+
+    return number
+
+
+_gain = _within(sys.float_info.min, sys.float_info.max)
 
 
 def _names(text: str) -> tuple[str, ...]:
