@@ -41,7 +41,9 @@ def run(arguments: argparse.Namespace) -> None:
     model = load(arguments.model, backend=arguments.backend, device=arguments.device)
     say(f"{model.name}: {model.facts.paper}, {model.kind}, x{model.scale}, on {model.runner.device}")
     found = pairs(arguments.lr, arguments.hr, clips=model.kind != "image")
-    folder = arguments.out or Path(f"evaluation-{model.name.replace('/', '-')}-{arguments.lr.resolve().stem}")
+    folder = arguments.out or Path(
+        f"evaluation-{model.name.replace('/', '-').replace(':', '-')}-{arguments.lr.resolve().stem}"
+    )
     own.require_apart([arguments.lr, arguments.hr], folder)
     own.require_free(folder, arguments.overwrite, folder=True)
     trial = measure(model, found, options, say)
