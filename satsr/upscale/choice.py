@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from satsr import zoo
 from satsr.errors import SatsrError, absences
 from satsr.exported.facts import KINDS
@@ -17,10 +19,11 @@ from satsr.imagery.dates import date_in
 from satsr.imagery.gdal import opened
 from satsr.imagery.imageset import VIEW
 from satsr.tracking.versions import VersionName, registered
-from satsr.upscale import batch, scene
-from satsr.upscale.checks import Say
+from satsr.upscale import batch, scene, video
+from satsr.upscale.checks import Say, silent
 from satsr.upscale.options import Options
 from satsr.upscale.results import frames
+from satsr.upscale.work import Work
 
 CLIPS = ("video", "window", "image")
 """Kinds of models that enlarge 8-bit frames, the best first."""
@@ -33,7 +36,7 @@ class _Asked:
 
     Attributes:
         kinds: of models, the best first.
-        source: the first of the inputs.
+        sources: what was named.
         options: what the user chose.
         loading: arguments of :func:`satsr.exported.model.load`.
         models: loaded already, None where that failed, by name.
@@ -41,7 +44,7 @@ class _Asked:
     """
 
     kinds: Sequence[str]
-    source: Path
+    sources: Sequence[Path]
     options: Options
     loading: Mapping[str, Any]
     models: dict[str, Model | None] = field(default_factory=dict)
@@ -56,11 +59,15 @@ class _Asked:
             model = self.models[name]
             if model is None or model.kind != kind:
                 return None
-            require(model, self.source, self.options, clip=self.kinds == CLIPS)
+            require(model, self.sources, self.options, clip=self.kinds == CLIPS)
         except SatsrError as error:
             self.reasons.setdefault(str(error), []).append(name)
             return None
         return model
+
+    def passed(self) -> str:
+        """A line for each reason why a model was passed over."""
+        return "".join(f"note: {', '.join(names)} was passed over: {why}\n" for why, names in self.reasons.items())
 
 
 def choose(sources: Sequence[Path], folder: bool, options: Options, loading: Mapping[str, Any], say: Say) -> Model:
@@ -76,19 +83,19 @@ def choose(sources: Sequence[Path], folder: bool, options: Options, loading: Map
     Raises:
         SatsrError: none fits; the sentence says why, and what to do.
     """
-    asked = _Asked(kinds_of(sources, folder), sources[0], options, loading)
+    asked = _Asked(kinds_of(sources, folder), sources, options, loading)
     champions = _champions(say)
     for kind in asked.kinds:
         for name in champions:
             if (model := asked.fitting(name, kind)) is not None:
-                say(f"{model.name} is the champion that fits {KINDS[kind].words}")
+                say(f"{asked.passed()}{model.name} is the champion that fits {KINDS[kind].words}")
                 return model
     for kind in asked.kinds:
         for entry in (entry for entry in zoo.entries() if entry.kind == kind):
             if (model := asked.fitting(f"{zoo.PREFIX}{entry.name}", kind)) is not None:
                 none = "no champion here fits" if champions else "no champion here"
                 gain = f"{entry.test.gain.mean:+.2f} dB on its test scenes"
-                say(f"{none}; used the zoo's {entry.name}, {gain}; see `satsr zoo`")
+                say(f"{asked.passed()}{none}; used the zoo's {entry.name}, {gain}; see `satsr zoo`")
                 return model
     raise SatsrError(_nothing(asked))
 
@@ -97,18 +104,20 @@ def kinds_of(sources: Sequence[Path], folder: bool) -> tuple[str, ...]:
     """Kinds of models that an input may be for, the best first.
 
     Folders of views with quality maps are image sets; pictures, videos, TIFFs of pages and of 8 bits are clips; a
-    folder of several dates is a series where one result is wanted; all other rasters and products are scenes.
+    folder of several dates is a series where one result is wanted, and so is one that has them in ``lr``; all other
+    rasters and products are scenes.
     """
     first = sources[0]
     if any(VIEW.fullmatch(file.name) for file in _below(first)):
         return ("imageset",)
-    scenes = batch.scenes([first / "lr"] if (first / "lr").is_dir() else sources)
+    paired = (first / "lr").is_dir()
+    scenes = batch.scenes([first / "lr"] if paired else sources)
     if not scenes:
         return CLIPS
     if not any(map(sentinel2.is_product, scenes)) and (_paged(scenes[0]) or _in_bytes(scenes[0])):
         return CLIPS
     dated = {date_in(found.name) for found in scenes} - {None}
-    return ("series",) if len(sources) == 1 and len(dated) > 1 and not folder else ("image",)
+    return ("series",) if paired or (len(sources) == 1 and len(dated) > 1 and not folder) else ("image",)
 
 
 def _below(path: Path) -> list[Path]:
@@ -161,29 +170,31 @@ def _gain(tags: Mapping[str, str]) -> float:
     return max((float(found[1]) for found in said if found), default=0.0)
 
 
-def require(model: Model, source: Path, options: Options, clip: bool) -> None:
-    """Looks whether a model fits the first image of an input.
+def require(model: Model, sources: Sequence[Path], options: Options, clip: bool) -> None:
+    """Looks whether a model fits an input: samples of a clip, the first of several scenes.
 
     Raises:
-        SatsrError: its bands, or its numbers, are not those of the model.
+        SatsrError: its bands, or its numbers, are not those of the model, or it does not look like its training data.
     """
     if KINDS[model.kind].merged:
         return
     if clip:
-        frames.open_clip(source, model.bands, model.channels, options.bands).load(0)
         if model.facts.reflectance:
-            raise SatsrError(f"{source} holds pictures, the model takes reflectances.")
+            raise SatsrError("these are pictures, but the model takes reflectances.")
+        source = sources[0] if len(sources) == 1 else sources
+        video.check(model, frames.open_clip(source, model.bands, model.channels, options.bands), options, silent)
         return
-    first = batch.scenes([source])[0]
-    scene.find(model, first, options)
-    if model.facts.normalisation.native[1] == 255 and not _in_bytes(first):
-        raise SatsrError(f"{first} does not hold 8-bit values, which the model takes.")
+    first = batch.scenes(sources)[0]
+    with scene.find(model, first, options) as opened_scene:
+        if model.facts.normalisation.native[1] == 255 and opened_scene.dtype != np.uint8:
+            raise SatsrError(f"{first} does not hold 8-bit values, which the model takes.")
+        scene.check(Work(model, opened_scene, options), silent)
 
 
 def _nothing(asked: _Asked) -> str:
     why = "".join(f"\n- {reason} ({', '.join(names)})" for reason, names in asked.reasons.items())
     return (
-        f"{asked.source} was taken as {KINDS[asked.kinds[0]].words}, and neither a champion nor a model of the zoo "
+        f"{asked.sources[0]} was taken as {KINDS[asked.kinds[0]].words}, and neither a champion nor a model of the zoo "
         "fits: name a model with --model (`satsr zoo` lists those that are installed), or train one on such data "
         f"(`satsr run`).{why}"
     )
