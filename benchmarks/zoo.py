@@ -11,7 +11,7 @@ papers named, it is only printed what would become of them.
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -68,10 +68,25 @@ def made(paper: str) -> tuple[Path, zoo.Entry | None]:
         made=facts(work, manifest),
     )
     gates = read_json(work.places.registration / "registration.json")["gates"]
-    problems = [gate["sentence"] for gate in gates if not gate["passed"]]
-    problems += [f"on {one.data} it gains {one.gain.text()} dB" for one in unseen if not one.gain.low > 0]
-    print(f"{found.name}: {'; '.join(problems) if problems else 'admitted'}", flush=True)
-    return path, None if problems else found
+    against = objections(found, gates)
+    print(f"{found.name}: {'; '.join(against) or 'admitted'}", flush=True)
+    return path, None if against else found
+
+
+def objections(found: zoo.Entry, gates: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Why a model is not admitted: clauses, none if it is.
+
+    Args:
+        found: its entry.
+        gates: of its registration.
+    """
+    failed = [str(gate["sentence"]) for gate in gates if not gate["passed"]]
+    failed += [] if found.unseen else ["it was measured on no imagery that it had not seen"]
+    return failed + [
+        f"on {one.data} its gain in {one.gain.metric} is {one.gain.text()} dB"
+        for one in found.unseen
+        if not one.gain.low > 0
+    ]
 
 
 def facts(work: Job, manifest: dict[str, Any]) -> dict[str, Any]:
@@ -100,21 +115,25 @@ def on_test_scenes(work: Job) -> zoo.Measured:
     return zoo.Measured(zoo.DRAWN, f"test split of {metrics['dataset']}", gains)
 
 
-def write(found: Sequence[tuple[Path, zoo.Entry]]) -> None:
-    """Writes the files and the table at once, then the page.
+def write(found: Sequence[tuple[Path, zoo.Entry]], models: Path, page: Path) -> None:
+    """Writes the folder of files and table at once, then the page.
+
+    Args:
+        found: graphs and their entries.
+        models: the folder, which is replaced.
+        page: with the marks of the tables.
 
     Raises:
-        SatsrError: they are larger than they may be.
+        SatsrError: the graphs are larger than they may be.
     """
     entries = [entry for _, entry in found]
     if sum(entry.size for entry in entries) > zoo.LARGEST:
         raise SatsrError(f"these models have more than {zoo.LARGEST / 1e6:.0f} MB together: leave one out.")
-    with replacing(zoo.MODELS) as folder:
+    with replacing(models) as folder:
         folder.mkdir()
         for path, entry in found:
             (folder / entry.file).write_bytes(path.read_bytes())
         write_json(folder / zoo.TABLE, {"models": [asdict(entry) for entry in entries]})
-    page = root() / "docs" / "zoo.md"
     write_text(page, placed(page.read_text(encoding="utf-8"), markdown(entries)))
 
 
@@ -126,7 +145,7 @@ def main(papers: Sequence[str]) -> None:
     admitted = [(path, entry) for path, entry in found if entry is not None]
     print(text([entry for _, entry in admitted]))
     if not papers:
-        write(admitted)
+        write(admitted, zoo.MODELS, root() / "docs" / "zoo.md")
 
 
 if __name__ == "__main__":

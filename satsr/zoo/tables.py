@@ -1,11 +1,13 @@
 """The model zoo as text: for a terminal of 80 columns, and as the tables of ``docs/zoo.md``."""
 
 from collections.abc import Sequence
+from textwrap import wrap
 
 from satsr.zoo import DRAWN, PREFIX, REAL, Entry, Measured
 
 BEGIN, END = "<!-- zoo: make zoo writes what follows -->", "<!-- end of zoo -->"
-HEAD = ("model", "takes", "MB", "test scenes", "real imagery")
+COLUMNS = 80
+HEAD = ("model", "kind", "MB", "test scenes", "real imagery")
 FOOT = f"""
 Gains over bicubic in dB with their 95 % intervals: on the test scenes of its
 own data, and on real imagery that no training saw (- where none was at hand).
@@ -19,7 +21,9 @@ def text(found: Sequence[Entry]) -> str:
     rows = [HEAD, *(_row(entry) for entry in found)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([*lines, FOOT])
+    takes = {entry.kind: entry.takes for entry in found}
+    kinds = "; ".join(f"{kind}: {words}" for kind, words in takes.items())
+    return "\n".join([*lines, "", *wrap(f"Kinds are {kinds}.", COLUMNS), FOOT])
 
 
 def markdown(found: Sequence[Entry]) -> str:
@@ -47,7 +51,7 @@ def placed(page: str, table: str) -> str:
 def _row(entry: Entry) -> tuple[str, ...]:
     real = entry.on(REAL)
     gains = (entry.test.gain.text(), real.gain.text() if real else "-")
-    return (entry.name, entry.takes, f"{entry.size / 1e6:.1f}", *gains)
+    return (entry.name, entry.kind, f"{entry.size / 1e6:.1f}", *gains)
 
 
 def _gains(entry: Entry) -> list[str]:
