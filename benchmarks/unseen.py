@@ -107,10 +107,14 @@ def _on_video(work: Job, model: Model, samples: Path) -> zoo.Measured:
         coarse = Path(folder, clip.name)
         for file in files:
             write_png(coarse / file.name, to_native(imresize(read_rgb(file), 1 / model.scale), np.uint8))
-        found = trial.measure(model, [Pair(clip.name, coarse, clip)], Options(force=True))
-        frames = [np.moveaxis(read_rgb(path), -1, 0) for path in sorted(coarse.iterdir())]
+        pair, stopped = Pair(clip.name, coarse, clip), False
+        try:
+            found = trial.measure(model, [pair])
+        except SatsrError as error:
+            print(f"{model.name}: {error}", flush=True)
+            found, stopped = trial.measure(model, [pair], Options(force=True)), True
     gains = gains_of(found.evaluation, scores.decides(model.facts))
-    return zoo.Measured(zoo.REAL, f"{clip.name}; made coarse by cubic", gains, float(refused(model, frames)))
+    return zoo.Measured(zoo.REAL, f"{clip.name}; made coarse by cubic", gains, float(stopped))
 
 
 def _on_scenes(work: Job, model: Model, samples: Path) -> zoo.Measured:

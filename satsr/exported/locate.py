@@ -105,7 +105,8 @@ def _absent(registry: Any, name: str, wanted: str) -> str:
     """What the registry has instead."""
     models = {model.name: model for model in registry.search_registered_models(max_results=1000)}
     if name not in models:
-        listed = f"it has {', '.join(sorted(models))}" if models else "it is empty: train one, or give a file"
+        others = "train one, name one of the zoo (satsr zoo), or give a file"
+        listed = f"it has {', '.join(sorted(models))}" if models else f"it is empty: {others}"
         return f"the registry has no model {name!r}; {listed}."
     versions = sorted(int(item.version) for item in registry.search_model_versions(f"name = '{name}'"))
     aliases = ", ".join(sorted(models[name].aliases)) or "none"
