@@ -134,7 +134,7 @@ def _on_scenes(work: Job, model: Model, samples: Path) -> zoo.Measured:
         gain_of("psnr_max1", float(psnr.mean()), interval_of_mean(list(gain)), "files"),
         gain_of("ssim_kornia5_range", None, interval_of_mean(list(alike)), "files"),
     ]
-    data = f"{', '.join(sorted(rows))}; made coarse by {kind}"
+    data = f"{', '.join(sorted({name.split('/')[0].split('.')[0] for name in rows}))}; made coarse by {kind}"
     return zoo.Measured(zoo.REAL, data, gains, float(share.mean()))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from textwrap import wrap
 
-from satsr.zoo import DRAWN, PREFIX, REAL, Entry, Measured
+from satsr.zoo import PREFIX, REAL, Entry, Measured
 
 BEGIN, END = "<!-- zoo: make zoo writes what follows -->", "<!-- end of zoo -->"
 COLUMNS = 80
@@ -27,19 +27,12 @@ def text(found: Sequence[Entry]) -> str:
 
 
 def markdown(found: Sequence[Entry]) -> str:
-    """The tables of the page: gains, then what each was made of."""
-    total = sum(entry.size for entry in found) / 1e6
-    gains = ["model", "takes", "its test scenes", "drawn scenes of another seed", "real imagery"]
+    """The tables of the page: what each model gains on what, then what each was made of."""
+    gains = ["model", "takes", "measured on", "over", "metrics", "baseline, dB", "gain, dB", "in the second", "refused"]
     made = ["model", "MB", "recipe", "data", "commit", "SHA-256", "licence"]
-    return "\n".join(
-        [
-            *_table(gains, [_gains(entry) for entry in found]),
-            "",
-            *_table(made, [_made(entry) for entry in found]),
-            "",
-            f"{len(found)} models, {total:.1f} MB.",
-        ]
-    )
+    rows = [_gains(entry, one) for entry in found for one in (entry.test, *entry.unseen)]
+    total = f"{len(found)} models, {sum(entry.size for entry in found) / 1e6:.1f} MB."
+    return "\n".join([*_table(gains, rows), "", *_table(made, [_made(entry) for entry in found]), "", total])
 
 
 def placed(page: str, table: str) -> str:
@@ -54,31 +47,30 @@ def _row(entry: Entry) -> tuple[str, ...]:
     return (entry.name, entry.kind, f"{entry.size / 1e6:.1f}", *gains)
 
 
-def _gains(entry: Entry) -> list[str]:
-    unseen = [entry.on(imagery) for imagery in (DRAWN, REAL)]
-    return [f"`{entry.name}`", entry.takes, _cell(entry.test), *("–" if one is None else _cell(one) for one in unseen)]
-
-
-def _cell(measured: Measured) -> str:
-    """Gains in the metrics that decide, what they are over, and what would be refused."""
-    gains = [f"{gain.text(2 + 2 * place)}{'' if place else ' dB'}" for place, gain in enumerate(measured.gains)]
-    names = ", ".join(f"`{gain.metric}`" for gain in measured.gains)
-    over = f"{measured.gain.count} {measured.gain.unit}: {measured.data}"
-    refused = f"; {measured.refused:.0%} refused without `--force`" if measured.refused else ""
-    baseline = "" if measured.gain.baseline is None else f" over {measured.gain.baseline:.2f} dB"
-    return f"{' / '.join(gains)}{baseline} ({names}); {over}{refused}"
+def _gains(entry: Entry, on: Measured) -> list[str]:
+    """A model on one kind of imagery."""
+    seen = "its test scenes" if on is entry.test else f"unseen, {on.imagery}"
+    decides, *more = on.gains
+    return [
+        f"`{entry.name}`",
+        entry.takes,
+        f"{seen}: {on.data}",
+        f"{decides.count} {decides.unit}",
+        ", ".join(f"`{gain.metric}`" for gain in on.gains),
+        "–" if decides.baseline is None else f"{decides.baseline:.2f}",
+        decides.text(),
+        ", ".join(gain.text(4) for gain in more) or "–",
+        f"{on.refused:.0%}" if on.refused else "–",
+    ]
 
 
 def _made(entry: Entry) -> list[str]:
     made, data = entry.made, entry.made["data"]
-    steps = f"{made['train']['iterations']} steps, seed {made['seed']}"
-    hashes = f"`{data['name']}`, store `{data['store_sha256'][:12]}`"
-    recipe = f"{made['profile']}: {steps}"
     return [
         f"`{entry.name}`",
         f"{entry.size / 1e6:.2f}",
-        recipe,
-        hashes,
+        f"{made['profile']}: {made['train']['iterations']} steps, seed {made['seed']}",
+        f"`{data['name']}`, store `{data['store_sha256'][:12]}`",
         f"`{made['commit'][:12]}`",
         f"`{entry.sha256}`",
         entry.licence,
