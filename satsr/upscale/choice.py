@@ -114,7 +114,7 @@ def kinds_of(sources: Sequence[Path], folder: bool) -> tuple[str, ...]:
     scenes = batch.scenes([first / "lr"] if paired else sources)
     if not scenes:
         return CLIPS
-    if not any(map(sentinel2.is_product, scenes)) and (_paged(scenes[0]) or _in_bytes(scenes[0])):
+    if scenes[0].suffix.lower() in batch.RASTERS and (_paged(scenes[0]) or _in_bytes(scenes[0])):
         return CLIPS
     dated = {date_in(found.name) for found in scenes} - {None}
     return ("series",) if paired or (len(sources) == 1 and len(dated) > 1 and not folder) else ("image",)
