@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 EIGHT = "eight turns and mirrors of the input (a diffusion model: eight seeds)"
 EXAMPLES = """examples:
+  satsr upscale frames/ sharp/
   satsr upscale S2A_MSIL2A_20230723T101601_N0509_R065_T32TNR_20230723T120000.SAFE sharp.tif --model srgan-sisr7@champion
   satsr upscale frames/ sharp/ --model rasvsr@champion --preview
   satsr upscale clip.mp4 sharp.mp4 --model rasvsr/3
@@ -37,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="GeoTIFF, Sentinel-2 .SAFE or zip, frames, video, dates, or image sets; several scenes or frames, *.tif",
     )
     add("output", help="GeoTIFF; for frames a folder, a video, a .tif of pages, or a .png; in out/ files are named")
-    add_applying(parser)
+    add_applying(parser, chosen=True)
     add("--extra", choices=("drop", "bicubic"), default="drop", help="what becomes of a scene's other bands")
     add("--nodata", type=float, help='value that stands for "missing", where the file does not say')
     add("--compress", choices=COMPRESSIONS, default="zstd", help="of scenes (default: zstd; deflate for old readers)")
@@ -51,10 +52,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--overwrite", action="store_true", help="replace what satsr wrote before; other files are never replaced")
 
 
-def add_applying(parser: argparse.ArgumentParser) -> None:
-    """Adds the model and how it is applied, which ``satsr evaluate`` has too."""
+def add_applying(parser: argparse.ArgumentParser, chosen: bool = False) -> None:
+    """Adds the model, which may be ``chosen`` for the user, and how it is applied; ``satsr evaluate`` has these too."""
     add = parser.add_argument
-    add("--model", required=True, help="name@alias, name/version, name, or an .onnx or .safetensors file")
+    named = "name@alias, name/version, name, zoo:name, or an .onnx or .safetensors file"
+    default = " (default: the champion that fits the input, else a model of the zoo)" if chosen else ""
+    add("--model", required=not chosen, help=f"{named}{default}")
     add("--backend", choices=("onnx", "torch"), default="onnx")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto")
     add("--bands", type=_names, default=(), metavar="B04,B03,B02", help="for the model, in its order")
@@ -88,7 +91,6 @@ def run(arguments: argparse.Namespace) -> int | None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from satsr.exported.model import load
     from satsr.upscale.results import names
 
     unknown = set(arguments.uncertainty) - {"consistency", "spread"}
@@ -98,10 +100,23 @@ def _run(arguments: argparse.Namespace) -> None:
     if absent:
         raise SatsrError(f'--preview needs {" and ".join(absent)}: pip install "satsr[preview]", or leave it out.')
     sources = names.inputs(arguments.input)
-    model = load(arguments.model, backend=arguments.backend, device=arguments.device)
+    model = _model(arguments, sources)
     say(f"{model.name}: {model.facts.paper}, {model.kind}, x{model.scale}, on {model.runner.device}")
     made = _upscaled(model, sources, arguments)
     say(f"written: {', '.join(map(str, made))}" if made else "nothing was left to do")
+
+
+def _model(arguments: argparse.Namespace, sources: list[Path]) -> "Model":
+    """The model that was named, or one that fits what was named."""
+    from satsr.exported.model import load
+    from satsr.upscale.choice import choose
+    from satsr.upscale.results import frames, names
+
+    loading = {"backend": arguments.backend, "device": arguments.device}
+    if arguments.model:
+        return load(arguments.model, **loading)
+    folder = names.means_folder(arguments.output) or frames.is_folder(Path(arguments.output))
+    return choose(sources, folder, options_of(arguments), loading, say)
 
 
 def _upscaled(model: "Model", sources: list[Path], arguments: argparse.Namespace) -> list[Path]:
