@@ -2,6 +2,7 @@
 # make doctor         repair what a move, another user or a killed run left
 # make test           install into .venv, run linters and all tests
 # make bench         measure how fast everything is, as ratios (about an hour), into benchmarks/results.json and docs/speed.md
+# make zoo            measure the exported models on imagery they never saw, and put them into satsr/zoo
 # make soak           kill every stage of both doors at random moments and start it again, for an hour: tests/soak.py
 # make docs           build the documentation into site/, in an environment of its own
 PYTHON ?= python3
@@ -9,7 +10,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE :=  # the processes of stages and tests start twice as fast where compiled code is kept
 
-.PHONY: install setup doctor test unit lint bench soak clean
+.PHONY: install setup doctor test unit lint bench zoo soak clean
 .SECONDARY:
 
 install: .venv/installed
@@ -37,10 +38,13 @@ unit: .venv/installed
 	@pytest -m "not slow" --numprocesses 2 --dist loadfile
 
 test: setup lint
-	@pytest --numprocesses 2 --dist loadfile
+	@pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 bench: .venv/installed
 	@python -m benchmarks.speed
+
+zoo: .venv/installed
+	@python -m benchmarks.zoo
 
 soak: .venv/installed
 	@python -m tests.soak

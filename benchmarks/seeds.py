@@ -5,7 +5,7 @@ checkout once for each seed, on the same data, adds what it measures to ``benchm
 table: the mean of the gains over the seeds and their (sample) standard deviation. ``params.yaml`` is left as it was;
 the last seed's weights and results stay, so name the seed of the profile last. Seeds and papers may be measured one by
 one and several at a time, each in a clone; seeds of other data or of another profile than the newest are dropped.
-``--measured`` trains nothing and adds what ``results/`` holds of the seed of ``params.yaml``.
+``--measured`` trains nothing and adds what ``results/`` holds, of the seed with which it was trained.
 """
 
 import argparse
@@ -61,8 +61,8 @@ def added(paper: str, found: dict[str, Any]) -> dict[str, Any]:
 
 def _measured(paper: str) -> dict[str, Any]:
     """The scores that ``results/`` holds, by the seed they were trained with."""
-    metrics = read_json(Places(root(), paper).metrics)
-    seed = job(paper, root()).paper.config.train.seed
+    places = Places(root(), paper)
+    metrics, seed = read_json(places.metrics), read_json(places.training / "train.json")["identity"]["train"]["seed"]
     return {str(seed): {name: metrics["methods"][name] for name in (BASELINE, metrics["exported"])}}
 
 

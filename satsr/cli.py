@@ -70,7 +70,8 @@ def parser() -> words.Parser:
         "--data", required=True, help="the challenge's folder, which holds imgset1160 to imgset1449"
     )
     submission.add_argument("--force", action="store_true", help="go on although values look wrong")
-    text = "super-resolve a scene, a video or a set of images with a model of the registry"
+    add("zoo", _zoo, "list the models that are installed with satsr: what they take, and what they gain")
+    text = "super-resolve a scene, a video or a set of images, with the model that fits or one that is named"
     upscale = commands.add_parser("upscale", help=text, description=text)
     add_arguments(upscale)
     upscale.set_defaults(command=_upscale)
@@ -155,6 +156,13 @@ def _doctor(arguments: argparse.Namespace) -> int:
         print(finding, flush=True)
         wrong += not finding.fine
     return int(wrong > 0)
+
+
+def _zoo(arguments: argparse.Namespace) -> None:
+    from satsr import zoo
+    from satsr.zoo.tables import text
+
+    print(text(zoo.entries()))
 
 
 def _upscale(arguments: argparse.Namespace) -> None:

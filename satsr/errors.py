@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 SECRET_NAME = re.compile(r"(SECRET|TOKEN|PASSWORD|PASSWD|API_?KEY|CREDENTIAL|PRIVATE_KEY)", re.IGNORECASE)
 KEY = r"(?:token|secret|password|passwd|api_?key|signature|sig|access_key)"
-VALUE = r"[^\s&,;'\"]*[^\s&,;:.'\"]"
-"""Of a secret: to the end of the word, without what ends a sentence."""
+VALUE = r"(?:\"[^\"\n]+\"|'[^'\n]+'|[^\s&,;'\"]*[^\s&,;:.'\"])"
+"""Of a secret: between quotes, or to the end of the word, without what ends a sentence."""
 PATTERNS = (
     (re.compile(r"(\w+://)[^/\s'\"]+@"), r"\1***@"),
     (re.compile(rf"({KEY}\s*=\s*){VALUE}", re.IGNORECASE), r"\1***"),

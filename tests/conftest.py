@@ -36,6 +36,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return Scheduling(config, log) if together else None
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files of slow tests come first, those of whole runs before them, so that the processes end together.
+
+    ``--no-loadscope-reorder`` keeps this order.
+    """
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: (item.path not in slow, item.path.parent != ROOT / "tests"))
+
+
 @pytest.fixture(autouse=True)
 def draws_do_not_depend_on_the_tests_before() -> None:
     torch = sys.modules.get("torch")  # the tests that need it have imported it

@@ -1,8 +1,9 @@
-"""The cache at work: what each stage really loads, and what an edit really makes stale, at both doors."""
+"""Every paper's stages on a tiny configuration, and the cache at work: what they load, what an edit makes stale."""
 
 import json
 import re
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import chdir
 from pathlib import Path
@@ -25,6 +26,14 @@ EDITED = "msdtgp"
 """The paper whose project is edited: it has a deformable convolution and trains in seconds."""
 TERMINAL = {*EXEMPT, "steps/__main__.py"}
 LATER = set(STAGES) - set(DATA_STAGES)
+
+METADATA = """
+from satsr import quiet
+quiet.apply()
+from zenml.client import Client
+(run,) = Client().list_pipeline_runs(hydrate=True).items
+print("lineage", run.steps["train"].run_metadata["lineage"])
+"""
 
 WITNESS = """
 import atexit
@@ -111,6 +120,27 @@ def test_the_stages_that_a_stage_reads_are_those_of_dvc(paper: str, ran: Callabl
     for stage, reads in READS.items():
         depended = {Path(dep.fs_path) for dep in collected(stage, paper, project.root).deps if dep.fs_path}
         assert {made[path] for path in depended & set(made)} == set(reads)
+
+
+@pytest.mark.parametrize("paper", TINY)
+def test_the_literal_command_takes_over_what_dvc_ran_and_leaves_dvc_nothing_to_do(
+    paper: str, ran: Callable[[str], Ran]
+) -> None:
+    project, _ = ran(paper)
+    project.run("dvc", "commit", "-f", "-q")
+    project.params(**{"evaluate.panels": 2})
+    output = project.run("zenml", "pipeline", "run", f"train_{paper}")
+    assert "Traceback" not in output and "Warning" not in output
+    reused = [stage for stage in STAGES if re.search(rf"^{stage} +up to date", output, re.MULTILINE)]
+    assert reused == ["download", "convert", "validate", "train", "export"]
+    assert f"results/{paper}/evaluation/report.html" in output
+    (model,) = project.versions()
+    assert model.startswith(paper) and f"{model} version" in output
+    assert {"bicubic", "ema"} <= set(project.metrics()["methods"])
+    lineage = json.loads((project.root / f"results/{paper}/train/train.json").read_text())["lineage"]
+    assert f"lineage {lineage}" in project.run(sys.executable, "-c", METADATA)
+    again = project.run("dvc", "repro")
+    assert all(f"Stage '{stage}@{paper}' didn't change, skipping" in again for stage in STAGES)
 
 
 @pytest.fixture(scope="module")

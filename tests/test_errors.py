@@ -14,6 +14,8 @@ from satsr.errors import SatsrError, problems, redact
         "password = hunter2secret",
         "my-api_key: hunter2secret",
         "Authorization: Bearer hunter2secret",
+        'token="my hunter2secret"',
+        "password: 'hunter2secret'",
     ],
 )
 def test_secrets_do_not_survive(text: str) -> None:

@@ -182,6 +182,9 @@ def test_the_wheel_holds_satsr_alone_and_applies_a_model(tmp_path: Path) -> None
     frame(tmp_path / "low.png")
     graph = image_graph(tmp_path / "m.onnx", normalisation="unit_u8")
     satsr("upscale", "low.png", "high.png", "--model", graph, where=tmp_path, library=tmp_path / "site")
+    said = satsr("upscale", "low.png", "sharp.png", "--force", where=tmp_path, library=tmp_path / "site")
+    assert "no champion here; used the zoo's" in said and cv2.imread(str(tmp_path / "sharp.png")).shape == (128, 128, 3)
+    assert "real imagery" in satsr("zoo", where=tmp_path, library=tmp_path / "site")
     assert (tmp_path / "site/satsr/pages/templates/base.html.j2").exists()
 
 

@@ -189,12 +189,21 @@ class Card(_Part):
         content = self.model_dump(mode="json", exclude_none=True)
         if self.source.files is not None:
             content["source"]["files"]["path"] = Path(self.source.files.path).name
-        return dict(json.loads(hidden(json.dumps(content))))
+        return dict(_hidden(content))
 
     @property
     def sha256(self) -> str:
         """A digest of everything the card says."""
         return hashlib.sha256(json.dumps(self.plain(), sort_keys=True).encode()).hexdigest()
+
+
+def _hidden(value: Any) -> Any:
+    """JSON values whose texts hold no secrets; the text of the JSON itself would lose quotes with them."""
+    if isinstance(value, dict):
+        return {key: _hidden(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_hidden(item) for item in value]
+    return hidden(value) if isinstance(value, str) else value
 
 
 def load_card(reference: str | Path, base: Path | None = None) -> Card:

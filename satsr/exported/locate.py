@@ -1,4 +1,4 @@
-"""From what a user calls a model to its file: a registered model by alias or version, or a file."""
+"""From what a user calls a model to its file: a registered model by alias or version, one of the zoo, or a file."""
 
 import tempfile
 from collections.abc import Iterator
@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from satsr import zoo
 from satsr.errors import SatsrError
 from satsr.tracking.versions import VersionName, parsed, registered
 
 SUFFIXES = (".onnx", ".safetensors")
-EXAMPLES = "rasvsr@champion, rasvsr/3, or a path to an .onnx or .safetensors file"
+EXAMPLES = "rasvsr@champion, rasvsr/3, zoo:rasvsr, or a path to an .onnx or .safetensors file"
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Located:
 
     Attributes:
         path: of the file, as long as the context lasts.
-        name: for people and tags: ``rasvsr/3``, or the file's name.
+        name: for people and tags: ``rasvsr/3``, ``zoo:rasvsr-quick``, or the file's name.
     """
 
     path: Path
@@ -32,13 +33,16 @@ def located(name: str, backend: str) -> Iterator[Located]:
     """Finds the file that ``name`` means.
 
     Args:
-        name: ``name@alias``, ``name/version``, ``name`` (its champion), or a path.
+        name: ``name@alias``, ``name/version``, ``name`` (its champion), ``zoo:name``, or a path.
         backend: ``onnx`` wants the graph, ``torch`` the weights.
 
     Raises:
         SatsrError: there is no such file, model, alias or version.
     """
     path = Path(name)
+    if name.startswith(zoo.PREFIX):
+        yield _of_the_zoo(name.removeprefix(zoo.PREFIX), backend)
+        return
     if path.suffix in SUFFIXES:
         if not path.is_file():
             raise SatsrError(f"there is no model file {path}: give {EXAMPLES}.")
@@ -50,6 +54,13 @@ def located(name: str, backend: str) -> Iterator[Located]:
     wanted = replace(wanted, alias="champion") if wanted.bare else wanted
     with tempfile.TemporaryDirectory(prefix="satsr-model-") as folder:
         yield _fetched(wanted, backend, Path(folder))
+
+
+def _of_the_zoo(name: str, backend: str) -> Located:
+    found = zoo.find(name)
+    if backend != "onnx":
+        raise SatsrError(f"the zoo holds ONNX files alone, so {found.name} needs --backend onnx.")
+    return Located(found.path, f"{zoo.PREFIX}{found.name}")
 
 
 def _fetched(wanted: VersionName, backend: str, folder: Path) -> Located:
@@ -94,7 +105,8 @@ def _absent(registry: Any, name: str, wanted: str) -> str:
     """What the registry has instead."""
     models = {model.name: model for model in registry.search_registered_models(max_results=1000)}
     if name not in models:
-        listed = f"it has {', '.join(sorted(models))}" if models else "it is empty: train one, or give a file"
+        others = "train one, name one of the zoo (satsr zoo), or give a file"
+        listed = f"it has {', '.join(sorted(models))}" if models else f"it is empty: {others}"
         return f"the registry has no model {name!r}; {listed}."
     versions = sorted(int(item.version) for item in registry.search_model_versions(f"name = '{name}'"))
     aliases = ", ".join(sorted(models[name].aliases)) or "none"

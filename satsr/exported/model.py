@@ -36,8 +36,8 @@ def load(reference: str | Path, *, backend: str = "onnx", device: str = "auto") 
     """A model, ready for use.
 
     Args:
-        reference: ``rasvsr@champion``, ``rasvsr/3``, ``rasvsr`` (its champion), or a path to an .onnx or .safetensors
-            file.
+        reference: ``rasvsr@champion``, ``rasvsr/3``, ``rasvsr`` (its champion), ``zoo:rasvsr`` (a model that is
+            installed with satsr), or a path to an .onnx or .safetensors file.
         backend: ``onnx`` or ``torch``; files decide by their suffix.
         device: ``auto``, ``cpu`` or ``cuda``.
 

@@ -104,9 +104,15 @@ def raster(
         extra: whether the other bands come along.
 
     Raises:
-        SatsrError: the file cannot be opened, or its bands do not fit the model (:func:`satsr.imagery.bands.pick`).
+        SatsrError: the file cannot be opened, has several pages, or its bands do not fit the model
+            (:func:`satsr.imagery.bands.pick`).
     """
     with opened(path) as dataset:
+        if len(dataset.subdatasets) > 1:
+            raise SatsrError(
+                f"{path} has {len(dataset.subdatasets)} pages where one image is expected: name it alone, as a clip, "
+                "or make a file of each page."
+            )
         real = [index for index, colour in enumerate(dataset.colorinterp) if colour != ColorInterp.alpha]
         names = [dataset.descriptions[index] or _colour_name(dataset.colorinterp[index]) for index in real]
         chosen = bands.pick(names, wanted, count, given)

@@ -10,6 +10,7 @@ import re
 import xml.etree.ElementTree as ET
 import zipfile
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path, PurePath, PurePosixPath
@@ -32,6 +33,8 @@ COLOURS = {"B04": ColorInterp.red, "B03": ColorInterp.green, "B02": ColorInterp.
 # Scene classes of Level-2A: saturated, cloud shadow, medium and high cloud probability, cirrus.
 CLOUDS = frozenset({1, 3, 8, 9, 10})
 MAX_XML = 64 << 20
+MOST_COUNTS = 1e6
+"""For a reflectance of 1."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,9 @@ def raster(path: Path, wanted: Sequence[str], *, given: Sequence[str] = (), clou
     product, names = _product(path), _names(path, wanted, given)
     radiometry = _radiometry(product)
     chosen, metres = _band_files(product, names)
+    silent = [name for name in names if radiometry.offsets and name not in radiometry.offsets]
+    if silent:
+        raise SatsrError(f"{path} says the offsets of other bands, but not of {', '.join(silent)}: download it again.")
     layers = [
         Layer(
             f"{product.place}{chosen[name]}",
@@ -166,7 +172,7 @@ def named_baseline(place: PurePath) -> str | None:
 def named_offset(place: PurePath) -> int | None:
     """What is to be added to a file's numbers, by :func:`named_baseline`; None where no name says it."""
     baseline = named_baseline(place)
-    return None if baseline is None else SHIFT if _number(baseline) >= SHIFTED_SINCE else 0
+    return None if baseline is None else SHIFT if float(baseline) >= SHIFTED_SINCE else 0
 
 
 def shifted(image: np.ndarray, offset: int | None) -> np.ndarray:
@@ -273,7 +279,7 @@ def _radiometry(product: Product) -> Radiometry:
     """Reads the product's metadata.
 
     Raises:
-        SatsrError: there are none, or they are not plain XML.
+        SatsrError: there are none, they are not plain XML, or a number in them is none.
     """
     name = min((name for name in product.names if METADATA.search(name)), key=len, default=None)
     if name is None:
@@ -281,24 +287,34 @@ def _radiometry(product: Product) -> Radiometry:
             f"{product.source} has no MTD_MSIL1C.xml or MTD_MSIL2A.xml, which says how its numbers are to be read: "
             "it is no Sentinel-2 product, or incomplete."
         )
-    root = _parsed(product.text(name), f"{name} in {product.source}")
+    where = f"{name} in {product.source}"
+    root = _parsed(product.text(name), where)
     found = METADATA.search(name)
     level = "L" + str(found and (found[1] or found[2]))
     prefix = "BOA" if level == "L2A" else "RADIO"
-    baseline = next((item.text or "" for item in root.iter() if _tag(item) == "PROCESSING_BASELINE"), "")
+    baseline = next((item.text or "" for item in root.iter() if _tag(item) == "PROCESSING_BASELINE"), "").strip()
     quantities = {_tag(item): item.text for item in root.iter() if _tag(item).endswith("QUANTIFICATION_VALUE")}
     quantity = quantities.get("BOA_QUANTIFICATION_VALUE", quantities.get("QUANTIFICATION_VALUE"))
-    offsets = {
-        bands.ORDER[int(item.get("band_id", "-1"))]: _number(item.text)
-        for item in root.iter()
-        if _tag(item) == f"{prefix}_ADD_OFFSET"
-        and item.get("band_id", "").isdigit()
-        and int(item.get("band_id", "99")) < 13
-    }
+    offsets = dict(_offset(item, where) for item in root.iter() if _tag(item) == f"{prefix}_ADD_OFFSET")
     baseline = baseline or named_baseline(PurePath(product.source.name)) or ""
-    if not offsets and _number(baseline) >= SHIFTED_SINCE:
+    if not offsets and baseline and _number(baseline, f"PROCESSING_BASELINE of {where}") >= SHIFTED_SINCE:
         offsets = dict.fromkeys(bands.ORDER, float(SHIFT))
-    return Radiometry(level, baseline, _number(quantity) or 10000.0, offsets)
+    counts = 10000.0 if quantity is None else _number(quantity, f"QUANTIFICATION_VALUE of {where}")
+    if not 1 <= counts <= MOST_COUNTS:
+        raise SatsrError(f"the QUANTIFICATION_VALUE of {where} is {counts:g}, where 10000 is usual: download it again.")
+    return Radiometry(level, baseline, counts, offsets)
+
+
+def _offset(item: "ET.Element[str]", where: str) -> tuple[str, float]:
+    """A band and what is to be added to its numbers.
+
+    Raises:
+        SatsrError: one of the two makes no sense.
+    """
+    number = item.get("band_id", "")
+    if not number.isdecimal() or int(number) >= len(bands.ORDER):
+        raise SatsrError(f"{_tag(item)} of {where} has the band_id {number!r}, not 0..12: download it again.")
+    return bands.ORDER[int(number)], _number(item.text or "", f"{_tag(item)} of {where}")
 
 
 class _Plain(ET.TreeBuilder):
@@ -326,9 +342,13 @@ def _tag(item: "ET.Element[str]") -> str:
     return item.tag.rpartition("}")[2]
 
 
-def _number(text: str | None) -> float:
-    try:
-        found = float(text or 0)
-    except ValueError:
-        return 0.0
-    return found if isfinite(found) else 0.0
+def _number(text: str, field: str) -> float:
+    """A finite number.
+
+    Raises:
+        SatsrError: the text is none; a number taken in its place would make every value of the product wrong.
+    """
+    with suppress(ValueError):
+        if isfinite(found := float(text)):
+            return found
+    raise SatsrError(f"the {field} is {text!r}, where a number is expected: download it again.")

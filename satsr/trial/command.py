@@ -37,19 +37,21 @@ def run(arguments: argparse.Namespace) -> None:
     from satsr.trial.pairs import pairs
     from satsr.upscale.provenance import chosen, provenance
     from satsr.upscale.results import own
+    from satsr.upscale.results.names import own_name
 
     options = replace(options_of(arguments), extra=False)  # other bands have nothing to be compared with
     model = load(arguments.model, backend=arguments.backend, device=arguments.device)
     say(f"{model.name}: {model.facts.paper}, {model.kind}, x{model.scale}, on {model.runner.device}")
     found = pairs(arguments.lr, arguments.hr, clips=model.kind != "image")
-    folder = arguments.out or Path(f"evaluation-{model.name.replace('/', '-')}-{arguments.lr.resolve().stem}")
+    named = model.name.replace("/", "-").replace(":", "-")
+    folder = arguments.out or Path(f"evaluation-{named}-{Path(own_name(arguments.lr)).stem}")
     own.require_apart([arguments.lr, arguments.hr], folder)
     own.require_free(folder, arguments.overwrite, folder=True)
     trial = measure(model, found, options, say)
     files = [file for pair in found for side in (pair.lr, pair.hr) for file in _files(side)]
     tags = provenance(model, files, options.constraint) | chosen(options)
-    report.write(folder, trial, tags)
-    print(report.table(trial))
+    print(report.table(trial), flush=True)  # first: the folder may have been taken meanwhile
+    report.write(folder, trial, tags, arguments.overwrite)
     print(f"report: {folder / 'report.html'}")
 
 

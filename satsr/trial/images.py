@@ -1,13 +1,16 @@
 """The three images of a pair in memory: what is given, what it should become, and what the model makes of it."""
 
 from dataclasses import dataclass
+from math import hypot
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from rasterio import Affine
 
 from satsr.errors import SatsrError
+from satsr.exported import memory
 from satsr.exported.model import Model
 from satsr.imagery.images import PICTURES
 from satsr.imagery.raster import finer
@@ -19,8 +22,9 @@ from satsr.upscale.appraisal.checks import Say, silent
 from satsr.upscale.options import Options
 from satsr.upscale.results import clips
 
-MAX_PIXELS = 200_000_000
-"""Of all fine frames of a pair: what is compared is in memory."""
+BYTES, FRAME_BYTES = 55, 95
+"""Of memory for each value of all fine frames of a pair, and for each of the one that the metrics look at: measured 143
+for a single image (1536 x 1536 px, 3 bands), 52 for clips of 24 and 40 frames of 384 x 384 px."""
 Float32 = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
@@ -99,26 +103,50 @@ def require_partners(pair: Pair, lr: clips.Clip, hr: clips.Clip, scale: int) -> 
 
     Raises:
         SatsrError: they differ in the number of frames, the sizes are not ``scale`` times each other, they lie in
-            different places, or they are too large.
+            different places or have pixels of another size, or they take more memory than is free.
     """
     if len(lr) != len(hr):
         raise SatsrError(f"{pair.lr} has {len(lr)} frames, {pair.hr} {len(hr)}: each needs its partner.")
-    (height, width), (tall, wide) = (clip.load(0).values.shape[1:] for clip in (lr, hr))
+    (_, height, width), (bands, tall, wide) = (_shape(clip) for clip in (lr, hr))
     if (tall, wide) != (scale * height, scale * width):
         raise SatsrError(
             f"{pair.hr} has {wide} x {tall} px, but the model makes {scale * width} x {scale * height} px of the "
             f"{width} x {height} px of {pair.lr} (x{scale}): cut or resample one of them, or take a model of another "
             "scale."
         )
-    if len(hr) * tall * wide > MAX_PIXELS:
-        raise SatsrError(f"{pair.hr} has more than {MAX_PIXELS / 1e6:.0f} million pixels: cut out a part of the pair.")
+    need, free = bands * tall * wide * (BYTES * len(hr) + FRAME_BYTES), memory.available()
+    if need > free:
+        raise SatsrError(
+            f"{pair.hr} takes about {need / 1e9:.1f} GB of memory to compare, but {free / 1e9:.1f} GB are free: cut "
+            "out a part of the pair."
+        )
     if lr.scenes and hr.scenes:
         with lr.scenes[0] as ours, hr.scenes[0] as theirs:
             placed = ours.crs is not None and theirs.crs is not None
-            wanted, reach = finer(ours.transform, scale), abs(ours.transform.a) / 2
-            apart = max(abs(wanted.c - theirs.transform.c), abs(wanted.f - theirs.transform.f))
+            apart = farthest(finer(ours.transform, scale), theirs.transform, (tall, wide))
+            reach = hypot(ours.transform.a, ours.transform.d) / 2
         if placed and (ours.crs != theirs.crs or apart > reach):
-            raise SatsrError(f"{pair.lr} and {pair.hr} do not lie in the same place: warp one to the other's grid.")
+            raise SatsrError(
+                f"{pair.lr} and {pair.hr} do not lie in the same place, or their pixels have not {scale} times each "
+                "other's size: warp one to the other's grid."
+            )
+
+
+def farthest(ours: Affine, theirs: Affine, shape: tuple[int, int]) -> float:
+    """How far apart two grids of a shape (H, W) place a corner of it, at most, in the units of their CRS."""
+    height, width = shape
+    corners = [(column, row) for column in (0, width) for row in (0, height)]
+    places = [(ours * corner, theirs * corner) for corner in corners]
+    return max(hypot(a[0] - b[0], a[1] - b[1]) for a, b in places)
+
+
+def _shape(clip: clips.Clip) -> tuple[int, int, int]:
+    """Bands, height and width of the first frame; of a GeoTIFF from its header, however large it is."""
+    if not clip.scenes:
+        bands, height, width = clip.load(0).values.shape
+        return bands, height, width
+    with clip.scenes[0] as scene:
+        return len(scene.layers), scene.height, scene.width
 
 
 def opened(model: Model, clip: clips.Clip, options: Options) -> Opened:

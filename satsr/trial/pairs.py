@@ -8,6 +8,7 @@ from pathlib import Path
 from satsr.errors import SatsrError, listed
 from satsr.files import natural
 from satsr.upscale.results.clips import IMAGES, VIDEOS
+from satsr.upscale.results.names import own_name
 
 ROLE = re.compile(r"(?:^|[_.\- ])(?:lr|hr|low|high|lores|hires|x\d)(?=$|[_.\- ])", re.IGNORECASE)
 """What names say of the resolution, which partners need not share: ``city_lr.png`` and ``city_hr.png``."""
@@ -48,7 +49,7 @@ def pairs(lr: Path, hr: Path, clips: bool) -> list[Pair]:
     ours, theirs = (_members(path, clips) for path in (lr, hr))
     if ours == [lr] or theirs == [hr]:
         if ours == [lr] and theirs == [hr]:
-            return [Pair(lr.resolve().name, lr, hr)]
+            return [Pair(own_name(lr), lr, hr)]
         raise SatsrError(f"{lr} and {hr} do not hold the same: one is a single image or clip, the other has several.")
     return _matched(_named(ours, lr), _named(theirs, hr), lr, hr)
 
@@ -71,14 +72,18 @@ def _named(members: Sequence[Path], folder: Path) -> dict[str, Path]:
     """The members by what their names have in common with their partners'."""
     found = {_key(path): path for path in members}
     if len(found) < len(members):  # the words that were taken off told them apart
-        found = {path.stem: path for path in members}
+        found = {_called(path): path for path in members}
     if len(found) < len(members):
         raise SatsrError(f"{folder} holds images whose names differ in their suffix only: rename or move them.")
     return found
 
 
 def _key(path: Path) -> str:
-    return ROLE.sub("", path.stem if path.is_file() else path.name).lower() or path.stem
+    return ROLE.sub("", _called(path)).lower() or _called(path)
+
+
+def _called(path: Path) -> str:
+    return path.stem if path.is_file() else path.name
 
 
 def _matched(ours: dict[str, Path], theirs: dict[str, Path], lr: Path, hr: Path) -> list[Pair]:
@@ -87,4 +92,4 @@ def _matched(ours: dict[str, Path], theirs: dict[str, Path], lr: Path, hr: Path)
     if problems:
         advice = "partners have one name, apart from words such as lr, hr and x4."
         raise SatsrError(f"{listed('images without a partner', problems, limit=10)}\n{advice}")
-    return [Pair(path.stem if path.is_file() else path.name, path, theirs[key]) for key, path in ours.items()]
+    return [Pair(_called(path), path, theirs[key]) for key, path in ours.items()]

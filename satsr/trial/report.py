@@ -6,7 +6,8 @@ from pathlib import Path
 
 from satsr.evaluate.measure import write_frames
 from satsr.evaluate.page import LABELS, before_after, panel, timeline
-from satsr.files import replacing, write_json
+from satsr.files import disk_errors, replacing, write_json
+from satsr.locks import locked
 from satsr.pages import further, gains
 from satsr.pages.page import metric
 from satsr.pages.report import Report, write_report
@@ -37,22 +38,27 @@ def table(trial: Trial) -> str:
     return "\n".join([*lines, f"{gains.claim(first, found[first], BASELINE)}."])
 
 
-def write(folder: Path, trial: Trial, tags: Mapping[str, str]) -> None:
+def write(folder: Path, trial: Trial, tags: Mapping[str, str], overwrite: bool = False) -> None:
     """Writes ``report.html``, ``before_after.png``, ``frames.csv`` and ``metrics.json`` into a folder, at once.
 
     Args:
         folder: new, or what an earlier measurement wrote.
         trial: what was measured.
         tags: what made it, of what.
+        overwrite: whether what an earlier measurement wrote may be replaced.
+
+    Raises:
+        SatsrError: something is in the folder's place by now that may not be replaced, or the disk refuses.
     """
     first = scores.decides(trial.model.facts)[0]
-    with replacing(folder) as temporary:
+    with disk_errors(f"writing {folder}"), locked(folder), replacing(folder) as temporary:
         temporary.mkdir()
         write_frames(trial.evaluation, temporary / "frames.csv")
         write_report(temporary / "report.html", report(trial, tags))
         before_after(temporary / "before_after.png", trial.evaluation.samples[0], first)
         write_json(temporary / "metrics.json", numbers(trial, tags))
         own.write_manifest(temporary, tags)
+        own.require_free(folder, overwrite, folder=True)
 
 
 def numbers(trial: Trial, tags: Mapping[str, str]) -> dict[str, object]:

@@ -3,13 +3,14 @@
 import argparse
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from satsr.errors import PREVIEW, SatsrError
-from satsr.upscale.options import COMPRESSIONS, Options
+from satsr.upscale.options import COMPRESSIONS, RATES, Options
 
 if TYPE_CHECKING:
     from satsr.exported.model import Model
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 EIGHT = "eight turns and mirrors of the input (a diffusion model: eight seeds)"
 ALL = "all"
 EXAMPLES = """examples:
+  satsr upscale frames/ sharp/
   satsr upscale S2A_MSIL2A_20230723T101601_N0509_R065_T32TNR_20230723T120000.SAFE sharp.tif --model srgan-sisr7@champion
   satsr upscale frames/ sharp/ --model rasvsr@champion --preview
   satsr upscale clip.mp4 sharp.mp4 --model rasvsr/3
@@ -39,11 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "several scenes or frames, *.tif",
     )
     add("output", help="GeoTIFF; for frames a folder, a video, a .tif of pages, or a .png; in out/ files are named")
-    add_applying(parser)
+    add_applying(parser, chosen=True)
     add("--extra", choices=("drop", "bicubic"), default="drop", help="what becomes of a scene's other bands")
     add("--nodata", type=float, help='value that stands for "missing", where the file does not say')
     add("--compress", choices=COMPRESSIONS, default="zstd", help="of scenes (default: zstd; deflate for old readers)")
-    add("--fps", dest="per_second", type=float, help="frame rate of a video (default: the input's)")
+    add("--fps", dest="per_second", type=_within(*RATES), help="frame rate of a video (default: the input's)")
     add("--lossless", action="store_true", help="a video that loses nothing (most browsers do not play it)")
     add("--date", metavar="YYYY-MM-DD", help="wanted day of a series (default: the middle one)")
     maps = f"the result made small again minus the input; the spread over {EIGHT}"
@@ -53,10 +55,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--overwrite", action="store_true", help="replace what satsr wrote before; other files are never replaced")
 
 
-def add_applying(parser: argparse.ArgumentParser) -> None:
-    """Adds the model and how it is applied, which ``satsr evaluate`` has too."""
+def add_applying(parser: argparse.ArgumentParser, chosen: bool = False) -> None:
+    """Adds the model, which may be ``chosen`` for the user, and how it is applied; ``satsr evaluate`` has these too."""
     add = parser.add_argument
-    add("--model", required=True, help="name@alias, name/version, name, or an .onnx or .safetensors file")
+    named = "name@alias, name/version, name, zoo:name, or an .onnx or .safetensors file"
+    default = " (default: the champion that fits the input, else a model of the zoo)" if chosen else ""
+    add("--model", required=not chosen, help=f"{named}{default}")
     add("--backend", choices=("onnx", "torch"), default="onnx")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto")
     text = "for the model, in its order; all: keep the input's other bands too, enlarged by the cubic"
@@ -91,7 +95,6 @@ def run(arguments: argparse.Namespace) -> int | None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from satsr.exported.model import load
     from satsr.upscale.results import names
 
     unknown = set(arguments.uncertainty) - {"consistency", "spread"}
@@ -101,10 +104,23 @@ def _run(arguments: argparse.Namespace) -> None:
     if absent:
         raise SatsrError(f'--preview needs {" and ".join(absent)}: pip install "satsr[preview]", or leave it out.')
     sources = names.inputs(arguments.input)
-    model = load(arguments.model, backend=arguments.backend, device=arguments.device)
+    model = _model(arguments, sources)
     say(f"{model.name}: {model.facts.paper}, {model.kind}, x{model.scale}, on {model.runner.device}")
     made = _upscaled(model, sources, arguments)
-    say(f"written: {', '.join(map(str, made))}")
+    say(f"written: {', '.join(map(str, made))}" if made else "nothing was left to do")
+
+
+def _model(arguments: argparse.Namespace, sources: list[Path]) -> "Model":
+    """The model that was named, or one that fits what was named."""
+    from satsr.exported.model import load
+    from satsr.upscale.choice import choose
+    from satsr.upscale.results import frames, names
+
+    loading = {"backend": arguments.backend, "device": arguments.device}
+    if arguments.model:
+        return load(arguments.model, **loading)
+    folder = names.means_folder(arguments.output) or frames.is_folder(Path(arguments.output))
+    return choose(sources, folder, options_of(arguments), loading, say)
 
 
 def _upscaled(model: "Model", sources: list[Path], arguments: argparse.Namespace) -> list[Path]:
@@ -175,12 +191,13 @@ def _clip(model: "Model", sources: list[Path], output: Path, folder: bool, argum
     _require_maps(arguments, "clip", "frames")
     if len(sources) > 1 and not all(source.suffix.lower() in clips.IMAGES for source in sources):
         raise SatsrError("several inputs of a clip must be its frames, images each: name one folder, or one video.")
+    given, sources = sources, names.in_order(sources)
+    if given != sources:
+        say(f"note: the frames are taken in the natural order of their names, from {sources[0]} to {sources[-1]}")
     if folder and len(sources) == 1 and clips.is_one_file(sources[0]) and not clips.is_sequence(sources[0]):
         suffix = ".png" if sources[0].suffix.lower() in PICTURES else ".tif"
-        output = names.inside(output, sources[0], model.scale, suffix)
-    elif folder:
-        output.mkdir(parents=True, exist_ok=True)  # so that it is a folder, whatever its name
-    return list(video.upscale(model, sources, output, options_of(arguments), say).files)
+        output, folder = names.inside(output, sources[0], model.scale, suffix), False
+    return list(video.upscale(model, sources, output, options_of(arguments), say, folder or None).files)
 
 
 def _require_maps(arguments: argparse.Namespace, kind: str, words: str) -> None:
@@ -220,14 +237,18 @@ def _at_least(least: int) -> Callable[[str], int]:
     return number
 
 
-def _gain(text: str) -> float:
-    try:
-        found = float(text)
-    except ValueError:
-        found = 0.0
-    if not found > 0 or found == float("inf"):
-        raise argparse.ArgumentTypeError(f"a number above 0 is expected, not {text}")
-    return found
+def _within(least: float, most: float) -> Callable[[str], float]:
+    def number(text: str) -> float:
+        with suppress(ValueError):
+            if least <= (found := float(text)) <= most:
+                return found
+        wanted = "above 0" if most == sys.float_info.max else f"from {least:g} to {most:g}"
+        raise argparse.ArgumentTypeError(f"a number {wanted} is expected, not {text}")
+
+    return number
+
+
+_gain = _within(sys.float_info.min, sys.float_info.max)
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from satsr.upscale.appraisal.checks import Say, silent
 from satsr.upscale.options import Options
 from satsr.upscale.provenance import provenance
 from satsr.upscale.results import frames, own
+from satsr.upscale.results.names import own_name
 from satsr.upscale.results.partial import unfinished
 
 
@@ -60,19 +61,19 @@ def upscale_imagesets(
     ):
         made = partial.folder / "frames"
         made.mkdir(exist_ok=True)
-        names = ["_".join(folder.relative_to(source).parts) or folder.resolve().name for folder in folders]
+        names = ["_".join(folder.relative_to(source).parts) or own_name(folder) for folder in folders]
         for folder, name in track(list(zip(folders, names, strict=True)), "upscale", len(folders)):
             if not frames.finished(made, name):
                 write_png(made / f"{name}.png", _imageset(model, folder, options, say))
         found, where = _consistency(model, list(zip(folders, names, strict=True)), made)
         say(consistency.sentence(found, "none", where))
         tags |= consistency.tags(found)
-        first = read_image(made / f"{names[0]}.png")
+        if options.preview:
+            views, quality = _views(folders[0])
+            clearest = quality.astype(bool).mean(axis=(1, 2)).argmax()
+            first = read_image(made / f"{names[0]}.png")
+            preview.of_views(views[clearest], first, output, tags, partial.placing)
         frames.collect(partial, names, output, tags)
-    if options.preview:
-        views, quality = _views(folders[0])
-        clearest = quality.astype(bool).mean(axis=(1, 2)).argmax()
-        preview.of_views(views[clearest], first, output, tags)
     return [output, *beside]
 
 

@@ -5,6 +5,8 @@ from typing import Any
 
 BURN_IN = 8
 COMPRESSIONS = ("zstd", "deflate", "lzw", "none")
+RATES = (0.01, 1000.0)
+"""Frames per second of a video: fewer and more are no rates that its formats hold."""
 LATER = ("per_second", "lossless", "consistency", "depth_map", "preview", "force", "overwrite")
 """Options that do not change the pixels of the result."""
 

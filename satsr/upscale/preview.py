@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from rasterio.windows import Window
 
-from satsr.files import replacing, write_text
+from satsr.files import replacing
 from satsr.imagery import bands
 from satsr.imagery.gdal import opened
 from satsr.imagery.raster import Raster, Strip
@@ -16,6 +16,8 @@ from satsr.pages.closeup import closeup
 from satsr.pages.panels import Panel, before_after_png, panel_context
 from satsr.resize import imresize
 from satsr.upscale.results import clips, own
+from satsr.upscale.results.names import base
+from satsr.upscale.results.partial import Placing
 from satsr.upscale.windows.strips import filled
 
 OURS, BASELINE = "super-resolved", "bicubic"
@@ -23,13 +25,12 @@ COUNT = 3
 SIDE = 128
 
 
-def names(result: Path) -> list[Path]:
-    """The picture and the page of a result."""
-    picture = result.with_name(f"{result.stem}_preview.png")
-    return [picture, picture.with_suffix(".html")]
+def names(result: Path, folder: bool | None = None) -> list[Path]:
+    """The picture and the page of a result (:func:`satsr.upscale.results.names.base`)."""
+    return [result.with_name(f"{base(result, folder)}_preview{suffix}") for suffix in (".png", ".html")]
 
 
-def of_scene(scene: Raster, result: Path, scale: int, tags: dict[str, str]) -> list[Path]:
+def of_scene(scene: Raster, result: Path, scale: int, tags: dict[str, str], place: Placing = replacing) -> list[Path]:
     """Writes both for a scene: its liveliest places of those that were sampled.
 
     Args:
@@ -37,6 +38,7 @@ def of_scene(scene: Raster, result: Path, scale: int, tags: dict[str, str]) -> l
         result: the super-resolved GeoTIFF.
         scale: SR px per LR px.
         tags: what made it.
+        place: puts a file in its place.
 
     Returns:
         The PNG and the HTML, beside the result.
@@ -50,14 +52,25 @@ def of_scene(scene: Raster, result: Path, scale: int, tags: dict[str, str]) -> l
             after = Strip(fine.read([band + 1 for band in shown], window=part))
             before = Strip(strip.values[shown], None if strip.valid is None else strip.valid[shown])
             pairs.append((f"row {window.row_off}, column {window.col_off}", before, after))
-    return _written(pairs, result, scale, tags)
+    return _written(pairs, result, scale, tags, place)
 
 
-def of_clip(clip: clips.Clip, result: Path, scale: int, tags: dict[str, str]) -> list[Path]:
-    """Writes both for a sequence: the liveliest part of some of its frames; their paths."""
+def of_clip(
+    clip: clips.Clip, made: Path, result: Path, scale: int, tags: dict[str, str], place: Placing = replacing
+) -> list[Path]:
+    """Writes both for a sequence, from the liveliest part of some of its frames; their paths.
+
+    Args:
+        clip: the input.
+        made: the folder of the enlarged frames, as they are before a video packs them.
+        result: what they become.
+        scale: SR px per LR px.
+        tags: what made it.
+        place: puts a file in its place.
+    """
     first = clip.load(0)
     count = len(first.values)
-    after = clips.open_clip(result, (), count)
+    after = clips.open_clip(made, (), count)
     shown = colours([layer.name for layer in clip.scenes[0].layers] if clip.scenes else [""] * count)
     height, width = (min(SIDE, side) for side in first.values.shape[1:])
     pairs = []
@@ -68,15 +81,19 @@ def of_clip(clip: clips.Clip, result: Path, scale: int, tags: dict[str, str]) ->
         rows, columns = (slice(scale * start, scale * (start + side)) for start, side in ((top, height), (left, width)))
         fine = after.load(index).values[shown, rows, columns]
         pairs.append((f"frame {clip.names[index]}", Strip(low), Strip(fine)))
-    return _written(pairs, result, scale, tags)
+    return _written(pairs, result, scale, tags, place)
 
 
 def of_views(
-    view: npt.NDArray[np.generic], after: npt.NDArray[np.generic], result: Path, tags: dict[str, str]
+    view: npt.NDArray[np.generic],
+    after: npt.NDArray[np.generic],
+    result: Path,
+    tags: dict[str, str],
+    place: Placing = replacing,
 ) -> list[Path]:
     """Writes both for an image set: its clearest view (H, W) and what was made of all (sH, sW); their paths."""
     pair = ("the clearest view", Strip(np.asarray(view)[None]), Strip(np.asarray(after)[None]))
-    return _written([pair], result, after.shape[0] // view.shape[0], tags)
+    return _written([pair], result, after.shape[0] // view.shape[0], tags, place)
 
 
 def colours(names: Sequence[str | None]) -> list[int]:
@@ -87,12 +104,14 @@ def colours(names: Sequence[str | None]) -> list[int]:
     return [0, 1, 2] if len(names) >= 3 else [0]
 
 
-def _written(pairs: list[tuple[str, Strip, Strip]], result: Path, scale: int, tags: dict[str, str]) -> list[Path]:
+def _written(
+    pairs: list[tuple[str, Strip, Strip]], result: Path, scale: int, tags: dict[str, str], place: Placing
+) -> list[Path]:
     panels = [Panel(title, _pictures(before, after, scale)) for title, before, after in pairs]
     context, heat_top, kept = panel_context(panels, OURS, BASELINE)
     picture, html_page = names(result)
     shown = panels[0].images
-    with replacing(picture) as temporary:
+    with place(picture) as temporary:
         before_after_png(temporary, shown, closeup(shown, OURS, BASELINE))
         temporary.write_bytes(own.tagged(temporary.read_bytes(), tags))
     facts = [(name.removeprefix("SATSR_").lower().replace("_", " "), text) for name, text in tags.items() if text]
@@ -107,7 +126,8 @@ def _written(pairs: list[tuple[str, Strip, Strip]], result: Path, scale: int, ta
         ours=OURS,
         facts=facts,
     )
-    write_text(html_page, html)
+    with place(html_page) as temporary:
+        temporary.write_text(html, encoding="utf-8")
     return [picture, html_page]
 
 

@@ -1,8 +1,7 @@
 """From a scene on disk to a super-resolved, geo-referenced one, whatever its size."""
 
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import asdict, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,23 +12,22 @@ from satsr.exported.model import Model
 from satsr.files import disk_errors, require_space
 from satsr.imagery import geotiff, sentinel2
 from satsr.imagery.raster import Raster, finer
-from satsr.progress import Bar
 from satsr.stac import item
-from satsr.upscale import mixed, preview
+from satsr.upscale import beside, mixed, preview
 from satsr.upscale.appraisal import checks, consistency, depth, depth_map
 from satsr.upscale.appraisal.checks import Say, silent
 from satsr.upscale.options import Options
 from satsr.upscale.provenance import chosen, provenance
 from satsr.upscale.results import own, style
-from satsr.upscale.results.cog import CogWriter
 from satsr.upscale.results.partial import Partial, unfinished
 from satsr.upscale.results.profile import TiffProfile
-from satsr.upscale.windows import strips
-from satsr.upscale.windows.seams import Seams, windows
+from satsr.upscale.rows import write_rows
 from satsr.upscale.work import Work
 
 
-def upscale(model: Model, source: Path, output: Path, options: Options | None = None, say: Say = silent) -> list[Path]:
+def upscale(
+    model: Model, source: Path, output: Path, options: Options | None = None, say: Say = silent, again: bool = False
+) -> list[Path]:
     """Super-resolves a GeoTIFF, or a Sentinel-2 product, into a Cloud-Optimised GeoTIFF.
 
     The result has the CRS, type, nodata value and band names of the input, ``scale`` times its pixels over the same
@@ -42,6 +40,7 @@ def upscale(model: Model, source: Path, output: Path, options: Options | None = 
         output: the GeoTIFF to write; other maps are written beside it. What satsr did not write is never replaced.
         options: what the user chose.
         say: takes lines for the user.
+        again: a result that is there, of this model and input, is no obstacle: what is missing beside it is made.
 
     Returns:
         The files that were written, the result first.
@@ -58,7 +57,7 @@ def upscale(model: Model, source: Path, output: Path, options: Options | None = 
         checks.require_content(scene.height * scene.width, scene.hollow, options.force)
         work = Work(model, scene, options)
         check(work, say)
-        return run(work, output, say)
+        return run(work, output, say, again)
 
 
 def require_tiff(output: Path) -> None:
@@ -113,14 +112,14 @@ def check(work: Work, say: Say) -> None:
         say(f"note: {note}")
 
 
-def run(work: Work, output: Path, say: Say) -> list[Path]:
+def run(work: Work, output: Path, say: Say, again: bool = False) -> list[Path]:
     """Enlarges, or goes on where an earlier run of the same stopped, and writes the maps that were asked for."""
     scene, model, options = work.raster, work.model, work.options
     profile = described(work)
     spread = replace(
         profile, bands=1, dtype=np.dtype(np.float32), nodata=float("nan"), names=["spread"], colours=(), gains=()
     )
-    maps = beside(work, output)
+    maps = beside.maps(model, output, options)
     outputs = {output: profile} | ({maps["spread"]: spread} if options.spread else {})
     need = 4 * sum(item.bytes for item in outputs.values()) // 3  # with overviews, if nothing can be compressed
     require_space(output.parent, need, f"the result ({profile.width} x {profile.height} px)")
@@ -135,113 +134,35 @@ def run(work: Work, output: Path, say: Say) -> list[Path]:
             output,
             {**profile.tags, "options": options.decisive},
             options.overwrite,
-            beside=[style.beside(output), *maps.values(), *(preview.names(output) if options.preview else ())],
+            again=again,
+            beside=beside.files(model, output, options),
         ) as partial,
     ):
+        if again and all(beside.same(path, profile.tags) for path in outputs):
+            partial.save(published=True)
         write_rows(work, partial, outputs, say)
-        made = list(outputs)
-        if options.consistency:
-            made.append(maps["consistency"])
-            differences = partial.folder / "consistency.tif"
-            partial.require_free(made[-1])
-            consistency.write_map(model, scene, output, differences, options.compress).publish(made[-1])
-        known = depth.known(model.facts, model.bands)
-        if options.depth_map and known:
-            made.append(depth_map.of_scene(known, work, maps["depth"]))
+        made = [*outputs, *_maps(work, output, maps, partial, profile.tags)]
         if options.preview:
-            made += preview.of_scene(scene, output, model.scale, dict(profile.tags))
+            made += preview.of_scene(scene, output, model.scale, dict(profile.tags), partial.placing)
         partial.require_free(style.beside(output))
         made.append(style.write(output, preview.colours([layer.name for layer in work.layers]), profile.tags))
     return made
 
 
-def beside(work: Work, output: Path) -> dict[str, Path]:
-    """The maps that are written beside a result, by what they show."""
-    options = work.options
-    wanted = {"spread": options.spread, "consistency": options.consistency, "depth": options.depth_map}
-    return {name: output.with_name(f"{output.stem}_{name}.tif") for name, asked in wanted.items() if asked}
-
-
-def write_rows(work: Work, partial: Partial, outputs: Mapping[Path, TiffProfile], say: Say) -> None:
-    """The results, in files that survive an interruption until they are whole."""
-    if partial.state.get("published") and all(output.exists() for output in outputs):
-        say("the result is there already; what is missing beside it follows")
-        return
-    with ExitStack() as stack:
-        writers = [stack.enter_context(writer) for writer in begun(work, partial, list(outputs.values()))]
-        try:
-            enlarge(work, writers, partial, say)
-            for writer in writers:
-                writer.finish(lambda: keep(partial, writers))
-        finally:
-            stack.close()  # waits for what is under way
-            keep(partial, writers)
-        measure(work, writers[0], say)
-        for output in outputs:
-            partial.require_free(output)
-        for writer, output in zip(writers, outputs, strict=True):
-            writer.publish(output)
-        partial.save(published=True)
-
-
-def begun(work: Work, partial: Partial, profiles: Sequence[TiffProfile]) -> list[CogWriter]:
-    """Writers that go on where an earlier run stopped, if it left what it noted."""
-    states = partial.state.get("writers", [{}] * len(profiles))
-
-    def made(place: int, profile: TiffProfile) -> CogWriter:
-        return CogWriter(partial.folder / f"{place}.tif", profile, work.options.compress, states[place])
-
-    try:
-        writers = [made(*given) for given in enumerate(profiles)]
-    except SatsrError:
-        states = [{}] * len(profiles)
-        writers = [made(*given) for given in enumerate(profiles)]
-    if min(writer.done for writer in writers):
-        work.seams = Seams(**partial.state["seams"])  # the free memory may have changed since then
-    partial.save(seams=asdict(work.seams))
-    return writers
-
-
-def keep(partial: Partial, writers: Sequence[CogWriter]) -> None:
-    """Notes how far the writers are."""
-    partial.save(writers=[writer.state for writer in writers])
-
-
-def measure(work: Work, writer: CogWriter, say: Say) -> None:
-    """Says and notes how far the result, made small again, is from its input."""
-    found, where = consistency.of_scene(work.model, work.raster, writer.path)
-    writer.tag(consistency.tags(found))
-    say(consistency.sentence(found, work.model.constraint(work.options.constraint).method, where))
-
-
-def enlarge(work: Work, writers: Sequence[CogWriter], partial: Partial, say: Say) -> None:
-    """All rows that the writers do not have yet."""
-    scene, scale = work.scene, work.model.scale
-    done, height = min(writer.done for writer in writers), scene.height * scale
-    if done == height:
-        return
-    if done:
-        say(f"going on at row {done} of {height}")
-    begin = strips.restart(scene.height, work.seams, done // scale) if done else 0
-    task = strips.Enlargement(
-        shape=(scene.height, scene.width),
-        bands=len(work.layers) + work.options.spread,
-        scale=scale,
-        seams=work.seams,
-        read=scene.read,
-        enlarge=work.enlarge,
-        dtype=np.float32 if work.options.spread else scene.dtype,
-        batch=work.options.batch,
-    )
-    columns = len(windows(scene.width, work.seams.window, work.seams.overlap))
-    starts = windows(scene.height, work.seams.window, work.seams.overlap)
-    with Bar("upscale", len(starts) * columns, sum(start < begin for start in starts) * columns) as bar:
-        for rows in strips.stitched(task, begin, bar):
-            for block, writer in zip(work.finished(rows), writers, strict=True):
-                first = max(writer.taken - rows.top, 0)
-                if first < block.shape[1]:
-                    writer.write(block[:, first:])
-            keep(partial, writers)
+def _maps(
+    work: Work, output: Path, maps: Mapping[str, Path], partial: Partial, tags: Mapping[str, str]
+) -> Iterator[Path]:
+    """Writes the maps that are made of the finished result."""
+    made = {name: text for name, text in tags.items() if name.startswith(own.MARK)}
+    if "consistency" in maps:
+        place = partial.folder / "consistency.tif"
+        differences = consistency.write_map(work.model, work.raster, output, place, work.options.compress, made)
+        partial.require_free(maps["consistency"])
+        differences.publish(maps["consistency"])
+        yield maps["consistency"]
+    known = depth.known(work.model.facts, work.model.bands)
+    if known and "depth" in maps:
+        yield depth_map.of_scene(known, work, maps["depth"], made, partial.placing)
 
 
 def described(work: Work) -> TiffProfile:
@@ -252,7 +173,7 @@ def described(work: Work) -> TiffProfile:
         for place, layer in enumerate(layers)
     ]
     declared = any((layer.gain, layer.offset) != (1.0, 0.0) for layer in layers)
-    kept = {name: text for name, text in scene.tags.items() if name != "AREA_OR_POINT"}
+    kept = {name: text for name, text in scene.tags.items() if not name.startswith(("AREA_OR_POINT", own.MARK))}
     return TiffProfile(
         height=scene.height * model.scale,
         width=scene.width * model.scale,

@@ -48,8 +48,7 @@ def make_submission(
             f"{model.name} is of the kind {model.kind}, x{model.scale}: a submission needs a model of image sets x"
             f"{SCALE}, for instance qanet@champion."
         )
-    if path.exists():
-        raise SatsrError(f"{path} exists, and a submission replaces nothing: choose another name, or remove it.")
+    _require_free(path)
     folders = _test_sets(data, names)
     with disk_errors(f"writing {path}"), tempfile.TemporaryDirectory(prefix="satsr-submission-") as scratch:
         sets, made = Path(scratch) / "sets", Path(scratch) / "made"
@@ -73,7 +72,8 @@ def write_submission(folder: Path, path: Path, names: Sequence[str] = NAMES) -> 
         names: the test sets.
 
     Raises:
-        SatsrError: images are missing, unknown, doubled or not as the challenge wants them (all are listed).
+        SatsrError: images are missing, unknown, doubled or not as the challenge wants them (all are listed), or
+            something is at ``path``.
     """
     files = _named(folder, names)
     problems = []
@@ -89,6 +89,12 @@ def write_submission(folder: Path, path: Path, names: Sequence[str] = NAMES) -> 
                 archive.writestr(zipfile.ZipInfo(f"{name}.png"), encode_png(image))
         if problems:
             raise SatsrError(listed("the challenge would not take these images", problems))
+        _require_free(path)  # hours after the first time
+
+
+def _require_free(path: Path) -> None:
+    if path.exists() or path.is_symlink():
+        raise SatsrError(f"{path} exists, and a submission replaces nothing: choose another name, or remove it.")
 
 
 def _test_sets(data: Path, names: Sequence[str]) -> dict[str, Path]:

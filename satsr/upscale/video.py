@@ -14,15 +14,15 @@ import numpy as np
 
 from satsr.exported import memory
 from satsr.exported.model import Model
-from satsr.files import disk_errors, replacing, require_space
+from satsr.files import disk_errors, require_space
 from satsr.progress import track
 from satsr.upscale import preview
 from satsr.upscale.appraisal import checks, consistency, depth, depth_map
 from satsr.upscale.appraisal.checks import Say, silent
 from satsr.upscale.options import Options
 from satsr.upscale.provenance import provenance
-from satsr.upscale.results import clips, frames, own
-from satsr.upscale.results.partial import unfinished
+from satsr.upscale.results import clips, frames, names, own
+from satsr.upscale.results.partial import Partial, unfinished
 from satsr.upscale.segments import ClipWork
 from satsr.upscale.windows.plan import Footage, Plan, planned
 from satsr.upscale.windows.seams import Seams
@@ -51,6 +51,7 @@ def upscale(
     output: Path,
     options: Options | None = None,
     say: Say = silent,
+    folder: bool | None = None,
 ) -> Outcome:
     """Super-resolves a sequence of frames.
 
@@ -61,6 +62,7 @@ def upscale(
             replaced.
         options: what the user chose.
         say: takes lines for the user.
+        folder: whether ``output`` is a folder; by default if it is one already or has no suffix.
 
     Raises:
         SatsrError: the input does not fit the model or does not look like its training data, the output cannot hold
@@ -72,7 +74,10 @@ def upscale(
     first = clip.load(0)
     height, width = first.values.shape[1:]
     size = model.channels, model.scale * height, model.scale * width
-    frames.require_kind(output, clip, size, first.values.dtype, options.lossless)
+    rate = clip.per_second or frames.FRAMES_PER_SECOND
+    video = frames.Video(rate if options.per_second is None else options.per_second, options.lossless, say)
+    whole = frames.is_folder(output) if folder is None else folder
+    frames.require_kind(output, clip, size, first.values.dtype, video, whole)
     check(model, clip, options, say)
     footage = Footage(len(clip), height, width, first.values.itemsize)
     plan = planned(model, footage, options, memory.budget(model))
@@ -92,51 +97,53 @@ def upscale(
     tags = provenance(model, clip.files, options.constraint)
     key = tags | {"options": options.decisive}
     known = depth.known(model.facts, model.bands)
-    beside = dict(_beside(output, options, known is not None))
+    beside = dict(_beside(output, options, known is not None, whole))
+    folders = [beside["consistency"]] if options.consistency else []
     with (
         disk_errors(f"writing {output}"),
-        unfinished(
-            output, key, options.overwrite, folder=frames.is_folder(output), beside=[*beside.values()]
-        ) as partial,
+        unfinished(output, key, options.overwrite, folder=whole, beside=[*beside.values()], folders=folders) as partial,
     ):
         if "plan" in partial.state:
             kept = partial.state["plan"]
             plan = Plan(tuple(kept["starts"]), kept["reach"], Seams(**kept["seams"]), kept["bytes"])
         partial.save(plan=asdict(plan))
+        if whole and output.suffix:
+            output.mkdir(exist_ok=True)  # so that it is known as a folder, whatever its name
         worst = ClipWork(model, clip, plan, options, partial).finish(say)
         made = partial.folder / "frames"
         found, where = consistency.of_frames(model, clip, made)
         say(consistency.sentence(found, model.constraint(options.constraint).method, where))
         tags |= consistency.tags(found)
         if options.consistency:
-            write_maps(model, clip, made, beside["consistency"], tags)
-        per_second = options.per_second or clip.per_second or frames.FRAMES_PER_SECOND
-        video = frames.Video(per_second, options.lossless, say)
+            write_maps(model, clip, made, beside["consistency"], tags, partial)
+        if known and "depth" in beside:
+            table = depth_map.of_clip(known, clip, options.numbers, beside["depth"], partial.placing)
+            say(f"how far each frame is from the training data: {table}")
+        if options.preview:
+            preview.of_clip(clip, made, output, model.scale, tags, partial.placing)
         frames.collect(partial, clip.names, output, tags, video)
-    if known and "depth" in beside:
-        made = depth_map.of_clip(known, clip, options.numbers, beside["depth"])
-        say(f"how far each frame is from the training data: {made}")
-    if options.preview:
-        preview.of_clip(clip, output, model.scale, tags)
     return Outcome(output, *worst, files=(output, *beside.values()))
 
 
-def _beside(output: Path, options: Options, known: bool) -> Iterator[tuple[str, Path]]:
+def _beside(output: Path, options: Options, known: bool, folder: bool) -> Iterator[tuple[str, Path]]:
     """What is written beside a result, by what it shows."""
+    base = names.base(output, folder)
     if options.consistency:
-        yield "consistency", output.with_name(f"{output.stem}_consistency")
+        yield "consistency", output.with_name(f"{base}_consistency")
     if options.depth_map and known:
-        yield "depth", output.with_name(f"{output.stem}_depth.csv")
+        yield "depth", output.with_name(f"{base}_depth.csv")
     if options.preview:
-        yield from zip(("picture", "page"), preview.names(output), strict=True)
+        yield from zip(("picture", "page"), preview.names(output, folder), strict=True)
 
 
-def write_maps(model: Model, clip: clips.Clip, folder: Path, target: Path, tags: Mapping[str, str]) -> None:
-    """Writes the frames in ``folder``, made small again, minus the clip's, as a folder of float32 TIFFs."""
-    with replacing(target) as temporary:
+def write_maps(
+    model: Model, clip: clips.Clip, made: Path, target: Path, tags: Mapping[str, str], partial: Partial
+) -> None:
+    """Writes the frames in ``made``, made small again, minus the clip's, as a folder of float32 TIFFs."""
+    with partial.placing(target, folder=True) as temporary:
         temporary.mkdir()
         for index in track(range(len(clip)), "consistency", len(clip)):
-            small = consistency.small_again(model, consistency.frame(folder, clip, index))
+            small = consistency.small_again(model, consistency.frame(made, clip, index))
             found = consistency.difference(small, clip.load(index))
             with clip.scenes[index] if clip.scenes else nullcontext() as scene:
                 frames.write_frame(temporary / clip.names[index], found, scene, 1, float("nan"))

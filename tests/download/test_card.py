@@ -69,6 +69,20 @@ def test_data_that_do_not_exist_are_a_sentence(tmp_path: Path) -> None:
         load_card("nowhere", tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ('ask with token="abc123" for them', "ask with token=*** for them"),
+        ("token: 'a b', then", "token: ***, then"),
+        ("https://x.org/a?token=abc&b=1", "https://x.org/a?token=***&b=1"),
+        (r"password=ab\c", "password=***"),
+    ],
+)
+def test_secrets_in_a_card_are_hidden_whatever_stands_around_them(said: str, kept: str) -> None:
+    found = Card(name="a", notes=said, papers=(said,), source=Source.model_validate({"files": {"path": "f"}}))
+    assert found.plain()["notes"] == kept and found.plain()["papers"] == [kept] and len(found.sha256) == 64
+
+
 def test_what_a_card_says_has_a_digest_that_does_not_depend_on_where_the_files_lie() -> None:
     first, second, third = (
         Card(name="a", source=Source.model_validate({"files": {"path": path}})) for path in ("/x/f", "/y/f", "/y/g")

@@ -20,6 +20,13 @@ UNIT = RNG.random((20, 24, 3), dtype=np.float32)
         ("normalise_10k", UNIT * 3, "gain=10000"),
         ("unit_u8", 2 * UNIT - 1, r"\(x \+ 1\) \* 127\.5"),
         ("s2_norm", 2 * UNIT - 1, r"\(x \+ 1\) \* 5000"),
+        (
+            "s2_norm",
+            0.603 * UNIT - 0.003,
+            r"add gain=10000 for numbers in 0\.\.1, a few .* \(x \+ 1\) \* 5000 of .*gain=1 ",
+        ),
+        ("s2_norm", -0.4 * UNIT, r"gain=10000.*\(x \+ 1\) \* 5000"),
+        ("unit_u8", 2 * UNIT - 1, r"in -1\.\.1, or add gain=1 if"),
         ("s2_norm", (255 * UNIT).astype(np.uint8), "the original product"),
         ("unit_u8", (9000 * UNIT).astype(np.uint16), "gain=0.0283"),
         ("unit_u8", 9000 * UNIT, "gain=0.0283"),

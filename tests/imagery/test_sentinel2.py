@@ -94,6 +94,47 @@ def test_a_product_without_metadata_or_with_entities_is_refused(product):
         sentinel2.raster(root, ("B04",))
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ("-1000</BOA", "-1OOO</BOA", r"BOA_ADD_OFFSET of MTD_MSIL2A\.xml in .*\.SAFE is '-1OOO', where a number"),
+        ("-1000</BOA", "-1000,0</BOA", r"BOA_ADD_OFFSET .* is '-1000,0'"),
+        ("-1000</BOA", "nan</BOA", r"BOA_ADD_OFFSET .* is 'nan'"),
+        ("-1000</BOA", "</BOA", r"BOA_ADD_OFFSET .* is ''"),
+        ('band_id="3"', 'band_id="E"', r"BOA_ADD_OFFSET .* has the band_id 'E', not 0\.\.12"),
+        ('band_id="3"', 'band_id="4"', r"offsets of other bands, but not of B04: download"),
+        (">10000</BOA", ">1 0000</BOA", r"QUANTIFICATION_VALUE .* is '1 0000'"),
+        (">10000</BOA", ">inf</BOA", r"QUANTIFICATION_VALUE .* is 'inf'"),
+        (">10000</BOA", ">0</BOA", r"QUANTIFICATION_VALUE .* is 0, where 10000 is usual"),
+    ],
+)
+def test_a_number_that_cannot_be_read_is_refused_and_nothing_is_taken_in_its_place(product, before, after, words):
+    root, _ = product("L2A")
+    path = root / "MTD_MSIL2A.xml"
+    whole = path.read_text()
+    assert before in whole
+    path.write_text(whole.replace(before, after))
+    with pytest.raises(SatsrError, match=words):
+        sentinel2.raster(root, ("B04", "B03", "B02"))
+
+
+def test_a_baseline_that_cannot_be_read_is_refused_where_it_decides(product):
+    root, _ = product("L2A", "05.09", None)
+    path = root / "MTD_MSIL2A.xml"
+    path.write_text(path.read_text().replace(">05.09<", ">O5.09<"))
+    with pytest.raises(SatsrError, match=r"PROCESSING_BASELINE of MTD_MSIL2A\.xml .* is 'O5\.09'"):
+        sentinel2.raster(root, ("B04",))
+
+
+def test_without_a_quantification_it_is_10000(product):
+    root, _ = product("L2A")
+    path = root / "MTD_MSIL2A.xml"
+    path.write_text(
+        path.read_text().replace('<BOA_QUANTIFICATION_VALUE unit="none">10000</BOA_QUANTIFICATION_VALUE>', "")
+    )
+    assert [(layer.gain, layer.offset) for layer in sentinel2.raster(root, ("B04",)).layers] == [(1, -1000)]
+
+
 def test_a_product_with_several_granules_asks_for_one(product):
     root, _ = product("L1C")
     band(root / "GRANULE" / "other" / "IMG_DATA" / "T33UUB_20230723T101601_B04.jp2", 5)

@@ -37,6 +37,7 @@ def settings(paper: str, root: Path) -> dict[str, Any]:
         "profile": "paper",
         "train": {**SHORT, **FEWER.get(paper, {})},
         "evaluate": {"panels": 1},
+        "export": {"depth_scenes": 0},  # which is measured by quick profiles
         "gates": {"min_gain_psnr_db": -99.0, "min_gain_ssim": -2.0},
     }
     if paper == "srgan":

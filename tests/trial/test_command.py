@@ -1,7 +1,9 @@
 """``satsr evaluate`` on pairs of one's own: the recipes' metrics, against bicubic, in a table and a report."""
 
 import argparse
+import io
 import re
+from contextlib import redirect_stderr
 
 import numpy as np
 import pytest
@@ -44,13 +46,13 @@ def pictures(folder, count=4, scale=4):
     return folder
 
 
-def scenes(folder, hole=False, shift=0.0, side=96):
+def scenes(folder, hole=False, shift=0.0, side=96, size=2.5):
     fine = 500 + ground(side, side, top=3000)
     coarse = shrink(fine, 4)
     if hole:
         coarse[:3, :3] = fine[:12, :12] = 0
     folder.mkdir(exist_ok=True)
-    for name, values, pixel, east in (("lr", coarse, 10, 0.0), ("hr", fine, 2.5, shift)):
+    for name, values, pixel, east in (("lr", coarse, 10, 0.0), ("hr", fine, size, shift)):
         with rasterio.open(
             folder / f"{name}.tif", "w", driver="GTiff", count=3, height=len(values), width=len(values), nodata=0,
             dtype="uint16", crs="EPSG:32632", transform=from_origin(600000 + east, 5e6, pixel, pixel),
@@ -137,6 +139,7 @@ def test_what_does_not_fit_gets_a_sentence_before_the_network_runs(tmp_path):
     twice, lr, hr = image_graph(tmp_path / "x2.onnx", normalisation="unit_u8"), source / "lr", source / "hr"
     four = image_graph(tmp_path / "four.onnx", channels=4, scale=4, normalisation="unit_u8")
     series, apart = series_graph(tmp_path / "s.onnx"), scenes(tmp_path / "apart", shift=500.0)
+    finer = scenes(tmp_path / "finer", size=2.0)  # of one origin
     reflectance = cubic_graph(tmp_path / "r.onnx")
     write_png(tmp_path / "deep.png", np.full((96, 112, 3), 900, np.uint16))
     write_png(tmp_path / "more" / "0.png", read_rgb(hr / "0.png"))
@@ -153,6 +156,7 @@ def test_what_does_not_fit_gets_a_sentence_before_the_network_runs(tmp_path):
         (graph, lr / "0.png", tmp_path / "deep.png", "the same unit"),
         (series, lr, hr, "makes one image of a series"),
         (reflectance, apart / "lr.tif", apart / "hr.tif", "do not lie in the same place"),
+        (reflectance, finer / "lr.tif", finer / "hr.tif", r"pixels have not 4 times each other's size"),
         (reflectance, lr, hr, "8-bit values"),
     ):
         with pytest.raises(SatsrError, match=words):
@@ -162,6 +166,19 @@ def test_what_does_not_fit_gets_a_sentence_before_the_network_runs(tmp_path):
     with pytest.raises(SatsrError, match=r"has 3 frames, .* 4"):
         evaluate("--model", clip, "--lr", lr, "--hr", hr, "--out", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_pairs_that_take_more_memory_than_is_free_are_refused_by_their_headers(tmp_path):
+    for name, side, pixel in (("lr", 30000, 10), ("hr", 120000, 2.5)):
+        with rasterio.open(
+            tmp_path / f"{name}.tif", "w", driver="GTiff", count=3, height=side, width=side, dtype="uint16", tiled=True,
+            SPARSE_OK=True, BIGTIFF="YES", crs="EPSG:32632", transform=from_origin(600000, 5e6, pixel, pixel),
+            blockxsize=4096, blockysize=4096,
+        ):  # fmt: skip
+            pass  # some kilobytes
+    words = ("--lr", tmp_path / "lr.tif", "--hr", tmp_path / "hr.tif", "--out", tmp_path / "out")
+    with pytest.raises(SatsrError, match=r"hr\.tif takes about 6480\.0 GB of memory to compare, but .* GB are free"):
+        evaluate("--model", cubic_graph(tmp_path / "m.onnx"), *words)
 
 
 @pytest.mark.slow
@@ -177,3 +194,28 @@ def test_a_report_replaces_only_a_report(tmp_path):
         evaluate(*words, "--overwrite")
     with pytest.raises(SatsrError, match="lies in"):
         evaluate(*words[:-1], source / "lr" / "report")
+
+
+class Meanwhile(io.StringIO):
+    """The terminal, on which a line says that measuring has begun: then somebody writes into the report's folder."""
+
+    def __init__(self, file):
+        super().__init__()
+        self.file = file
+
+    def write(self, text):
+        if "1 of 1" in text:
+            self.file.parent.mkdir()
+            self.file.write_text("mine")
+        return super().write(text)
+
+
+def test_a_folder_that_came_while_it_was_measured_is_kept_and_the_table_is_not_lost(tmp_path, capsys):
+    source, graph = scenes(tmp_path / "pair", side=64), cubic_graph(tmp_path / "m.onnx")
+    words = ("--model", graph, "--lr", source / "lr.tif", "--hr", source / "hr.tif", "--out", tmp_path / "out")
+    meanwhile = Meanwhile(tmp_path / "out" / "mine.txt")
+    with redirect_stderr(meanwhile), pytest.raises(SatsrError, match=r"holds what satsr did not write \(mine\.txt\)"):
+        evaluate(*words, "--overwrite")
+    assert (tmp_path / "out" / "mine.txt").read_text() == "mine"
+    assert "psnr_maxrange" in capsys.readouterr().out
+    assert {path.name for path in tmp_path.iterdir()} == {"pair", "m.onnx", "out"}

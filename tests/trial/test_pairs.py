@@ -41,6 +41,15 @@ def test_where_these_words_tell_images_apart_they_count(tmp_path):
         pairs(tmp_path / "a", tmp_path / "b", clips=False)
 
 
+def test_folders_are_told_apart_by_their_whole_names(tmp_path):
+    for side in ("lr", "hr"):
+        touched(*(tmp_path / side / name / "0.png" for name in ("clip_x2.v1", "clip_x2.v2", "clip_x3.v1")))
+    found = pairs(tmp_path / "lr", tmp_path / "hr", clips=True)
+    assert [(pair.lr.name, pair.hr.name) for pair in found] == [
+        (name, name) for name in ("clip_x2.v1", "clip_x2.v2", "clip_x3.v1")
+    ]
+
+
 def test_a_folder_is_a_clip_or_images_or_several_clips(tmp_path):
     for side in ("lr", "hr"):
         touched(*(tmp_path / side / f"{index}.png" for index in range(3)))

@@ -1,6 +1,7 @@
 """``satsr upscale`` from the words on the command line to the files, for every kind of model."""
 
 import argparse
+import re
 import subprocess
 import sys
 
@@ -16,6 +17,7 @@ from satsr.errors import SatsrError
 from satsr.imagery.images import write_png
 from satsr.register import registry
 from satsr.upscale import command
+from tests import products
 from tests.tiny_graphs import image_graph, imageset_graph, recurrent_graph, series_graph
 
 RNG = np.random.default_rng(0)
@@ -117,6 +119,15 @@ def test_mistakes_get_a_sentence(tmp_path, graph):
     ):
         with pytest.raises(SatsrError, match=sentence):
             upscale(*words)
+
+
+@pytest.mark.parametrize(
+    "words", [("--fps", "-5"), ("--fps", "0"), ("--fps", "0.0004"), ("--fps", "nan"), ("--gain", "0")]
+)
+def test_numbers_that_make_no_sense_are_refused_by_name(tmp_path, words, capsys):
+    with pytest.raises(SystemExit):
+        upscale(tmp_path, tmp_path / "out.mp4", "--model", "m.onnx", "=".join(words))
+    assert f"{words[0]}: a number " in (said := capsys.readouterr().err) and f"expected, not {words[1]}" in said
 
 
 def test_an_8_bit_picture_of_a_product_needs_force(tmp_path, graph, capsys):
@@ -250,6 +261,41 @@ def test_in_a_folder_results_are_named_for_the_user(tmp_path, graph, capsys):
     assert (tmp_path / "frames.v2" / "1.png").is_file()
 
 
+def test_folders_that_differ_behind_a_dot_have_maps_and_previews_of_their_own(tmp_path, graph):
+    source, model = pictures(tmp_path / "in"), graph(recurrent_graph)
+    for name in ("frames.v1", "frames.v2"):
+        upscale(source, f"{tmp_path}/{name}/", "--model", model, "--preview", "--uncertainty", "consistency")
+        assert (tmp_path / name / "1.png").is_file() and (tmp_path / f"{name}_consistency" / "1.tif").is_file()
+        assert (tmp_path / f"{name}_preview.png").is_file() and (tmp_path / f"{name}_preview.html").is_file()
+
+
+def test_maps_of_a_video_with_a_dot_in_its_name_are_a_folder(tmp_path, graph):
+    pytest.importorskip("av", reason="PyAV (satsr[video]) is absent")
+    words = (pictures(tmp_path / "in"), tmp_path / "clip.v1.mkv", "--model", graph(recurrent_graph))
+    upscale(*words, "--uncertainty", "consistency")
+    upscale(*words, "--uncertainty", "consistency", "--overwrite")  # known as satsr's own
+    assert (tmp_path / "clip.v1_consistency" / "1.tif").is_file()
+
+
+def test_a_file_is_no_folder_and_refused_frames_leave_none(tmp_path, graph):
+    source, model = pictures(tmp_path / "in"), graph(recurrent_graph)
+    (tmp_path / "notes").write_text("mine")
+    for given, of in ((source, model), (scene(tmp_path / "a.tif"), graph(image_graph))):
+        with pytest.raises(SatsrError, match="notes is a file, but the slash at its end says"):
+            upscale(given, f"{tmp_path}/notes/", "--model", of)
+    write_png(source / "2.png", np.zeros((9, 9), np.uint8))
+    with pytest.raises(SatsrError, match="channels"):
+        upscale(source, f"{tmp_path}/sharp.v1/", "--model", model)
+    assert (tmp_path / "notes").read_text() == "mine" and not (tmp_path / "sharp.v1").exists()
+
+
+def test_a_product_without_its_ending_is_one_scene_with_a_result_of_its_name(tmp_path, graph):
+    root, _ = products.make(tmp_path, "L1C")
+    root.rename(tmp_path / "unpacked")
+    upscale(tmp_path / "unpacked", f"{tmp_path}/out/", "--model", graph(image_graph), "--bands", "B04,B03,B02")
+    assert (tmp_path / "out" / "unpacked_x2.tif").is_file()
+
+
 def test_previews_of_frames_are_named_and_known_as_satsrs_own(tmp_path, graph, capsys):
     source, model = pictures(tmp_path / "in"), graph(recurrent_graph)
     words = (source, tmp_path / "out", "--model", model, "--preview", "--uncertainty", "consistency")
@@ -279,7 +325,7 @@ def test_a_folder_of_scenes_and_a_pattern_are_scenes(tmp_path, graph, capsys):
             assert made.bounds.left == 600000 + 9000 * index and made.is_tiled
     first = contents(tmp_path / "out")
     upscale(f"{tmp_path}/in/*[01].tif", tmp_path / "out", "--model", model)
-    assert "2 of 2" in (said := capsys.readouterr().err) and said.count("is there already") == 2
+    assert "2 of 2" in capsys.readouterr().err
     assert contents(tmp_path / "out") == first
     with pytest.raises(SatsrError, match=r"(?s)0 of 2 scenes.*add --overwrite") as refused:
         upscale(tmp_path / "in", tmp_path / "out", "--model", model, "--ensemble")  # another result
@@ -317,11 +363,22 @@ def test_a_scene_that_is_refused_does_not_stop_the_others(tmp_path, graph):
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["good_x2.qml", "good_x2.tif"]
 
 
-def test_frames_that_are_named_one_by_one_are_a_clip(tmp_path, graph):
+def test_frames_that_are_named_one_by_one_are_a_clip(tmp_path, graph, capsys):
     source, model = pictures(tmp_path / "in", 4), graph(recurrent_graph)
     upscale(source, tmp_path / "all", "--model", model)
     upscale(*[source / f"{index}.png" for index in range(4)], tmp_path / "named", "--model", model)
     for index in range(4):
         assert (tmp_path / f"named/{index}.png").read_bytes() == (tmp_path / f"all/{index}.png").read_bytes()
-    with pytest.raises(SatsrError, match="frames of one name"):
+    named = [source / f"{index}.png" for index in (0, 1, 3, 2)]  # a shell's order of 1, 10, 2
+    upscale(*named, tmp_path / "shuffled", "--model", model)
+    assert contents(tmp_path / "shuffled") == contents(tmp_path / "named")
+    assert re.search(r"note: .* natural order of their names, from .*0\.png to .*3\.png", capsys.readouterr().err)
+    with pytest.raises(SatsrError, match=r"b/0\.png and .*in/0\.png are frames of one name"):
         upscale(source / "0.png", pictures(tmp_path / "b") / "0.png", tmp_path / "c", "--model", model)
+
+
+def test_geotiffs_of_one_name_are_refused_as_frames_and_none_is_lost(tmp_path, graph):
+    first, second = (scene(tmp_path / name / "0.tif") for name in ("a", "b"))
+    with pytest.raises(SatsrError, match=r"a/0\.tif and .*b/0\.tif are frames of one name.*rename"):
+        upscale(first, second, f"{tmp_path}/out/", "--model", graph(recurrent_graph), "--force")
+    assert not any((tmp_path / "out").glob("*"))

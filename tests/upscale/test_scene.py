@@ -409,6 +409,20 @@ def test_a_style_of_the_users_own_stays_and_ours_follows_the_result(tiny, tmp_pa
     assert (tmp_path / "out.qml").read_bytes() != first
 
 
+def test_what_an_input_says_of_its_own_making_is_not_said_of_the_result(tiny, tmp_path):
+    model, source = tiny(image_graph), write(tmp_path / "in.tif", smooth(40, 40))
+    with rasterio.open(source, "r+") as given:
+        given.update_tags(PLACE="Zürich", SATSR_CONSISTENCY_BIAS_B11="7")
+    upscale(model, source, tmp_path / "once.tif", replace(SMALL, ensemble=True), quiet)
+    with rasterio.open(tmp_path / "once.tif") as once:
+        assert "ensemble" in once.tags()["SATSR_OPTIONS"] and "SATSR_CONSISTENCY_BIAS_B11" not in once.tags()
+    upscale(model, tmp_path / "once.tif", tmp_path / "twice.tif", Options(force=True), quiet)
+    with rasterio.open(tmp_path / "twice.tif") as twice:
+        tags = twice.tags()
+    assert "SATSR_OPTIONS" not in tags
+    assert tags["PLACE"] == "Zürich" and tags["SATSR_INPUT"] == "once.tif"
+
+
 def test_a_damaged_scene_gets_a_sentence_and_leaves_no_result(tiny, tmp_path):
     source = write(tmp_path / "in.tif", RNG.integers(0, 9999, (3, 200, 200), dtype=np.uint16), compress="deflate")
     content = source.read_bytes()

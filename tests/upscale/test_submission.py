@@ -46,6 +46,17 @@ def test_the_zip_holds_the_290_images_unchanged_at_its_root_and_is_the_same_agai
             np.testing.assert_array_equal(image, IMAGE)
 
 
+def test_a_zip_that_came_meanwhile_is_kept(tmp_path: Path) -> None:
+    write_png(tmp_path / "made" / f"{NAMES[0]}.png", IMAGE)
+    (tmp_path / "out.zip").write_text("mine")
+    with pytest.raises(SatsrError, match="replaces nothing"):
+        write_submission(tmp_path / "made", tmp_path / "out.zip", NAMES[:1])
+    assert (tmp_path / "out.zip").read_text() == "mine"
+    (tmp_path / "out.zip").unlink()
+    write_submission(tmp_path / "made", tmp_path / "out.zip", NAMES[:1])
+    assert (tmp_path / "out.zip").is_file() and {path.name for path in tmp_path.iterdir()} == {"made", "out.zip"}
+
+
 @pytest.mark.slow
 def test_names_are_checked_before_anything_is_written(complete: Path, tmp_path: Path) -> None:
     folder = tmp_path / "made"

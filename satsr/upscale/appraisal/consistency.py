@@ -4,7 +4,7 @@ Convention: :mod:`satsr.metrics.consistency`. The result is made small again by 
 and compared with the input in the file's own numbers; pixels near missing ones do not count.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ from satsr.exported.model import Model
 from satsr.imagery.gdal import opened
 from satsr.imagery.raster import Raster, Strip
 from satsr.metrics import consistency
-from satsr.upscale.appraisal import checks
 from satsr.upscale.results import clips, frames
 from satsr.upscale.results.cog import CogWriter
 from satsr.upscale.results.profile import TiffProfile
@@ -109,7 +108,9 @@ def frame(folder: Path, clip: clips.Clip, place: int) -> Float32:
     return values
 
 
-def write_map(model: Model, scene: Raster, result: Path, target: Path, compress: str) -> CogWriter:
+def write_map(
+    model: Model, scene: Raster, result: Path, target: Path, compress: str, tags: Mapping[str, str]
+) -> CogWriter:
     """Writes the result, made small again, minus the input: float32 native values, NaN where pixels are missing.
 
     Args:
@@ -118,9 +119,10 @@ def write_map(model: Model, scene: Raster, result: Path, target: Path, compress:
         result: the super-resolved GeoTIFF with the same bands.
         target: GeoTIFF of the differences at low resolution, to be published.
         compress: one of :data:`satsr.upscale.options.COMPRESSIONS`.
+        tags: what made it.
     """
     names, size = [layer.name for layer in scene.layers], (scene.height, scene.width, len(scene.layers))
-    place = {"crs": scene.crs, "transform": scene.transform, "tags": {checks.MADE_BY: model.name}}
+    place = {"crs": scene.crs, "transform": scene.transform, "tags": tags}
     profile = TiffProfile(*size, np.dtype(np.float32), nodata=float("nan"), names=names, **place)
     with opened(result) as fine, CogWriter(target, profile, compress) as writer:
         for found in _strips(model, scene, fine):

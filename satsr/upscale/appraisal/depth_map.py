@@ -1,6 +1,7 @@
 """Where an input is unlike the training data: a map of blocks for a scene, a line for each frame of a clip."""
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from satsr.files import replacing
 from satsr.progress import track
 from satsr.upscale.appraisal.depth import BEYOND, Depth
 from satsr.upscale.results.clips import Clip
+from satsr.upscale.results.partial import Placing
 from satsr.upscale.results.profile import TiffProfile, create
 from satsr.upscale.work import Work, present
 
@@ -20,7 +22,7 @@ ROWS = 16 * BLOCK
 UNIT = "1 is the distance at which the model was measured to lose to bicubic, or the farthest that was measured"
 
 
-def of_scene(depth: Depth, work: Work, target: Path) -> Path:
+def of_scene(depth: Depth, work: Work, target: Path, tags: Mapping[str, str], place: Placing = replacing) -> Path:
     """Writes a GeoTIFF with a pixel for each block of 16 x 16 LR px, float32, NaN where too little is there.
 
     The first band is the largest distance, the others are the ways in which a block can be unlike the training data.
@@ -30,6 +32,8 @@ def of_scene(depth: Depth, work: Work, target: Path) -> Path:
         depth: what the model knows.
         work: the scene, open, with the model.
         target: the file.
+        tags: what made the result.
+        place: puts the file in its place.
     """
     scene = work.scene
     tops = range(0, scene.height, ROWS)
@@ -50,14 +54,14 @@ def of_scene(depth: Depth, work: Work, target: Path) -> Path:
         rasterio.Affine(a * BLOCK, b * BLOCK, c, d * BLOCK, e * BLOCK, f),
         float("nan"),
         ["farthest", *ways],
-        tags={"SATSR_DEPTH": UNIT},
+        tags={**tags, "SATSR_DEPTH": UNIT},
     )
-    with replacing(target) as temporary:
+    with place(target) as temporary:
         create(temporary, profile, planes, compress="deflate")
     return target
 
 
-def of_clip(depth: Depth, clip: Clip, numbers: tuple[float, float], target: Path) -> Path:
+def of_clip(depth: Depth, clip: Clip, numbers: tuple[float, float], target: Path, place: Placing = replacing) -> Path:
     """Writes a table: for each frame the distance that 5 % of its blocks exceed, and in which way.
 
     Args:
@@ -65,8 +69,9 @@ def of_clip(depth: Depth, clip: Clip, numbers: tuple[float, float], target: Path
         clip: the frames.
         numbers: gain and offset from the frames' numbers to the model's.
         target: the file.
+        place: puts the file in its place.
     """
-    with replacing(target) as temporary, temporary.open("w", newline="", encoding="utf-8") as handle:
+    with place(target) as temporary, temporary.open("w", newline="", encoding="utf-8") as handle:
         writer = csv.writer(handle, lineterminator="\n")
         writer.writerow(["frame", "distance", "way"])
         for index in track(range(len(clip)), "depth map", len(clip)):

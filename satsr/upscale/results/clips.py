@@ -9,11 +9,11 @@ import numpy as np
 
 from satsr.errors import SatsrError
 from satsr.files import natural
-from satsr.imagery import geotiff, video_file
+from satsr.imagery import geotiff, sentinel2, video_file
 from satsr.imagery.gdal import opened
 from satsr.imagery.images import PICTURES, read_image
 from satsr.imagery.raster import Raster, Strip
-from satsr.upscale.results import own
+from satsr.upscale.results import names, own
 from satsr.upscale.results.encode import CODECS
 
 TIFFS = (".tif", ".tiff")
@@ -55,7 +55,7 @@ def is_sequence(path: Path) -> bool:
 
 def is_one_file(path: Path) -> bool:
     """Whether a result of ``path`` has its name: a file, or the folder of a product."""
-    return path.is_file() or path.suffix.upper() == ".SAFE"
+    return path.is_file() or sentinel2.is_product(path)
 
 
 def open_clip(path: Path | Sequence[Path], wanted: Sequence[str], count: int, given: Sequence[str] = ()) -> Clip:
@@ -91,10 +91,11 @@ def _images_of(files: Sequence[Path], label: str, wanted: Sequence[str], count: 
             f"{label} must hold images of one kind ({', '.join((*PICTURES, *TIFFS))}), found {len(files)} of "
             f"{', '.join(sorted(suffixes)) or 'none'}."
         )
+    twins = names.twins({file: file.stem for file in files})
+    if twins:
+        raise SatsrError(f"{twins} are frames of one name, which their results would have too: rename one of them.")
     if suffixes & set(TIFFS):
         return _rasters([str(file) for file in files], files, wanted, count, given)
-    if len({file.stem for file in files}) < len(files):
-        raise SatsrError(f"{label} has frames of one name, which their results would have too: rename them.")
     tags = own.read_manifest(files[0].parent)
     return Clip([file.stem for file in files], files, lambda index: _picture(files[index], count), tags=tags)
 
@@ -102,11 +103,7 @@ def _images_of(files: Sequence[Path], label: str, wanted: Sequence[str], count: 
 def _images(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise SatsrError(f"{folder} does not exist: name a folder of frames, a video file or a TIFF.")
-    found = [file for file in folder.iterdir() if file.suffix.lower() in (*PICTURES, *TIFFS)]
-    stems = {file.stem for file in found}
-    if len(stems) < len(found):
-        raise SatsrError(f"{folder} holds images whose names differ in their suffix only: rename or move them.")
-    return [file for file in found if not file.name.startswith(".")]
+    return [file for file in folder.iterdir() if file.suffix.lower() in IMAGES and not file.name.startswith(".")]
 
 
 def _picture(file: Path, count: int) -> Strip:
@@ -149,10 +146,10 @@ def _rasters(
         with scenes[index] as scene:
             return scene.read(0, scene.height)
 
-    names = [file.stem for file in files]
+    called = [file.stem for file in files]
     if len(paths) > len(files):
-        names = [f"{files[0].stem}_{index:08d}" for index in range(len(paths))]
-    return Clip(names, files, load, scenes, tags=dict(scenes[0].tags))
+        called = [f"{files[0].stem}_{index:08d}" for index in range(len(paths))]
+    return Clip(called, files, load, scenes, tags=dict(scenes[0].tags))
 
 
 def pages(path: Path) -> list[str]:

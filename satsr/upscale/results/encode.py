@@ -20,6 +20,7 @@ from satsr.errors import SatsrError
 from satsr.imagery import video_file
 from satsr.imagery.images import read_rgb
 from satsr.metrics import psnr
+from satsr.upscale.options import RATES
 from satsr.upscale.results.own import MARK
 
 Frame = npt.NDArray[np.uint8]
@@ -64,19 +65,22 @@ SCREEN, FULL = 1, 2
 """FFmpeg's numbers of the ranges 16..235 and 0..255."""
 
 
-def require(output: Path, size: tuple[int, int], lossless: bool) -> None:
+def require(output: Path, size: tuple[int, int], lossless: bool, per_second: float = 25.0) -> None:
     """Looks, before any work, whether a video can be written here.
 
     Args:
         output: the video.
         size: height and width of its frames, in pixels.
         lossless: whether nothing may be lost.
+        per_second: frame rate.
 
     Raises:
-        SatsrError: PyAV is absent, or the encoder does not take frames of this size.
+        SatsrError: PyAV is absent, or the encoder does not take frames of this size or at this rate.
     """
     if find_spec("av") is None:
         raise SatsrError(f'{output} needs av, which writes videos: pip install "satsr[video]", or name a folder.')
+    if not RATES[0] <= per_second <= RATES[1]:
+        raise SatsrError(f"{per_second:g} frames a second are none that a video has: say --fps, such as --fps 25.")
     height, width = size
     if codec_of(output, lossless) is H264 and (height % 2 or width % 2):
         raise SatsrError(
@@ -113,15 +117,35 @@ def encode(files: Sequence[Path], target: Path, per_second: float, tags: Mapping
         if np.isfinite(found).any():
             raise SatsrError(f"{target} does not hold the frames without loss: name a folder instead.")
         return f"the video ({codec.name}) holds the frames as they are"
+    differ = [level for level in found if np.isfinite(level)]
+    if not differ:
+        return f"the video ({codec.name}) holds the frames as they are"
+    which = "the frames" if len(differ) == len(found) else f"the {len(differ)} of {len(found)} frames that it changes"
     return (
-        f"the video ({codec.name}, colours at half the resolution) has a PSNR of {np.mean(found):.1f} dB against the "
-        f"frames, at least {min(found):.1f} dB; --lossless, a .mkv or a folder keep them as they are"
+        f"the video ({codec.name}, colours at half the resolution) has a PSNR of {np.mean(differ):.1f} dB against "
+        f"{which}, at least {min(differ):.1f} dB; --lossless, a .mkv or a folder keep them as they are"
     )
 
 
 def _write(frames: Iterator[Frame], target: Path, codec: Codec, per_second: float, tags: Mapping[str, str]) -> None:
+    """Writes the frames.
+
+    Raises:
+        SatsrError: the encoder refuses them.
+    """
     import av
 
+    try:
+        _encode(av, frames, target, codec, per_second, tags)
+    except av.FFmpegError as error:
+        if isinstance(error, OSError):  # of the disk
+            raise
+        raise SatsrError(f"{target} cannot be written as {codec.name} ({error}): name a .mkv or a folder.") from None
+
+
+def _encode(
+    av: Any, frames: Iterator[Frame], target: Path, codec: Codec, per_second: float, tags: Mapping[str, str]
+) -> None:
     first = next(frames)
     fast = {"movflags": "+faststart"} if target.suffix.lower() in (".mp4", ".mov", ".m4v") else {}
     with av.open(str(target), "w", options=fast) as container:

@@ -112,7 +112,9 @@ def collect(
             partial.require_free(output)
 
 
-def require_kind(output: Path, clip: Clip, shape: tuple[int, int, int], dtype: Any, lossless: bool = False) -> None:
+def require_kind(
+    output: Path, clip: Clip, shape: tuple[int, int, int], dtype: Any, video: Video | None = None, folder: bool = False
+) -> None:
     """Refuses a kind of result that cannot hold these frames, before any work.
 
     Args:
@@ -120,13 +122,14 @@ def require_kind(output: Path, clip: Clip, shape: tuple[int, int, int], dtype: A
         clip: the frames that are enlarged.
         shape: bands, height and width of an enlarged one.
         dtype: of its values.
-        lossless: whether a video may lose nothing.
+        video: how a video would be written.
+        folder: whether the result is a folder, whatever its name.
 
     Raises:
         SatsrError: it cannot.
     """
     bands = shape[0]
-    suffix = "" if is_folder(output) else output.suffix.lower()
+    suffix = "" if folder or is_folder(output) else output.suffix.lower()
     known = ("", *CODECS, *TIFFS, ".png")
     if suffix not in known:
         raise SatsrError(
@@ -136,7 +139,8 @@ def require_kind(output: Path, clip: Clip, shape: tuple[int, int, int], dtype: A
     if suffix in CODECS and (np.dtype(dtype) != np.uint8 or bands != 3 or clip.scenes):
         raise SatsrError(f"a video holds 8-bit RGB, but these frames are {dtype} with {bands} bands: name a folder.")
     if suffix in CODECS:
-        encode.require(output, (shape[1], shape[2]), lossless)
+        video = video or Video()
+        encode.require(output, (shape[1], shape[2]), video.lossless, video.per_second)
     if suffix == ".png" and (len(clip) > 1 or clip.scenes):
         raise SatsrError(
             f"{output} is one PNG, but there are {len(clip)} frames, or GeoTIFFs: name a folder or a .tif."

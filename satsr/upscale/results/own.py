@@ -18,6 +18,8 @@ MADE = "satsr.json"
 """The manifest of a folder: the tags of what made it, and the names of its files."""
 FILES = "files"
 MARK = "SATSR_"
+HASHES = ("SATSR_MODEL_SHA256", "SATSR_INPUT_SHA256")
+"""Tags that name the model and the input of a result."""
 TABLE = b"frame,distance,way\n"
 """How a table of a clip's frames begins (:mod:`satsr.upscale.appraisal.depth_map`)."""
 NOBODYS = {".DS_Store", "Thumbs.db", "desktop.ini"}
@@ -53,6 +55,20 @@ def foreign(path: Path) -> list[str]:
         return [] if _marked(path) else [path.name]
     except OSError:
         return [path.name]
+
+
+def says(path: Path, words: Iterable[str]) -> bool:
+    """Whether what satsr wrote at ``path`` holds all of some words, such as the hashes of a model and an input.
+
+    Tags, comments and manifests are plain text in every format. A table has none, and counts as if it had.
+    """
+    file = path / MADE if path.is_dir() else path
+    if file.suffix.lower() == ".csv":
+        return True
+    if not file.is_file() or not file.stat().st_size:
+        return False
+    with file.open("rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return all(content.find(word.encode()) >= 0 for word in words)
 
 
 def require_free(path: Path, overwrite: bool, folder: bool = False) -> None:

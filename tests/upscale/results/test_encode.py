@@ -8,7 +8,8 @@ import pytest
 
 from satsr.errors import SatsrError
 from satsr.imagery import video_file
-from satsr.imagery.images import write_png
+from satsr.imagery.images import read_rgb, write_png
+from satsr.metrics import psnr
 from satsr.upscale.results import encode, own
 
 av = pytest.importorskip("av", reason="PyAV (satsr[video]) is absent")
@@ -70,6 +71,30 @@ def test_odd_sides_are_refused_where_h264_cannot_hold_them_and_only_there(tmp_pa
     files = frames(tmp_path / "in", height=31, width=45)
     encode.encode(files, tmp_path / "out.webm", 25, TAGS, lossless=False)
     assert decoded(tmp_path / "out.webm").shape == (5, 31, 45, 3)
+
+
+def test_frames_that_a_video_does_not_change_have_no_part_in_its_psnr(tmp_path):
+    for index in range(4):
+        write_png(tmp_path / f"{index}.png", np.full((64, 64, 3), 50 * index, np.uint8))
+    files = sorted(tmp_path.glob("*.png"))
+    assert "holds the frames as they are" in encode.encode(files, tmp_path / "a.mp4", 25, TAGS, lossless=False)
+    files[1] = frames(tmp_path / "in", count=1, height=64, width=64)[0]
+    said = encode.encode(files, tmp_path / "b.mp4", 25, TAGS, lossless=False)
+    levels = [psnr(found, read_rgb(file)) for found, file in zip(decoded(tmp_path / "b.mp4"), files, strict=True)]
+    changed = [level for level in levels if np.isfinite(level)]
+    assert 0 < len(changed) < 4
+    assert f"{np.mean(changed):.1f} dB against the {len(changed)} of 4 frames that it changes" in said
+
+
+@pytest.mark.parametrize("rate", [-5.0, 0.0, 0.0004, 5000.0, float("nan"), float("inf")])
+def test_rates_that_no_video_has_are_refused_before_any_work(tmp_path, rate):
+    with pytest.raises(SatsrError, match=r"frames a second are none that a video has: say --fps"):
+        encode.require(tmp_path / "out.mp4", (32, 32), lossless=False, per_second=rate)
+
+
+def test_what_an_encoder_refuses_is_a_sentence(tmp_path):
+    with pytest.raises(SatsrError, match=r"out\.mp4 cannot be written as H\.264 .*: name a \.mkv or a folder"):
+        encode.encode(frames(tmp_path / "in", height=31, width=45), tmp_path / "out.mp4", 25, TAGS, lossless=False)
 
 
 def test_without_pyav_it_is_said_what_brings_it(tmp_path, monkeypatch):

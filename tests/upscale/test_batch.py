@@ -1,0 +1,136 @@
+"""Several scenes into a folder: what is there is kept, what is missing is made, and no result becomes a scene."""
+
+import argparse
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.transform import from_origin
+
+from satsr.errors import SatsrError
+from satsr.imagery.images import write_png
+from satsr.upscale import batch, command
+from satsr.upscale.options import Options
+from tests.tiny_graphs import image_graph
+
+RNG = np.random.default_rng(0)
+
+
+def upscale(*words):
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    return command.run(parser.parse_args([str(word) for word in words]))
+
+
+def scene(path, **more):
+    path.parent.mkdir(exist_ok=True)
+    with rasterio.open(
+        path, "w", driver="GTiff", count=3, height=40, width=48, dtype="uint16",
+        crs="EPSG:32632", transform=from_origin(600000, 5e6, 10, 10), **more,
+    ) as target:  # fmt: skip
+        target.write(RNG.integers(300, 2500, (3, 40, 48), dtype=np.uint16))
+    return path
+
+
+@pytest.fixture
+def scenes(tmp_path):
+    """The words of a command that enlarges two scenes into a folder."""
+    for name in ("a", "b"):
+        scene(tmp_path / "in" / f"{name}.tif")
+    return tmp_path / "in", tmp_path / "out", "--model", image_graph(tmp_path / "model.onnx")
+
+
+def stamps(folder):
+    return {path.name: path.stat().st_mtime_ns for path in folder.glob("*.tif")}
+
+
+def test_what_is_asked_for_beside_results_that_are_there_is_made_and_said(scenes, capsys):
+    upscale(*scenes)
+    first, out = stamps(scenes[1]), scenes[1]
+    assert set(first) == {"a_x2.tif", "b_x2.tif"} and "written: " in capsys.readouterr().err
+    upscale(*scenes)
+    assert (said := capsys.readouterr().err).count("is there already") == 2
+    assert said.splitlines()[-1] == "nothing was left to do"
+    upscale(*scenes, "--uncertainty", "consistency")
+    written = capsys.readouterr().err.splitlines()[-1]
+    assert written == f"written: {out}/a_x2_consistency.tif, {out}/b_x2_consistency.tif"
+    (out / "b_x2_consistency.tif").unlink()
+    upscale(*scenes, "--uncertainty", "consistency")
+    assert capsys.readouterr().err.splitlines()[-1] == f"written: {out}/b_x2_consistency.tif"
+    last = stamps(out)
+    assert {name: last[name] for name in first} == first and not list(out.glob(".*"))
+
+
+@pytest.mark.slow
+def test_a_preview_is_made_later_and_a_spread_that_is_gone_with_its_result(scenes):
+    upscale(*scenes, "--uncertainty", "spread")
+    before = (scenes[1] / "a_x2.tif").read_bytes()
+    (scenes[1] / "a_x2_spread.tif").unlink()
+    upscale(*scenes, "--uncertainty", "spread", "--preview")
+    names = {f"{name}_x2{end}" for name in "ab" for end in (".tif", "_preview.png", "_preview.html", "_spread.tif")}
+    assert names <= {path.name for path in scenes[1].iterdir()} and not list(scenes[1].glob(".*"))
+    assert (scenes[1] / "a_x2.tif").read_bytes() == before
+
+
+def test_a_map_of_another_result_is_neither_taken_for_this_ones_nor_replaced_unasked(scenes):
+    upscale(*scenes, "--uncertainty", "consistency")
+    other = image_graph(scenes[3].with_name("other.onnx"), normalisation="s2_norm")
+    upscale(*scenes[:3], other, "--overwrite", "--force")
+    with pytest.raises(SatsrError, match=r"(?s)0 of 2 scenes.*a_x2_consistency\.tif exists.*add --overwrite"):
+        upscale(*scenes[:3], other, "--uncertainty", "consistency", "--force")
+
+
+def test_a_run_that_ended_between_a_result_and_its_map_is_finished(tiny, scenes):
+    model, sources, options = tiny(image_graph), batch.scenes([scenes[0]]), Options(consistency=True)
+    target, mine = scenes[1] / "a_x2.tif", scenes[1] / "a_x2_consistency.tif"
+
+    def disturbed(line):
+        if "made small again" in line and not mine.exists():
+            mine.write_text("mine")
+
+    with pytest.raises(SatsrError, match=r"1 of 2 scenes"):
+        batch.upscale(model, sources, scenes[1], options, disturbed)
+    assert target.is_file() and (scenes[1] / ".a_x2.tif.partial").is_dir()
+    mine.unlink()
+    made = batch.upscale(model, sources, scenes[1], options)
+    assert mine in made and target not in made and not list(scenes[1].glob(".*"))
+    assert set(stamps(scenes[1])) == {f"{name}_x2{end}.tif" for name in "ab" for end in ("", "_consistency")}
+
+
+def test_results_do_not_go_among_their_scenes(tmp_path, scenes):
+    folder = scenes[0]
+    for word in (f"{folder}/*.tif", f"{folder}/../in/*.tif"):
+        with pytest.raises(SatsrError, match=r"is the folder that .*a\.tif lies in.*sharp/"):
+            upscale(word, f"{folder}/", *scenes[2:], "--force")
+    (tmp_path / "link").symlink_to(folder)
+    with pytest.raises(SatsrError, match=r"is the folder that .*a\.tif lies in"):
+        upscale(f"{folder}/*.tif", tmp_path / "link", *scenes[2:])
+    assert set(stamps(folder)) == {"a.tif", "b.tif"}
+
+
+def test_scenes_of_one_name_are_both_named(tmp_path, scenes):
+    other = scene(tmp_path / "more" / "a.tif")
+    with pytest.raises(SatsrError, match=r"in/a\.tif and .*more/a\.tif have one name.*rename one"):
+        upscale(tmp_path / "in" / "a.tif", other, *scenes[1:])
+    scene(tmp_path / "in" / "a.tiff")
+    with pytest.raises(SatsrError, match=r"in/a\.tif and .*in/a\.tiff have one name"):
+        upscale(*scenes)
+
+
+def test_pages_of_a_tiff_are_not_dropped(tmp_path, scenes):
+    scene(scene(tmp_path / "in" / "c.tif"), append_subdataset=True)
+    with pytest.raises(SatsrError, match=r"(?s)2 of 3 scenes.*c\.tif has 2 pages"):
+        upscale(*scenes)
+    with pytest.raises(SatsrError, match=r"c\.tif has 2 pages"):  # as one of several frames
+        upscale(tmp_path / "in" / "a.tif", tmp_path / "in" / "c.tif", tmp_path / "c.png", *scenes[2:], "--force")
+
+
+def test_a_folder_of_scenes_may_hold_notes_but_no_video_and_pictures_are_no_scenes(tmp_path, scenes):
+    (tmp_path / "in" / "a.tif.aux.xml").write_text("<PAMDataset/>")
+    assert [path.name for path in batch.scenes([scenes[0]])] == ["a.tif", "b.tif"]
+    (tmp_path / "in" / "clip.mp4").touch()
+    with pytest.raises(SatsrError, match=r"holds scenes and videos, such as clip\.mp4"):
+        batch.scenes([scenes[0]])
+    (tmp_path / "in" / "clip.mp4").unlink()
+    write_png(tmp_path / "in" / "c.png", np.zeros((4, 4, 3), np.uint8))
+    assert batch.scenes([scenes[0]]) == []
