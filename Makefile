@@ -1,5 +1,6 @@
 # make train_rasvsr   install into .venv, set up, run the pipeline of one paper
 # make doctor         repair what a move, another user or a killed run left
+# make experiments    experiments of DVC as a table of what differs
 # make test           install into .venv, run linters and all tests
 # make bench         measure how fast everything is, as ratios (about an hour), into benchmarks/results.json and docs/speed.md
 # make soak           kill every stage of both doors at random moments and start it again, for an hour: tests/soak.py
@@ -9,7 +10,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE :=  # the processes of stages and tests start twice as fast where compiled code is kept
 
-.PHONY: install setup doctor test unit lint bench soak clean
+.PHONY: install setup doctor experiments test unit lint bench soak clean
 .SECONDARY:
 
 install: .venv/installed
@@ -29,6 +30,9 @@ train_%: setup
 
 doctor:
 	@$(BIN)/python -m satsr.cli doctor --mend
+
+experiments: .venv/installed  # without the columns of files: dvc exp show has one for each
+	@dvc exp show --only-changed --drop '(?!results/\w+/headline).*/'
 
 lint: .venv/installed
 	@ruff check . && ruff format --check . && mypy && lint-imports --no-logo

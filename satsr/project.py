@@ -70,13 +70,18 @@ class Places:
 
     @property
     def evaluation(self) -> Path:
-        """Output of evaluate, beside :attr:`metrics`."""
+        """Output of evaluate, beside :attr:`metrics` and :attr:`headline`."""
         return self.results / "evaluation"
 
     @property
     def metrics(self) -> Path:
-        """The headline metrics, committed to git."""
+        """Every metric of every method with the gains, committed to git."""
         return self.results / "metrics.json"
+
+    @property
+    def headline(self) -> Path:
+        """The few of them that DVC's tables show, committed to git."""
+        return self.results / "headline.json"
 
     @property
     def export(self) -> Path:
