@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from satsr.evaluate.measure import write_frames
-from satsr.evaluate.page import LABELS, before_after, panel, timeline
+from satsr.evaluate.page import LABELS, before_after, close, panel, timeline
 from satsr.files import replacing, write_json
 from satsr.pages import further, gains
 from satsr.pages.page import metric
@@ -79,7 +79,7 @@ def report(trial: Trial, tags: Mapping[str, str]) -> Report:
             scene: {LABELS[method]: row for method, row in methods.items()}
             for scene, methods in evaluation.scenes().items()
         },
-        panels=[panel(sample) for sample in evaluation.samples],
+        panels=[*map(close, evaluation.samples[:1]), *map(panel, evaluation.samples)],
         timelines=[timeline(sample) for sample in evaluation.samples if sample.timelines],
         manifest={name.removeprefix(own.MARK).lower(): text for name, text in tags.items()},
         notes=[NOTE, *trial.notes, *evaluation.left_out(), *evaluation.notes()],
