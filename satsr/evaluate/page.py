@@ -1,6 +1,7 @@
 """What the evaluation shows: the report's content, the before/after picture, samples, and the metrics' file."""
 
 import csv
+from collections.abc import Sequence
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -57,12 +58,21 @@ def write_pages(
     """
     write_frames(evaluation, folder / "frames.csv")
     write_report(folder / "report.html", report(paper, places, evaluation, claim, outcome, data))
-    sample = evaluation.samples[0]
-    before_after(folder / "before_after.png", sample, paper.decides[0])
+    before_after(folder / "before_after.png", foremost(evaluation.samples), paper.decides[0])
     for sample in evaluation.samples:
         for name in SHOWN:
             stem = f"{sample.scene}-{sample.frame}-{LABELS[name].lower()}".replace("/", "-")
             write_png(folder / "samples" / f"{stem}.png", sample.pictures[name])
+
+
+def foremost(samples: Sequence[Sample]) -> Sample:
+    """The sample in whose part (:func:`satsr.pages.closeup.closeup`) most is gained; the first of equally good ones."""
+
+    def gained(sample: Sample) -> float:
+        images, part = _part(sample)
+        return gain_in(part, images, LABELS[EXPORTED], LABELS[BASELINE])
+
+    return max(samples, key=gained)
 
 
 def before_after(path: Path, sample: Sample, psnr: str) -> None:
@@ -80,11 +90,14 @@ def _part(sample: Sample) -> tuple[dict[str, np.ndarray], Closeup]:
     return images, closeup(images, LABELS[EXPORTED], LABELS[BASELINE])
 
 
-def close(sample: Sample) -> Panel:
-    """That part as a panel of its own, for the head of a page."""
+def heads(samples: Sequence[Sample]) -> list[Panel]:
+    """The first panel of a page: the part of the foremost sample in which the gain is seen; none without samples."""
+    if not samples:
+        return []
+    sample = foremost(samples)
     images, part = _part(sample)
     title = f"{sample.scene}, frame {sample.frame}: the part in which the error falls most from the baseline to ours"
-    return Panel(title, {name: enlarged(part.of(image), name, CLOSE) for name, image in images.items()})
+    return [Panel(title, {name: enlarged(part.of(image), name, CLOSE) for name, image in images.items()})]
 
 
 def report(
@@ -108,7 +121,7 @@ def report(
         },
         curves=curves(places.results),
         panels=[
-            *map(close, evaluation.samples[:1]),
+            *heads(evaluation.samples),
             *map(panel, evaluation.samples),
         ],
         timelines=[timeline(sample) for sample in evaluation.samples if sample.timelines],

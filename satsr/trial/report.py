@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from satsr.evaluate.measure import write_frames
-from satsr.evaluate.page import LABELS, before_after, close, panel, timeline
+from satsr.evaluate.page import LABELS, before_after, foremost, heads, panel, timeline
 from satsr.files import replacing, write_json
 from satsr.pages import further, gains
 from satsr.pages.page import metric
@@ -50,7 +50,7 @@ def write(folder: Path, trial: Trial, tags: Mapping[str, str]) -> None:
         temporary.mkdir()
         write_frames(trial.evaluation, temporary / "frames.csv")
         write_report(temporary / "report.html", report(trial, tags))
-        before_after(temporary / "before_after.png", trial.evaluation.samples[0], first)
+        before_after(temporary / "before_after.png", foremost(trial.evaluation.samples), first)
         write_json(temporary / "metrics.json", numbers(trial, tags))
         own.write_manifest(temporary, tags)
 
@@ -79,7 +79,7 @@ def report(trial: Trial, tags: Mapping[str, str]) -> Report:
             scene: {LABELS[method]: row for method, row in methods.items()}
             for scene, methods in evaluation.scenes().items()
         },
-        panels=[*map(close, evaluation.samples[:1]), *map(panel, evaluation.samples)],
+        panels=[*heads(evaluation.samples), *map(panel, evaluation.samples)],
         timelines=[timeline(sample) for sample in evaluation.samples if sample.timelines],
         manifest={name.removeprefix(own.MARK).lower(): text for name, text in tags.items()},
         notes=[NOTE, *trial.notes, *evaluation.left_out(), *evaluation.notes()],

@@ -2,8 +2,13 @@
 
 from pathlib import Path
 
-from satsr.evaluate.page import curves, told_apart
+import cv2
+import numpy as np
+
+from satsr.evaluate.measure import Sample
+from satsr.evaluate.page import curves, foremost, heads, told_apart
 from satsr.pages.report import charts
+from satsr.seeds import generator
 
 
 def written(folder: Path, average: tuple[float, float]) -> Path:
@@ -34,3 +39,20 @@ def test_the_last_weights_are_a_method_only_where_they_differ() -> None:
     methods = {"bicubic": {"psnr": 1.0}, "network": {"psnr": 2.0}, "ema": {"psnr": 2.0}}
     assert list(told_apart(methods)) == ["bicubic", "ema"]
     assert list(told_apart({**methods, "ema": {"psnr": 2.5}})) == ["bicubic", "network", "ema"]
+
+
+def sample(name: str, share: float) -> Sample:
+    """A frame whose lower right quarter is by this share nearer to the reference than the baseline is."""
+    hr = generator(0, "page", len(name)).integers(0, 256, (128, 128, 3), dtype=np.uint8)
+    bicubic = cv2.GaussianBlur(hr, (0, 0), 3)
+    ours = bicubic.copy()
+    ours[64:, 64:] = cv2.addWeighted(hr, share, bicubic, 1 - share, 0)[64:, 64:]
+    return Sample(name, 0, {"lr": hr[::4, ::4], "bicubic": bicubic, "ema": ours, "hr": hr}, {}, {})
+
+
+def test_the_first_picture_is_of_the_sample_and_of_the_part_that_gain_most() -> None:
+    samples = [sample("one", 0.2), sample("second", 0.6), sample("third", 0.4)]
+    assert foremost(samples).scene == "second"
+    (head,) = heads(samples)
+    assert head.title.startswith("second, frame 0: the part in which the error falls most")
+    assert {image.shape for image in head.images.values()} == {(288, 288, 3)} and heads([]) == []
