@@ -4,13 +4,14 @@
 # make test           install into .venv, run linters and all tests
 # make bench         measure how fast everything is, as ratios (about an hour), into benchmarks/results.json and docs/speed.md
 # make soak           kill every stage of both doors at random moments and start it again, for an hour: tests/soak.py
+# make notebooks      run docs/notebooks from their first cell to their last, a quarter of an hour, and keep what they give
 # make docs           build the documentation into site/, in an environment of its own
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE :=  # the processes of stages and tests start twice as fast where compiled code is kept
 
-.PHONY: install setup doctor experiments test unit lint bench soak clean
+.PHONY: install setup doctor experiments test unit lint bench notebooks soak clean
 .SECONDARY:
 
 install: .venv/installed
@@ -45,6 +46,9 @@ test: setup lint
 
 bench: .venv/installed
 	@python -m benchmarks.speed
+
+notebooks: .venv/installed
+	@$(BIN)/python docs/site/notebooks.py docs/notebooks/*.ipynb
 
 soak: .venv/installed
 	@python -m tests.soak
