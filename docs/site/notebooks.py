@@ -61,7 +61,7 @@ def run(source: str, space: dict[str, Any], count: int) -> list[dict[str, Any]]:
 
 
 def shown(value: Any) -> dict[str, Any]:
-    """A value as Jupyter shows it: a picture of Pillow as a PNG, packed as small as that goes, anything else as text."""
+    """A value as Jupyter shows it: a picture of Pillow as a PNG, packed as small as it goes, anything else as text."""
     if not hasattr(value, "_repr_png_"):
         return {"text/plain": lines(repr(value))}
     packed = io.BytesIO()
