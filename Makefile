@@ -4,7 +4,7 @@
 # make test           install into .venv, run linters and all tests
 # make bench         measure how fast everything is, as ratios (about an hour), into benchmarks/results.json and docs/speed.md
 # make soak           kill every stage of both doors at random moments and start it again, for an hour: tests/soak.py
-# make notebooks      run docs/notebooks from their first cell to their last, a quarter of an hour, and keep what they give
+# make notebooks      run docs/notebooks from their first cell to their last, some minutes, and keep what they give
 # make docs           build the documentation into site/, in an environment of its own
 PYTHON ?= python3
 BIN := .venv/bin
