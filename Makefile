@@ -1,16 +1,18 @@
 # make train_rasvsr   install into .venv, set up, run the pipeline of one paper
 # make doctor         repair what a move, another user or a killed run left
+# make experiments    experiments of DVC as a table of what differs
 # make test           install into .venv, run linters and all tests
 # make bench         measure how fast everything is, as ratios (about an hour), into benchmarks/results.json and docs/speed.md
 # make zoo            measure the exported models on imagery they never saw, and put them into satsr/zoo
 # make soak           kill every stage of both doors at random moments and start it again, for an hour: tests/soak.py
+# make notebooks      run docs/notebooks from their first cell to their last, some minutes, and keep what they give
 # make docs           build the documentation into site/, in an environment of its own
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE :=  # the processes of stages and tests start twice as fast where compiled code is kept
 
-.PHONY: install setup doctor test unit lint bench zoo soak clean
+.PHONY: install setup doctor experiments test unit lint bench zoo notebooks soak clean
 .SECONDARY:
 
 install: .venv/installed
@@ -31,6 +33,9 @@ train_%: setup
 doctor:
 	@$(BIN)/python -m satsr.cli doctor --mend
 
+experiments: .venv/installed  # without the columns of files: dvc exp show has one for each
+	@dvc exp show --only-changed --drop '(?!results/\w+/headline).*/'
+
 lint: .venv/installed
 	@ruff check . && ruff format --check . && mypy && lint-imports --no-logo
 
@@ -45,6 +50,9 @@ bench: .venv/installed
 
 zoo: .venv/installed
 	@python -m benchmarks.zoo
+
+notebooks: .venv/installed
+	@$(BIN)/python docs/site/notebooks.py docs/notebooks/*.ipynb
 
 soak: .venv/installed
 	@python -m tests.soak

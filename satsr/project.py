@@ -1,11 +1,15 @@
 """Where things lie: the project's root (satsr is an application that runs from its repository), and a paper's files."""
 
 import os
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from satsr.errors import SatsrError
+
+OWN = ("dvc.yaml", "params.yaml", "data/catalog", "models", "pipelines", "satsr", "steps")
+"""What of a checkout its stages read."""
 
 
 def root() -> Path:
@@ -34,6 +38,25 @@ def checkout() -> Path:
     if str(found) not in sys.path:
         sys.path.append(str(found))
     return found
+
+
+def apart(folder: Path) -> Path:
+    """A project of its own in ``folder``, with the checkout's code, recipes, cards and settings.
+
+    Stages that are given this root leave the checkout's settings, results and registry as they are.
+
+    Raises:
+        SatsrError: as :func:`root`.
+    """
+    source = checkout()
+    for name in OWN:
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if (source / name).is_dir():
+            shutil.copytree(source / name, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source / name, target)
+    return folder.resolve()
 
 
 @dataclass(frozen=True)
@@ -70,13 +93,18 @@ class Places:
 
     @property
     def evaluation(self) -> Path:
-        """Output of evaluate, beside :attr:`metrics`."""
+        """Output of evaluate, beside :attr:`metrics` and :attr:`headline`."""
         return self.results / "evaluation"
 
     @property
     def metrics(self) -> Path:
-        """The headline metrics, committed to git."""
+        """Every metric of every method with the gains, committed to git."""
         return self.results / "metrics.json"
+
+    @property
+    def headline(self) -> Path:
+        """The few of them that DVC's tables show, committed to git."""
+        return self.results / "headline.json"
 
     @property
     def export(self) -> Path:

@@ -51,6 +51,8 @@ CALM = {
 }
 """Levels that hold unless :data:`VERBOSE` is set: what a stage made is told by the stage."""
 STEPS = ("zenml.orchestrators.local.local_orchestrator", "zenml.orchestrators.step_launcher")
+RUNS = "zenml.pipelines.pipeline_definition"
+"""Who tells of ``zenml login --local``, which opens nothing: ZenML's server is not among satsr's packages."""
 
 
 def apply() -> None:
@@ -67,10 +69,10 @@ def apply() -> None:
     for name, level in {**LEVELS, **calm}.items():
         logging.getLogger(name).setLevel(level)
     warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\).*", category=FutureWarning)
-    for name in STEPS:
+    for name, wanted in {**dict.fromkeys(STEPS, _without_sentences), RUNS: _without_server}.items():
         logger = logging.getLogger(name)
-        if _without_sentences not in logger.filters:
-            logger.addFilter(_without_sentences)
+        if wanted not in logger.filters:
+            logger.addFilter(wanted)
     if not isinstance(sys.excepthook, _Sentences):
         sys.excepthook = _Sentences(sys.excepthook)
 
@@ -96,6 +98,11 @@ def _without_sentences(record: logging.LogRecord) -> bool:
     """A step that stopped on a user's mistake or wish: its sentence is said once, at the end, without its traceback."""
     raised = [record.exc_info[1]] if record.exc_info else list(record.args) if isinstance(record.args, tuple) else []
     return not any(isinstance(error, SatsrError | Interrupted | KeyboardInterrupt) for error in raised)
+
+
+def _without_server(record: logging.LogRecord) -> bool:
+    """Anything but the advice to log in to a server that is not installed."""
+    return "zenml login" not in record.getMessage()
 
 
 class _Sentences:

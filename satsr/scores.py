@@ -99,8 +99,8 @@ def complete(units: Sequence[Mapping[str, Scores]], name: str) -> list[Mapping[s
 
 
 def bare(name: str) -> str:
-    """A metric's name without the curve that it belongs to: ``ema/val_psnr`` is ``psnr``."""
-    return name.rsplit("/", 1)[-1].removeprefix("val_").removeprefix("train_")
+    """A metric's name without the curve that it belongs to: ``ours/val_psnr`` and ``val_ema_psnr`` are ``psnr``."""
+    return name.rsplit("/", 1)[-1].removeprefix("val_").removeprefix("train_").removeprefix("ema_")
 
 
 def direction(name: str) -> int:

@@ -10,6 +10,7 @@ from satsr.config.recipe import resolved
 from satsr.config.resolve import merged
 from satsr.evaluate.claim import Claim, load_claim
 from satsr.evaluate.conditions import Run, as_trained, conditions
+from satsr.evaluate.headline import write
 from satsr.evaluate.measure import Evaluation, measure
 from satsr.evaluate.page import write_pages
 from satsr.evaluate.verdict import Verdict, verdict
@@ -24,7 +25,7 @@ from steps.job import Job, job
 
 
 def run(paper: str, root: Path) -> None:
-    """Writes ``metrics.json``, the frames' metrics, the report and the before/after picture.
+    """Writes ``metrics.json``, ``headline.json``, the frames' metrics, the report and the before/after picture.
 
     Raises:
         SatsrError: no training has finished, there is nothing to test on, or the network gives values that are not
@@ -57,6 +58,7 @@ def run(paper: str, root: Path) -> None:
             "verdict": vars(outcome),
         },
     )
+    write(places)
     track(paper, places, methods)
 
 

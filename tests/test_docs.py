@@ -94,6 +94,10 @@ def test_the_glossary_has_every_word_once_in_order() -> None:
 def test_the_site_shows_every_page_of_the_documentation() -> None:
     shown = re.findall(r": ([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
     assert {path.name for path in (ROOT / "docs").glob("*.md")} <= set(shown)
+    made = {
+        path.with_suffix(".md").relative_to(ROOT / "docs").as_posix() for path in ROOT.glob("docs/notebooks/*.ipynb")
+    }
+    assert made and made == {page for page in shown if page.startswith("notebooks/")}
     papers = {f"papers/{paper}.md" for paper in read_yaml(ROOT / "params.yaml")["papers"]}
     assert papers == {page for page in shown if page.startswith("papers/")}
 

@@ -98,14 +98,25 @@ def test_a_file_given_with_c_changes_the_run(project: Project) -> None:
 
 
 def test_experiments_metrics_and_plots_of_dvc_work(project: Project) -> None:
-    output = project.run("dvc", "exp", "run", "-S", "papers.rasvsr.train.iterations=4", "-n", "four")
+    author = ("-c", "user.name=t", "-c", "user.email=t@t")
+    project.run("sh", "-c", f"git add -A && git {' '.join(author)} commit -qm results")
+    output = project.run("dvc", "exp", "run", "evaluate@rasvsr", "-S", "papers.rasvsr.train.iterations=4", "-n", "four")
     assert "Ran experiment(s): four" in output
-    assert "psnr_rgb_u8" in project.run("dvc", "metrics", "diff", "--all")
-    assert "psnr_rgb_u8" in project.run("dvc", "metrics", "show")
+    output = project.run("dvc", "metrics", "diff")
+    assert re.search(r"headline.json +gain_low +", output) and re.search(r"headline.json +gain +", output)
+    output = project.run("dvc", "metrics", "show")
+    assert "psnr_rgb_u8" in output and all(len(line) <= 100 for line in output.splitlines())
     project.run("dvc", "plots", "show", "-o", "plots")
     page = (project.root / "plots" / "index.html").read_text()
-    assert "val_ema_psnr" in page and "loss" in page
-    assert "psnr_rgb_u8" in project.run("dvc", "exp", "show", "--csv")
+    assert "val_ema_psnr" in page and "rasvsr: loss" in page and "<script src" not in page
+
+
+def test_make_experiments_is_a_table_of_the_columns_that_matter(project: Project) -> None:
+    (command,) = re.findall(r"^\t@(dvc exp show .+)$", (project.root / "Makefile").read_text(), re.MULTILINE)
+    header, *rows = project.run("sh", "-c", f"{command} --csv").splitlines()
+    columns = header.split(",")
+    assert {"Experiment", "gain", "ours", "papers.rasvsr.train.iterations"} <= set(columns) and len(columns) <= 15
+    assert len(rows) >= 3 and any("four" in row for row in rows)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
+import importlib.util
 import logging
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -41,6 +43,16 @@ def test_a_step_that_stopped_with_a_sentence_is_not_logged_again(error: BaseExce
     assert not launcher.filter(failed) and not orchestrator.filter(raised)
     other = launcher.makeRecord("x", logging.ERROR, "f", 1, "%s", (ValueError("a bug"),), None)
     assert launcher.filter(other)
+
+
+def test_a_server_that_is_not_installed_is_not_advertised() -> None:
+    quiet.apply()
+    logger = logging.getLogger("zenml.pipelines.pipeline_definition")
+    words = "In order to try it locally, please run `zenml login --local`."
+    assert not logger.filter(logger.makeRecord("x", logging.INFO, "f", 1, words, (), None))
+    assert logger.filter(logger.makeRecord("x", logging.INFO, "f", 1, "Pipeline completed.", (), None))
+    source = importlib.util.find_spec("zenml").submodule_search_locations[0]  # ZenML's words, without importing it
+    assert "zenml login --local" in (Path(source) / "pipelines/pipeline_definition.py").read_text()
 
 
 def test_the_tools_speak_again_where_it_is_wished(monkeypatch: pytest.MonkeyPatch) -> None:

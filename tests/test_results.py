@@ -15,6 +15,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from satsr.config.resolve import read_yaml
+from satsr.evaluate.headline import headline
 from satsr.pages.gains import brief
 from satsr.scores import BASELINE, Interval
 from steps import STAGES
@@ -82,6 +83,11 @@ def test_the_committed_metrics_are_those_of_dvc_lock(paper: str) -> None:
     assert found[name] == hashlib.md5(held(name), usedforsecurity=False).hexdigest()
     registered = {dep["path"]: dep["md5"] for dep in locked()[f"register@{paper}"]["deps"]}
     assert registered[name] == found[name]
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_the_committed_headline_is_that_of_the_committed_metrics(paper: str) -> None:
+    assert json.loads(held(f"results/{paper}/headline.json")) == headline(metrics_of(paper))
 
 
 def test_the_table_has_a_row_for_each_paper() -> None:

@@ -27,8 +27,8 @@ def test_a_metrics_direction_is_known_by_the_first_words_of_its_name(name: str, 
     assert lower_is_better(name) is (side < 0)
 
 
-def test_every_metric_with_a_label_has_a_direction_but_a_bias() -> None:
-    assert [family for family in FAMILIES if not direction(family)] == ["consistency_bias"]
+def test_everything_with_a_label_has_a_direction_but_a_bias_and_a_learning_rate() -> None:
+    assert [family for family in FAMILIES if not direction(family)] == ["consistency_bias", "lr"]
 
 
 def test_the_mean_is_over_the_finite_rows() -> None:

@@ -1,10 +1,12 @@
 """The pages of the site that are made of other files: a hook of MkDocs.
 
 The start page is the README, the pages of the papers are made of their recipes, profiles, cards and published figures,
-the page of layouts and the API of docstrings. Nothing of the project is imported: sources are read as text.
+those of the notebooks of what their cells gave, the page of layouts and the API of docstrings.
+Nothing of the project is imported: sources are read as text.
 """
 
 import ast
+import json
 import posixpath
 import re
 import sys
@@ -16,6 +18,7 @@ from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
 sys.path.insert(0, str(Path(__file__).parent))
+import notebooks
 from docstrings import markdown
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,10 +57,13 @@ LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s#]*)(#[^)\s]*)?\)")
 
 def on_files(files: Files, config: Any, **_: Any) -> Files:
     """Adds the pages that are made."""
-    made = {target: (ROOT / origin).read_text(encoding="utf-8") for target, origin in COPIES.items()}
+    made: dict[str, str | bytes] = {
+        target: (ROOT / origin).read_text(encoding="utf-8") for target, origin in COPIES.items()
+    }
     made |= {f"papers/{paper}.md": paper_page(paper) for paper in read_yaml("params.yaml")["papers"]}
     made |= {f"api/{name}.md": api_page(title, modules) for name, (title, modules) in API.items()}
     made["layouts.md"] = layouts_page()
+    made |= notebook_pages()
     for place, content in made.items():
         files.append(File.generated(config, place, content=content))
     return files
@@ -77,6 +83,7 @@ def on_page_markdown(text: str, page: Any, **_: Any) -> str:
         target = pages.get(wanted) or (wanted.removeprefix("docs/") if wanted.startswith("docs/") else None)
         if target is None:
             return f"`{wanted}`"
+        target = re.sub(r"^(notebooks/\w+)\.ipynb$", r"\1.md", target)
         return f"{mark}[{words}]({posixpath.relpath(target, posixpath.dirname(place) or '.')}{anchor})"
 
     return LINK.sub(linked, text)
@@ -210,6 +217,15 @@ def layouts_page() -> str:
     return "\n".join(
         ["", *lines, "", "::: satsr.convert.ground.tiles.Tiles", "", "::: satsr.convert.ground.passes.Passes", ""]
     )
+
+
+def notebook_pages() -> dict[str, str | bytes]:
+    """The pages of the notebooks with their pictures; the notebooks themselves lie beside them."""
+    made = dict[str, str | bytes]()
+    for path in sorted((ROOT / "docs/notebooks").glob("*.ipynb")):
+        found = notebooks.pages(json.loads(path.read_text(encoding="utf-8")), path.stem)
+        made |= {f"notebooks/{name}": content for name, content in found.items()}
+    return made
 
 
 def api_page(title: str, names: list[str]) -> str:

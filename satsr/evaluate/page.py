@@ -1,6 +1,7 @@
 """What the evaluation shows: the report's content, the before/after picture, samples, and the metrics' file."""
 
 import csv
+from collections.abc import Sequence
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -17,19 +18,25 @@ from satsr.pages.panels import Panel, before_after_png, enlarged
 from satsr.pages.report import Report, Timeline, write_report
 from satsr.paper import Paper
 from satsr.project import Places
-from satsr.scores import BASELINE, CONSTRAINED, EXPORTED, UNCONSTRAINED
+from satsr.scores import BASELINE, CONSTRAINED, EXPORTED, UNCONSTRAINED, Scores
 from satsr.store.store import Store
 from satsr.tracking import manifest
 
+LAST = "network"
+"""Role of the weights as the last step left them."""
 LABELS = {
     "lr": "LR",
     "hr": "HR",
     BASELINE: BASELINE,
-    "network": "network",
+    LAST: "last weights",
     EXPORTED: "ours",
     CONSTRAINED: "ours, constrained",
     UNCONSTRAINED: "ours, unconstrained",
 }
+ROLES = (
+    "ours: the running average of the weights, which is what is exported; last weights: as the last step left them, "
+    "without a picture of their own."
+)
 SHOWN = ("lr", BASELINE, EXPORTED, "hr")
 CLOSE = 288
 """Width in pixels of the report's close-up."""
@@ -51,12 +58,21 @@ def write_pages(
     """
     write_frames(evaluation, folder / "frames.csv")
     write_report(folder / "report.html", report(paper, places, evaluation, claim, outcome, data))
-    sample = evaluation.samples[0]
-    before_after(folder / "before_after.png", sample, paper.decides[0])
+    before_after(folder / "before_after.png", foremost(evaluation.samples), paper.decides[0])
     for sample in evaluation.samples:
         for name in SHOWN:
             stem = f"{sample.scene}-{sample.frame}-{LABELS[name].lower()}".replace("/", "-")
             write_png(folder / "samples" / f"{stem}.png", sample.pictures[name])
+
+
+def foremost(samples: Sequence[Sample]) -> Sample:
+    """The sample in whose part (:func:`satsr.pages.closeup.closeup`) most is gained; the first of equally good ones."""
+
+    def gained(sample: Sample) -> float:
+        images, part = _part(sample)
+        return gain_in(part, images, LABELS[EXPORTED], LABELS[BASELINE])
+
+    return max(samples, key=gained)
 
 
 def before_after(path: Path, sample: Sample, psnr: str) -> None:
@@ -74,11 +90,14 @@ def _part(sample: Sample) -> tuple[dict[str, np.ndarray], Closeup]:
     return images, closeup(images, LABELS[EXPORTED], LABELS[BASELINE])
 
 
-def _close(sample: Sample) -> Panel:
-    """That part as a panel of its own."""
+def heads(samples: Sequence[Sample]) -> list[Panel]:
+    """The first panel of a page: the part of the foremost sample in which the gain is seen; none without samples."""
+    if not samples:
+        return []
+    sample = foremost(samples)
     images, part = _part(sample)
     title = f"{sample.scene}, frame {sample.frame}: the part in which the error falls most from the baseline to ours"
-    return Panel(title, {name: enlarged(part.of(image), name, CLOSE) for name, image in images.items()})
+    return [Panel(title, {name: enlarged(part.of(image), name, CLOSE) for name, image in images.items()})]
 
 
 def report(
@@ -86,12 +105,14 @@ def report(
 ) -> Report:
     """The page's content."""
     training, scenes = read_json(places.training / "train.json"), evaluation.scenes()
+    methods = told_apart(evaluation.methods())
     return Report(
         title=paper.title,
         paper=paper.citation,
-        summary={LABELS[method]: scores for method, scores in evaluation.methods().items()},
+        summary={LABELS[method]: scores for method, scores in methods.items()},
         gains=evaluation.gains(),
         published=claim.shown(),
+        comparable=data == claim.data.card,
         clips=claim.clip_table({scene: methods[EXPORTED] for scene, methods in scenes.items()}),
         clips_metric=claim.metric,
         verdict=f"{outcome.word.capitalize()}. {outcome.sentence} Published: {claim.source}.",
@@ -100,7 +121,7 @@ def report(
         },
         curves=curves(places.results),
         panels=[
-            *map(_close, evaluation.samples[:1]),
+            *heads(evaluation.samples),
             *map(panel, evaluation.samples),
         ],
         timelines=[timeline(sample) for sample in evaluation.samples if sample.timelines],
@@ -113,6 +134,7 @@ def report(
         },
         notes=[
             f"Measured on test, scenes that neither train nor choose anything. {divided(places)}",
+            *([ROLES] if LAST in methods else []),
             *([f"Deviations: {paper.deviations}"] if paper.deviations else []),
             *(sentence[0].upper() + sentence[1:] for sentence in paper.departures),
             *evaluation.left_out(),
@@ -121,18 +143,24 @@ def report(
     )
 
 
+def told_apart(methods: dict[str, Scores]) -> dict[str, Scores]:
+    """The methods without the last weights where they are the average: a training without one has no others."""
+    same = methods.get(LAST) == methods.get(EXPORTED)
+    return {name: scores for name, scores in methods.items() if name != LAST or not same}
+
+
 def panel(sample: Sample) -> Panel:
     """A sample's pictures side by side, with their scores."""
     return Panel(
         f"{sample.scene}, frame {sample.frame}",
-        {LABELS[name]: image for name, image in sample.pictures.items()},
+        {LABELS[name]: image for name, image in sample.pictures.items() if name != LAST},
         {LABELS[name]: scores for name, scores in sample.scores.items()},
     )
 
 
 def timeline(sample: Sample) -> Timeline:
     """What becomes of a row of a clip in time, by each method."""
-    images = {LABELS[name]: image for name, image in sample.timelines.items()}
+    images = {LABELS[name]: image for name, image in sample.timelines.items() if name != LAST}
     return Timeline(f"{sample.scene}: the middle row of every frame", images)
 
 
@@ -146,13 +174,27 @@ def divided(places: Places) -> str:
 
 
 def curves(folder: Path) -> dict[str, list[tuple[float, float]]]:
-    """The training's curves by name, as (step, value)."""
+    """The training's curves by name, as (step, value); those of the average stand with those of the last weights."""
     points: dict[str, list[tuple[float, float]]] = {}
     for name in ("loss", "validation"):
         with (folder / f"{name}.csv").open(newline="", encoding="utf-8") as handle:
             for row in csv.DictReader(handle):
                 _add(points, row)
-    return points
+    return _together(points)
+
+
+def _together(points: dict[str, list[tuple[float, float]]]) -> dict[str, list[tuple[float, float]]]:
+    """``ours/val_psnr`` and ``last weights/val_psnr`` of ``val_ema_psnr`` and ``val_psnr``, or one of both."""
+    found = dict[str, list[tuple[float, float]]]()
+    for name, values in points.items():
+        average = points.get(name.replace("val_", "val_ema_", 1))
+        if name.startswith("val_ema_") and name.replace("ema_", "", 1) in points:
+            continue
+        if average is None or average is values or average == values:
+            found[name] = values
+        else:
+            found |= {f"{LABELS[EXPORTED]}/{name}": average, f"{LABELS[LAST]}/{name}": values}
+    return found
 
 
 def _add(points: dict[str, list[tuple[float, float]]], row: dict[str, Any]) -> None:

@@ -125,7 +125,10 @@ class TorchRunner:
         self._network = network.eval().to(self.device)
         parameters = inspect.signature(network.forward).parameters.values()
         names = [item.name for item in parameters if item.default is inspect.Parameter.empty]
+        views = getattr(network, "n_views", None)  # of networks that take a fixed number of them
         self.inputs: dict[str, tuple[int | None, ...]] = dict.fromkeys(names, ())
+        if views is not None:
+            self.inputs["x"] = (None, views)
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> Float32:
         """The output, float32 with the batch axis."""

@@ -7,7 +7,7 @@ from markupsafe import Markup, escape
 
 Points = Sequence[tuple[float, float]]
 WIDTH, HEIGHT = 560, 260
-LEFT, RIGHT, TOP, BOTTOM, LEGEND = 62, 14, 12, 44, 22
+LEFT, RIGHT, TOP, BOTTOM, LEGEND = 76, 14, 12, 44, 22
 STRIP = 140
 MAX_POINTS = 400
 DASHES = ("", "7 4", "2 3", "9 3 2 3")
@@ -73,10 +73,16 @@ def trend(points: Points, digits: int) -> str:
     values = [y for _, y in points if math.isfinite(y)]
     if not values:
         return "has no values"
-    first, last = f"{values[0]:.{digits}f}", f"{values[-1]:.{digits}f}"
+    first, last = (_rounded(value, digits) for value in (values[0], values[-1]))
     if first == last:
         return f"stays at {last}"
     return f"{'rises' if values[-1] > values[0] else 'falls'} from {first} to {last}"
+
+
+def _rounded(value: float, digits: int) -> str:
+    """So many digits after the point; of what these would make nothing, its first digit."""
+    text = f"{value:.{digits}f}"
+    return text if float(text) or not value else f"{value:.0e}"
 
 
 class _Axis:
@@ -144,7 +150,7 @@ def _labels(x_label: str, y_label: str) -> str:
     height = (TOP + HEIGHT - BOTTOM) / 2
     return (
         f'<text class="name" x="{middle:.1f}" y="{HEIGHT - 8}" text-anchor="middle">{escape(x_label)}</text>'
-        f'<text class="name" transform="translate(14 {height:.1f}) rotate(-90)" text-anchor="middle">'
+        f'<text class="name" transform="translate(12 {height:.1f}) rotate(-90)" text-anchor="middle">'
         f"{escape(y_label)}</text>"
     )
 

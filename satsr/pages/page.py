@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from satsr.errors import SatsrError
-from satsr.scores import bare, direction
+from satsr.scores import PER_BAND, bare, direction
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -127,13 +127,37 @@ FAMILIES = {
     "consistency_sam": ("consistency SAM", "°", 3),
     "params_m": ("Parameters", "M", 1),
     "runtime_ms": ("Runtime", "ms", 0),
+    "lr": ("learning rate", "", 5),
 }
+CONVENTIONS = {
+    "y": "Y",
+    "red": "red",
+    "nir": "NIR",
+    "float": "unrounded",
+    "max1": "peak 1",
+    "reflectance": "reflectance",
+}
+"""Words of a metric's name that its label has too, so that two of one family are told apart."""
+OF_SEVERAL = ("psnr", "cpsnr", "ssim", "mae", "sam")
+"""The families that papers measure in several conventions."""
 
 
 def metric(name: str) -> Metric:
     """How the metric ``name`` is shown; known by the first words of its name, ``val_`` and ``train_`` aside."""
     known = [family for family in FAMILIES if f"{bare(name)}_".startswith(f"{family}_")]
-    return Metric(name, *FAMILIES[max(known, key=len)] if known else (name, "", 4), direction(name))
+    if not known:
+        return Metric(name, name, "", 4, direction(name))
+    family = max(known, key=len)
+    label, unit, digits = FAMILIES[family]
+    return Metric(name, " ".join([label, *_convention(name, family)]), unit, digits, direction(name))
+
+
+def _convention(name: str, family: str) -> list[str]:
+    """What the label says beside the family: the convention, or the band of what is measured band by band."""
+    rest = bare(name).removeprefix(family).strip("_")
+    if any(name.startswith(prefix) for prefix in PER_BAND):
+        return [rest]
+    return [CONVENTIONS[word] for word in rest.split("_") if word in CONVENTIONS] if family in OF_SEVERAL else []
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,7 @@ def before_after_png(
     panels = {name: page.as_rgb(image) for name, image in images.items()}
     whole = list(panels)[-1]
     close = {name: enlarged(part.of(image), name, side) for name, image in panels.items()}
-    texts = [(f"{whole}, whole frame", "the part that is enlarged")]
+    texts = [("whole frame", "the part that is enlarged")]
     texts += [(name, (labels or {}).get(name, "")) for name in close]
     _written(path, [_overview(panels[whole], part, side), *close.values()], texts)
 

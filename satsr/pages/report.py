@@ -36,6 +36,7 @@ class Report:
         headline: the first metric of the heading; by default the first that ours and the baseline have.
         gains: metric -> what ours gains over the baseline, with its interval.
         published: rows of the published table, the key ``method`` and full names of metrics.
+        comparable: whether this run measured the data of that table, so that its figures stand in it.
         clips: rows of the published table of single clips, and this run's value beside it; their metric is
             ``clips_metric``.
         verdict: the published table against this run, in a sentence.
@@ -55,6 +56,7 @@ class Report:
     headline: str | None = None
     gains: Mapping[str, Interval] = field(default_factory=dict)
     published: Sequence[Mapping[str, Any]] = ()
+    comparable: bool = True
     clips: Sequence[Mapping[str, Any]] = ()
     clips_metric: str = ""
     verdict: str = ""
@@ -137,7 +139,7 @@ def charts(curves: Mapping[str, Points]) -> list[dict[str, Any]]:
     for name, lines in groups.items():
         shown = metric(name)
         line, points = next(iter(lines.items()))
-        subject = shown.label if len(lines) == 1 else f"{shown.label} of {line}"
+        subject = shown.label.replace("_", " ") if len(lines) == 1 else f"{shown.label} of {line}"
         title = f"{subject} {trend(points, shown.digits)}" + (f" {shown.unit}" if shown.unit else "")
         label = f"{shown.label}, {shown.unit}" if shown.unit else shown.label
         made.append({"title": title, "svg": line_chart(lines, "training step", label)})
@@ -230,10 +232,12 @@ def _tiles(report: Report) -> list[dict[str, str]]:
 
 
 def _published(report: Report) -> page.Table | None:
-    """The published rows and this run's, over the metrics that were published."""
+    """The published rows and, where its data are theirs, this run's, over the metrics that were published."""
     if not report.published:
         return None
     rows = [dict(row) for row in report.published]
+    if not report.comparable:
+        return page.table(rows)
     known = {name for row in rows for name in row}
     ours = {name: value for name, value in report.summary.get(report.ours, {}).items() if name in known}
     rows.append({"method": f"{report.ours} (this run)", **ours})

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from satsr.evaluate.measure import write_frames
-from satsr.evaluate.page import LABELS, before_after, panel, timeline
+from satsr.evaluate.page import LABELS, before_after, foremost, heads, panel, timeline
 from satsr.files import disk_errors, replacing, write_json
 from satsr.locks import locked
 from satsr.pages import further, gains
@@ -55,7 +55,7 @@ def write(folder: Path, trial: Trial, tags: Mapping[str, str], overwrite: bool =
         temporary.mkdir()
         write_frames(trial.evaluation, temporary / "frames.csv")
         write_report(temporary / "report.html", report(trial, tags))
-        before_after(temporary / "before_after.png", trial.evaluation.samples[0], first)
+        before_after(temporary / "before_after.png", foremost(trial.evaluation.samples), first)
         write_json(temporary / "metrics.json", numbers(trial, tags))
         own.write_manifest(temporary, tags)
         own.require_free(folder, overwrite, folder=True)
@@ -85,7 +85,7 @@ def report(trial: Trial, tags: Mapping[str, str]) -> Report:
             scene: {LABELS[method]: row for method, row in methods.items()}
             for scene, methods in evaluation.scenes().items()
         },
-        panels=[panel(sample) for sample in evaluation.samples],
+        panels=[*heads(evaluation.samples), *map(panel, evaluation.samples)],
         timelines=[timeline(sample) for sample in evaluation.samples if sample.timelines],
         manifest={name.removeprefix(own.MARK).lower(): text for name, text in tags.items()},
         notes=[NOTE, *trial.notes, *evaluation.left_out(), *evaluation.notes()],

@@ -241,6 +241,8 @@ def _observed(rule: Rule, table: pd.DataFrame, offending: int) -> str:
         return words + (f" ({missing} not measurable)" if missing else "")
     if rule.expectation == "ExpectColumnDistinctValuesToContainSet":
         return " and ".join(sorted({str(value) for value in values})) or "none"
+    if rule.limit == "none":
+        return f"{offending or 'none'} of {len(table)} {what}"
     return f"{offending} of {len(table)} {what} differ" if offending else f"so in all {len(table)} {what}"
 
 

@@ -180,6 +180,20 @@ def test_weights_run_on_torch_and_equal_the_same_network(tmp_path):
     np.testing.assert_allclose(found, expected.permute(1, 2, 0).clamp(0, 10000).numpy(), atol=0.01)
 
 
+def test_weights_of_image_sets_take_the_clearest_of_more_views_than_they_want(tmp_path):
+    import models
+
+    settings = {"n_modules": 1, "n_resblocks": 0, "n_feats": 4, "n_views": 3, "reduction": 2}
+    network = models.build("qanet", **settings).eval()
+    described = {"paper": "qanet", "kind": "imageset", "normalisation": "probav", "scale": 3, "channels": 1}
+    metadata = {"satsr": json.dumps(described | {"network": "qanet", "settings": settings})}
+    save_weights(network, tmp_path / "ema.safetensors", metadata)
+    views = np.random.default_rng(0).integers(0, 4000, (5, 12, 14), dtype=np.uint16)
+    quality = np.stack([np.full((12, 14), index in (0, 2, 4)) for index in range(5)])
+    model = load(tmp_path / "ema.safetensors", device="cpu")
+    np.testing.assert_array_equal(model(views, quality=quality), model(views[::2], quality=quality[::2]))
+
+
 def test_a_graph_without_description_is_refused(tmp_path):
     node = onnx.helper.make_node("Identity", ["x"], ["sr"])
     path = save(tmp_path / "foreign.onnx", [node], [], {"x": [1, 3, "h", "w"]}, None)

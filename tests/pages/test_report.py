@@ -301,14 +301,40 @@ def test_trends_are_claims() -> None:
     assert trend([(1, 20.0), (2, 30.5)], 2) == "rises from 20.00 to 30.50"
     assert trend([(1, 0.5), (2, 0.1)], 1) == "falls from 0.5 to 0.1"
     assert trend([(1, 1.0), (2, float("nan"))], 1) == "stays at 1.0"
+    assert trend([(1, 0.002), (2, 1e-7)], 4) == "falls from 0.0020 to 1e-07"
+    assert trend([(1, 0.002), (2, 0.0)], 4) == "falls from 0.0020 to 0.0000"
 
 
 def test_metrics_are_known_by_their_family() -> None:
-    assert (page.metric("psnr_y_u8_crop4").label, page.metric("psnr_y_u8_crop4").unit) == ("PSNR", "dB")
-    assert page.metric("network/val_psnr").label == "PSNR"
+    assert (page.metric("psnr_y_u8_crop4").label, page.metric("psnr_y_u8_crop4").unit) == ("PSNR Y", "dB")
+    assert page.metric("network/val_psnr").label == page.metric("val_ema_psnr").label == "PSNR"
     assert page.metric("shift_mae").label == "Shift MAE" and page.metric("niqe_y_u8").better == -1
     assert page.metric("own_score").better == 0 and page.metric("own_score").gain(1.0, 2.0) == 0
     assert page.metric("psnr_rgb_u8").text(-1.5, sign=True) == "−1.500"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("psnr_rgb_u8", "psnr_y_u8", "ssim_rgb_u8", "ssim_y_u8"),
+        ("psnr_maxrange", "psnr_max1", "psnr_reflectance", "ssim_kornia5_maxrange", "ssim_kornia5_max1"),
+        ("cpsnr", "cpsnr_float", "cpsnr_red", "cpsnr_nir", "cssim"),
+        ("consistency_bias_B02", "consistency_bias_B03", "consistency_rmse", "consistency_rmse_B02"),
+    ],
+)
+def test_the_metrics_of_one_report_have_labels_of_their_own(tmp_path: Path, names: tuple[str, ...]) -> None:
+    labels = [page.metric(name).label for name in names]
+    assert len(set(labels)) == len(labels)
+    means = {method: dict.fromkeys(names, 1.0) for method in ("bicubic", "ours")}
+    text = written(tmp_path / "report.html", replace(report(), summary=means, scenes={}))
+    cards = re.findall(r'<div class="label">([^<]+)</div>', text)
+    assert cards == [label for label in labels if "bias" not in label and "consistency" not in label]
+
+
+def test_figures_of_other_data_do_not_stand_in_the_published_table(tmp_path: Path) -> None:
+    text = written(tmp_path / "report.html", replace(report(), comparable=False))
+    section = text[text.index("Against the published table") :]
+    assert "of other data" in section and "(this run)" not in section and "39.930" in section
 
 
 def test_the_readme_picture_shows_each_image_and_is_reproducible(tmp_path: Path) -> None:

@@ -287,6 +287,17 @@ def test_an_empty_store_fails_instead_of_passing_vacuously(tmp_path: Path) -> No
     assert {"splits", "counts", "intact", "shift"} <= failed(result)
 
 
+def test_where_none_is_expected_it_is_said_how_many_were_found(tmp_path: Path) -> None:
+    rules = suites.suite("video")
+    alone = replace(rules, rules=tuple(one for one in rules.rules if one.name == "constant"))
+    frames = clips()
+    (good,) = judge(inspect(write(tmp_path / "good", frames)), alone).checks
+    one_colour(frames)
+    (bad,) = judge(inspect(write(tmp_path / "bad", frames)), alone).checks
+    assert (good.limit, good.observed) == ("none", f"none of {len(frames)} frames")
+    assert (bad.limit, bad.observed) == ("none", f"1 of {len(frames)} frames")
+
+
 @pytest.mark.slow
 def test_a_tolerated_share_passes_and_is_still_listed(tmp_path: Path) -> None:
     frames = clips()
