@@ -56,6 +56,7 @@ FACTS = Facts(
     references_sha256="5" * 64,
     inputs_sha256="6" * 64,
     degradation="x4, cubic, mirror border",
+    trained_on="3" * 64,
     validated=True,
     start={},
     manifest={

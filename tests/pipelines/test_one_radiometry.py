@@ -190,7 +190,7 @@ def test_water_sand_and_snow_keep_their_level_through_upscale(name: str, level: 
         target.write(values)
         target.descriptions = ("B04", "B03", "B02")
     model = load(tmp_path / "ema.safetensors", device="cpu")
-    (made,) = upscale(model, tmp_path / "in.tif", tmp_path / "out.tif", Options(force=True), lambda line: None)
+    made, _style = upscale(model, tmp_path / "in.tif", tmp_path / "out.tif", Options(force=True), lambda line: None)
     with rasterio.open(made) as source:
         found = source.read()
     assert found.shape == (3, 160, 192)
