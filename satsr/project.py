@@ -36,6 +36,15 @@ def checkout() -> Path:
     return found
 
 
+def lent(found: Path) -> Path:
+    """The file that says what ``params.yaml`` was before a run's settings came into it; absent otherwise.
+
+    Args:
+        found: the root.
+    """
+    return found / "scratch" / "params-lent.json"
+
+
 @dataclass(frozen=True)
 class Places:
     """The paths of one paper."""

@@ -260,7 +260,7 @@ def run(
             "it does."
         ) from None
     except BaseException as error:
-        if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "Interrupted":
+        if isinstance(error, KeyboardInterrupt | SystemExit) or type(error).__name__ == "Interrupted":
             status = "KILLED"
         raise
     finally:

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from satsr.arguments import DEVICES
 from satsr.errors import PREVIEW, SatsrError
 from satsr.upscale.options import COMPRESSIONS, Options
 
@@ -55,7 +56,7 @@ def add_applying(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--model", required=True, help="name@alias, name/version, name, or an .onnx or .safetensors file")
     add("--backend", choices=("onnx", "torch"), default="onnx")
-    add("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    add("--device", choices=DEVICES, default="auto")
     add("--bands", type=_names, default=(), metavar="B04,B03,B02", help="for the model, in its order")
     add("--gain", type=_gain, help="the model's numbers are gain * number + offset")
     add("--offset", type=float, help="-1000 for Sentinel-2 numbers that still hold the offset of baseline 04.00")
