@@ -1,10 +1,7 @@
-import multiprocessing
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
-from itertools import count
 from pathlib import Path
 
 import pytest
@@ -15,6 +12,7 @@ from satsr.lent import BUSY, RUN
 from satsr.locks import locked, turn
 from satsr.project import lent
 from steps.configuration import config_of
+from tests.killed import apart, struck
 from tests.stages import ROOT
 
 PARAMS = "# a comment\npapers:\n  qanet:\n    profile: quick\n    train: {iterations: 7}\n"
@@ -104,30 +102,15 @@ def test_a_run_with_settings_does_not_change_params_under_a_stage_of_another_doo
     assert params(root) == PARAMS
 
 
-def apart(target: Callable[..., object], *arguments: object) -> int:
-    """The exit code of a process that does it, which shares what was imported here."""
-    process = multiprocessing.get_context("fork").Process(target=target, args=arguments)
-    process.start()
-    process.join(60)
-    return process.exitcode
+def run(root: Path) -> None:
+    """A run with settings of its own."""
+    with running.settings_of_a_run(root, "qanet", {"train.seed": 3}, MODEL):
+        pass
 
 
 def run_struck(root: Path, number: int, place: int, after: bool) -> None:
-    """A run with settings of its own that gets a signal before or after it puts a file in its place."""
-    replace, places = Path.replace, count()
-
-    def struck(self: Path, target: Path) -> Path:
-        here = next(places) == place
-        if here and not after:
-            os.kill(os.getpid(), number)
-        found = replace(self, target)
-        if here and after:
-            os.kill(os.getpid(), number)
-        return found
-
-    Path.replace = struck
-    with running.settings_of_a_run(root, "qanet", {"train.seed": 3}, MODEL):
-        pass
+    """The same, which gets a signal before or after it puts a file in its place."""
+    struck(place, after, run, root, number=number)
 
 
 FILES = ("the note", "params.yaml", "unfinished.json", "params.yaml again")

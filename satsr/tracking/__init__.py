@@ -61,7 +61,7 @@ def client(root: Path) -> Any:
     Raises:
         SatsrError: the store cannot be reached or was made by another version.
     """
-    quiet.apply()
+    quiet.calm()
     import mlflow
     from mlflow.exceptions import MlflowException
     from mlflow.tracking import MlflowClient
