@@ -76,7 +76,7 @@ def looking_arguments(
     add: Callable[[str, Command, str], argparse.ArgumentParser], runs: Command, show: Command, doctor: Command
 ) -> None:
     """Of ``satsr runs``, ``satsr open`` and ``satsr doctor``."""
-    lister = add("runs", runs, "list the runs, newest first: gain, time, and where the report is")
+    lister = add("runs", runs, "list the runs, newest first: gain, time of training, and where the report is")
     lister.add_argument("paper", nargs="?", help="one paper; all by default")
     lister.add_argument("--all", action="store_true", help="more than the last twenty")
     opener = add("open", show, "open a report in the browser; print where it is if there is no display")
