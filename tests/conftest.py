@@ -82,6 +82,7 @@ def mlflow_store(tmp_path_factory: pytest.TempPathFactory) -> MakeStore:
         if not made:
             root = tmp_path_factory.mktemp("mlflow")
             tracking.client(root)
+            os.environ.pop("MLFLOW_TRACKING_URI", None)  # else the first test writes into what the others copy
             made.append(root / tracking.DATABASE)
         shutil.copyfile(made[0], folder / tracking.DATABASE)
         return tracking.local(folder)

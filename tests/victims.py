@@ -198,6 +198,7 @@ class Victim:
             "SELECT count(*) FROM registered_model_tags WHERE key LIKE 'history.%'": [(1,)],
             "SELECT lifecycle_stage, status FROM logged_models WHERE lifecycle_stage = 'active'": [("active", 2)],
             "SELECT key FROM model_version_tags WHERE key LIKE '%unfinished%'": [],
+            "SELECT tag_key FROM logged_model_tags WHERE tag_key LIKE '%unfinished%'": [],
         }
         if not finished:
             wanted = {query: [] for query in list(wanted)[:2]}
