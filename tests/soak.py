@@ -27,9 +27,10 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     misled = fuzzed(arguments.examples, arguments.seed)
-    end, place, count, bad, missed = time.monotonic() + arguments.seconds, arguments.first, 0, 0, 0
+    place, count, bad, missed = arguments.first, 0, 0, 0
     with tempfile.TemporaryDirectory(prefix="satsr-soak-") as folder:
         victim = Victim(Path(folder))
+        end = time.monotonic() + arguments.seconds
         while time.monotonic() < end:
             kill = drawn(arguments.seed, place)
             if arguments.door in (None, kill.door) and arguments.stage in (None, kill.stage):
