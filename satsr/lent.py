@@ -105,7 +105,7 @@ def require_own(root: Path, paper: str) -> None:
         SatsrError: so.
     """
     noted = _noted(root)
-    if noted.get("paper") != paper or noted["run"] == os.environ.get(RUN):
+    if noted.get("paper") != paper or noted.get("run", "") == os.environ.get(RUN):
         return
     if going_on(root):
         raise SatsrError(BUSY)
