@@ -31,6 +31,11 @@ MADE = ("data/raw", "data/lmdb", "results", "scratch", "mlruns", "mlflow.db", ".
 LEFT = re.compile(r"(\.tmp|\.parts|/\.[^/]*\.lock)$")
 """What only an unfinished command has beside its outputs."""
 ATTEMPTS = 3
+UNFINISHED_MODELS = """
+SELECT model_id FROM logged_model_tags JOIN logged_models USING (model_id)
+WHERE lifecycle_stage = 'active' AND tag_key LIKE '%unfinished%'
+"""
+"""MLflow keeps the tags of what was deleted."""
 REFERENCE = """
 import shutil, sys
 from importlib import import_module
@@ -205,7 +210,7 @@ class Victim:
             "SELECT count(*) FROM registered_model_tags WHERE key LIKE 'history.%'": [(1,)],
             "SELECT lifecycle_stage, status FROM logged_models WHERE lifecycle_stage = 'active'": [("active", 2)],
             "SELECT key FROM model_version_tags WHERE key LIKE '%unfinished%'": [],
-            "SELECT tag_key FROM logged_model_tags WHERE tag_key LIKE '%unfinished%'": [],
+            UNFINISHED_MODELS: [],
         }
         if not finished:
             wanted = {query: [] for query in list(wanted)[:2]}

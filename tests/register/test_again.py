@@ -1,3 +1,5 @@
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -6,6 +8,7 @@ from satsr import tracking
 from satsr.register import again, decisions, registry
 from tests.conftest import MakeStore
 from tests.tiny_graphs import image_graph
+from tests.victims import UNFINISHED_MODELS
 
 TAGS = {"review": "pending", "gates": "passed", "psnr": "30", "lineage": "a"}
 FACTS = {"scale": 2, "cost.milliseconds": 3.0}
@@ -51,8 +54,10 @@ def test_logged_models_of_others_stay(tmp_path: Path, mlflow_store: MakeStore) -
             return source
 
         finished = registry.add_version(run, "toy", graph, {**TAGS, registry.UNFINISHED: mine}, "card", facts=FACTS)
-        again.finish(run, "toy", finished)
         source = run.client.get_model_version("toy", str(finished)).source
+        run.client.delete_model_version_tag("toy", str(finished), registry.UNFINISHED)  # and killed
+        again.finish(run, "toy", finished)
+        assert registry.UNFINISHED not in run.client.get_logged_model(source.rpartition("/")[2]).tags
         run.client.create_registered_model("by hand")
         run.client.create_model_version("by hand", source=source, run_id=run.id)
         run.client.delete_model_version("toy", str(finished))
@@ -62,6 +67,8 @@ def test_logged_models_of_others_stay(tmp_path: Path, mlflow_store: MakeStore) -
         assert len(logged()) == 3
         again.clear(run, "toy", mine)
         assert logged() == before
+    with closing(sqlite3.connect(tmp_path / tracking.DATABASE)) as database:
+        assert len(database.execute(UNFINISHED_MODELS).fetchall()) == 1  # that of the other clone
 
 
 @pytest.mark.slow
