@@ -10,8 +10,8 @@ from zenml.pipelines.pipeline_definition import Pipeline
 from zenml.utils.source_utils import set_custom_source_root
 
 from satsr.config.change import change
+from satsr.lent import recover, require_own
 from satsr.project import root
-from satsr.running import recover
 from steps import zen
 from steps.configuration import config_of
 from steps.job import recipe
@@ -52,5 +52,6 @@ def start(paper: str) -> None:
 def prepare(paper: str, settings: Mapping[str, Any]) -> None:
     """Writes the settings into ``params.yaml`` and says so; refuses a bad configuration before anything runs."""
     recover(root())
+    require_own(root(), paper)
     for line in change(paper, settings, root(), config_of(paper)):
         print(line)

@@ -21,6 +21,7 @@ params.yaml keeps them, as after `satsr set`, and nothing is out of step.
 A stage whose settings, data and code are those of an earlier run is not run
 again, on whatever device that was. A training that was stopped goes on with the
 same command, or with --resume, which takes the settings of the stopped run."""
+DEVICES = ("auto", "cpu", "cuda")
 COMPARE = "one table and one HTML page for model versions that were measured on the same data: quality, cost, crops"
 
 
@@ -66,7 +67,7 @@ def run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", help="a dataset card, or a folder of your own")
     parser.add_argument("--profile", help="a profile of pipelines/<paper>.yaml")
     parser.add_argument("--keep", action="store_true", help="the settings stay in params.yaml")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU if there is one")
+    parser.add_argument("--device", choices=DEVICES, default="auto", help="auto: a GPU if there is one")
     parser.add_argument("--resume", action="store_true", help="go on with the settings of the run that was stopped")
     parser.add_argument("--verbose", action="store_true", help="show what ZenML, DVC and the others say as well")
 
@@ -75,7 +76,7 @@ def looking_arguments(
     add: Callable[[str, Command, str], argparse.ArgumentParser], runs: Command, show: Command, doctor: Command
 ) -> None:
     """Of ``satsr runs``, ``satsr open`` and ``satsr doctor``."""
-    lister = add("runs", runs, "list the runs, newest first: gain, time, and where the report is")
+    lister = add("runs", runs, "list the runs, newest first: gain, time of training, and where the report is")
     lister.add_argument("paper", nargs="?", help="one paper; all by default")
     lister.add_argument("--all", action="store_true", help="more than the last twenty")
     opener = add("open", show, "open a report in the browser; print where it is if there is no display")

@@ -9,7 +9,7 @@ from satsr import arguments as words
 from satsr import quiet
 from satsr.arguments import Command
 
-quiet.apply()
+quiet.calm()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -108,6 +108,7 @@ def _run(arguments: argparse.Namespace) -> None:
     where = checkout()
     if arguments.verbose:
         os.environ[quiet.VERBOSE] = "1"
+    quiet.apply()
     from satsr import running
     from satsr.errors import SatsrError
     from satsr.setup import setup
@@ -133,8 +134,7 @@ def _runs(arguments: argparse.Namespace) -> None:
     from satsr.project import root
     from satsr.review.runs import runs, table
 
-    found = runs(root(), arguments.paper)
-    print("\n".join(table(found, root(), None if arguments.all else 20)))
+    print("\n".join(table(runs(root()), root(), None if arguments.all else 20, arguments.paper)))
 
 
 def _open(arguments: argparse.Namespace) -> None:
@@ -222,12 +222,14 @@ def _review_list(arguments: argparse.Namespace) -> None:
 def _compare(arguments: argparse.Namespace) -> None:
     from pathlib import Path
 
-    from satsr import tracking
+    from satsr import moved, tracking
     from satsr.project import root
     from satsr.review.compare import common, cost_note, differences, named, table, write_comparison
     from satsr.review.listing import answers, comparison
     from satsr.review.paired import pairs
 
+    if notice := moved.notice(root()):
+        _say(notice)
     client = tracking.client(root())
     versions = named(client, arguments.versions)
     metrics = common(versions)
@@ -258,6 +260,7 @@ def _review_decide(arguments: argparse.Namespace) -> None:
     from satsr.project import root
     from satsr.register import decisions
 
+    quiet.apply()
     client, lock = tracking.client(root()), decisions.lock(root())
     if arguments.action == "rollback":
         decision = decisions.rollback(client, arguments.version, arguments.why, lock)

@@ -16,11 +16,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import satsr
-from satsr import moved, running
+from satsr import lent, moved, project
 from satsr.errors import SatsrError
-from satsr.locks import locked
 from satsr.setup import setup
-from satsr.tracking import DATABASE
+from satsr.tracking import DATABASE, local, uri
 from satsr.tracking.reading import REVISION
 
 MEND = "`satsr doctor --mend` repairs it."
@@ -36,7 +35,7 @@ class Finding:
         name: a word.
         words: how it is; where it is not fine, a sentence with its fix.
         fine: whether it is.
-        mend: repairs it, where that can be done.
+        mend: repairs it, where that can be done; a text that it returns is said besides.
     """
 
     name: str
@@ -48,25 +47,30 @@ class Finding:
         return f"{'ok' if self.fine else 'WRONG':<6} {self.name:<11} {self.words}"
 
 
-def examined(root: Path) -> Iterator[Finding]:
-    """Looks at everything, in the order in which it is repaired."""
-    for look in (environment, library, packages, user, git, paths, databases, folders, params, cache):
-        yield look(root)
+Look = Callable[[Path], Finding]
 
 
-def doctor(root: Path, mend: bool = False) -> Iterator[Finding]:
-    """The findings; with ``mend`` what can be repaired is, and looked at again."""
-    for look in examined(root):
-        if mend and look.mend is not None:
-            try:
-                look.mend()
-            except (OSError, sqlite3.Error) as error:
-                yield Finding(look.name, f"{look.words} That failed: {error}.", fine=False)
-                continue
-            again = next(found for found in examined(root) if found.name == look.name)
-            yield Finding(again.name, f"repaired: {again.words}") if again.fine else again
-        else:
-            yield look
+def doctor(root: Path, mend: bool = False, *looks: Look) -> Iterator[Finding]:
+    """The findings; with ``mend`` what can be repaired is, and looked at again.
+
+    Args:
+        root: of the checkout.
+        mend: whether to repair.
+        looks: what to look at; by default everything, in the order in which it is repaired.
+    """
+    for look in looks or (environment, library, packages, user, git, paths, databases, folders, params, cache):
+        found = look(root)
+        yield _repaired(found, look, root) if mend and found.mend is not None else found
+
+
+def _repaired(found: Finding, look: Look, root: Path) -> Finding:
+    try:
+        said = found.mend() if found.mend else None
+    except (OSError, sqlite3.Error, SatsrError) as error:
+        return Finding(found.name, f"{found.words} That failed: {str(error).rstrip('.')}.", fine=False)
+    again = look(root)
+    more = f". {said}" if isinstance(said, str) and said else ""
+    return Finding(again.name, f"repaired: {again.words}{more}") if again.fine else again
 
 
 def environment(root: Path) -> Finding:
@@ -77,7 +81,8 @@ def environment(root: Path) -> Finding:
     if made is None or made[1] == here:
         return Finding(name, here if config.is_file() else f"Python {sys.version.split()[0]} in {sys.prefix}")
     old = made[1].strip()
-    told = f".venv was made in {old}, so its commands (satsr, zenml, dvc, mlflow) start nothing."
+    does = f"run the checkout in {Path(old).parent}" if Path(old).exists() else "start nothing"
+    told = f".venv was made in {old}, so its commands (satsr, zenml, dvc, mlflow) {does}."
     if re.search(r"\s", here) or len(here) > 100:  # no line that names an interpreter may hold these
         return Finding(name, f"{told} Make it again: rm -rf .venv && make install.", fine=False)
     return Finding(name, f"{told} `make doctor` repairs it.", False, _venv(root, old))
@@ -167,7 +172,8 @@ def databases(root: Path) -> Finding:
 
 def folders(root: Path) -> Finding:
     """Whether the tools' folders are there."""
-    absent = [name for name in (".dvc", DATABASE, ".zen") if not (root / name).exists()]
+    wanted = (".dvc", *([DATABASE] if uri(root) == local(root) else []), ".zen")
+    absent = [name for name in wanted if not (root / name).exists()]
     if not absent:
         return Finding("tools", "DVC, MLflow and ZenML are set up")
     return Finding("tools", f"{_some(absent)} missing: `satsr setup`, or {MEND}", False, lambda: setup(root))
@@ -175,15 +181,12 @@ def folders(root: Path) -> Finding:
 
 def params(root: Path) -> Finding:
     """Whether a killed run left its settings in ``params.yaml``."""
-    if not running.lent(root).exists():
+    if not project.lent(root).exists():
         return Finding("params.yaml", "holds no other run's settings")
-    try:
-        with locked(root / "scratch" / "params", timeout=0):
-            pass
-    except SatsrError:
+    if lent.going_on(root):
         return Finding("params.yaml", "holds the settings of a run that is going on")
     told = f"still holds the settings of a run that was killed. {MEND}"
-    return Finding("params.yaml", told, False, lambda: running.put_back(root))
+    return Finding("params.yaml", told, False, lambda: lent.taken_back(root))
 
 
 def cache(root: Path) -> Finding:

@@ -1,14 +1,16 @@
 """Files that are either complete or absent: written under a temporary name, flushed to disk, then renamed."""
 
 import errno
+import glob
 import hashlib
 import json
 import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -30,7 +32,13 @@ DISK_REASONS = {
 
 NOT_HELD = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL, errno.EBADF)
 """What file systems say that know no locks on folders."""
+OF_OTHERS = (BlockingIOError, FileNotFoundError, NotADirectoryError, PermissionError)
+"""Another process works in the folder or has just removed it, or it is another user's."""
 REPLACED = "replaced"
+AT_ONCE = 8
+"""Processes that replace one path at the same time, of whose folders none is overlooked when they are killed."""
+DAY = 86400.0
+"""Seconds after whose last change a folder that cannot be held is taken for that of a killed process."""
 
 
 @contextmanager
@@ -38,7 +46,8 @@ def replacing(path: Path) -> Iterator[Path]:
     """Yields a temporary path beside ``path``; on success it is flushed and takes the place of ``path``.
 
     Works for a file and for a folder (the old folder goes away in the same moment). When the body raises, nothing is
-    left behind and ``path`` is as it was; what a killed process left is removed by the next one that replaces ``path``.
+    left behind and ``path`` is as it was; what a killed process left is removed by the next one that replaces ``path``
+    (after a day, on file systems that know no locks on folders).
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with _workplace(path) as folder:
@@ -66,20 +75,43 @@ def _workplace(path: Path) -> Iterator[Path]:
 
 
 def _claimed(path: Path) -> tuple[Path, int | None]:
-    """The first of the hidden folders of ``path`` that nobody holds; a new one where folders cannot be held."""
+    """The first of the hidden folders of ``path`` that nobody holds, and what holds it; the others are swept."""
     for number in count() if fcntl is not None else ():
         folder = path.parent / f".{path.name}.{number}.tmp"
         with suppress(FileExistsError):
             folder.mkdir(0o700)
         try:
-            return folder, _held(folder)
-        except (BlockingIOError, FileNotFoundError, NotADirectoryError, PermissionError):
-            continue  # another process works there or has just removed it, or it is another's
+            handle = _held(folder)
+        except OF_OTHERS:
+            continue
         except OSError as error:
             if error.errno not in NOT_HELD:
                 raise
+            with suppress(OSError):
+                folder.rmdir()
             break
-    return Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)), None
+        _sweep(path, number)
+        return folder, handle
+    return _new(path), None
+
+
+def _sweep(path: Path, own: int) -> None:
+    """Removes what killed processes left in the folders of ``path`` with other numbers than one's own."""
+    for number in range(AT_ONCE):
+        folder = path.parent / f".{path.name}.{number}.tmp"
+        if number != own and folder.exists():
+            with suppress(OSError), ExitStack() as stack:
+                stack.callback(os.close, _held(folder))
+                _remove(folder, path)
+
+
+def _new(path: Path) -> Path:
+    """A folder of one's own where folders cannot be held; those that nobody has changed for a day are removed first."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.free-????????.tmp"):
+        with suppress(OSError):
+            if time.time() - max(file.stat().st_mtime for file in (left, *left.rglob("*"))) > DAY:
+                _remove(left, path)
+    return Path(tempfile.mkdtemp(prefix=f".{path.name}.free-", suffix=".tmp", dir=path.parent))
 
 
 def _held(folder: Path) -> int:
@@ -106,6 +138,11 @@ def _clear(folder: Path, path: Path) -> None:
         (folder / REPLACED).rename(path)
     for left in folder.iterdir():
         shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
+
+
+def _remove(folder: Path, path: Path) -> None:
+    _clear(folder, path)
+    folder.rmdir()
 
 
 def write_text(path: Path, text: str) -> None:

@@ -50,10 +50,28 @@ def locked(path: Path, timeout: float = 3600.0, busy: str | None = None, waiting
         lock.release()
 
 
-def turn(scratch: Path, stage: str, paper: str, purpose: str = "") -> AbstractContextManager[None]:
-    """Held while a stage runs: a second pipeline of the same clone waits, and finds the work done.
+def held(path: Path) -> bool:
+    """Whether somebody, be it this process, holds the lock of ``path`` now."""
+    if not (path.parent / f".{path.name}.lock").exists():
+        return False
+    try:
+        with locked(path, timeout=0):
+            return False
+    except SatsrError:
+        return True
 
-    The others of one distributed training (torchrun) run beside its first process.
+
+def held_in(folder: Path) -> list[Path]:
+    """That of which somebody, be it this process, holds the lock now, in a folder and in those that lie in it."""
+    files = sorted((*folder.glob(".*.lock"), *folder.glob("*/.*.lock")))
+    return [path for file in files if held(path := file.with_name(file.name[1:].removesuffix(".lock")))]
+
+
+def turn(scratch: Path, stage: str, paper: str, purpose: str = "") -> AbstractContextManager[None]:
+    """Held while a stage runs: a second pipeline of the same clone waits.
+
+    At the ZenML door it then finds the work done; ``python -m steps`` alone asks no cache and does it again. The others
+    of one distributed training (torchrun) run beside its first process.
 
     Args:
         scratch: the paper's folder for what is unfinished.

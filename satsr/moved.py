@@ -8,10 +8,14 @@ left alone.
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote
+
+from satsr.errors import SatsrError
+from satsr.files import write_text
+from satsr.locks import held_in
 
 WAIT_SECONDS = 30.0
 CONFIG = Path(".zenml/config.yaml")
@@ -62,19 +66,75 @@ def former(root: Path) -> list[str]:
 def bring(root: Path) -> list[str]:
     """Makes these paths lead into ``root``; the former roots.
 
+    Files come first and the databases after them, so that a former root is still known after a kill in between.
+
     Raises:
         OSError: a file cannot be written.
         sqlite3.Error: a database cannot be written.
+        SatsrError: another process works in this checkout, perhaps as it is seen from its former root.
     """
     places = former(root)
+    if places and (busy := held_in(root / "scratch")):
+        raise SatsrError(
+            f"{_told(places)}, and another process is at work in it ({busy[0].relative_to(root)}): when that has "
+            "ended, satsr doctor --mend makes MLflow's and ZenML's paths lead here."
+        )
     for place in places:
+        for path in sorted(root.glob("mlruns/*/models/*/artifacts/MLmodel")):
+            _edit(path, _text(path), place, root)
         for database in DATABASES:
             _rewrite(root, database, place)
-        for path in (root / CONFIG, *sorted(root.glob("mlruns/*/models/*/artifacts/MLmodel"))):
-            text = _plain(_text(path)) if path == root / CONFIG else _text(path)
-            if place in text:
-                path.write_text(re.sub(rf"{re.escape(place)}(?=/(?:\.zenml|mlruns)\b)", str(root), text), "utf-8")
+        _edit(root / CONFIG, _plain(_text(root / CONFIG)), place, root)
     return places
+
+
+def follow(root: Path) -> str:
+    """As :func:`bring`; a sentence that says so, or why it was not done; empty where there is nothing to do."""
+    try:
+        places = bring(root)
+    except SatsrError as error:
+        return str(error)
+    except (OSError, sqlite3.Error):  # of another user, or damaged: `satsr doctor` tells
+        return ""
+    return f"{_told(places)}: the paths that MLflow and ZenML keep now lead to {root}" if places else ""
+
+
+def notice(root: Path) -> str:
+    """For those who only read: that MLflow looks elsewhere; empty where it does not."""
+    with suppress(OSError, sqlite3.Error):
+        if places := former(root):
+            return f"{_told(places)}, and MLflow still looks there: satsr doctor --mend makes its paths lead here"
+    return ""
+
+
+def present(path: Path, root: Path) -> Path:
+    """Where a file of MLflow's lies now: as :func:`bring` would have it, for those who only read.
+
+    Args:
+        path: as MLflow's database has it.
+        root: of the checkout.
+    """
+    mark = f"/{DATABASES[0].inside}/"
+    place, found, rest = str(path).partition(mark)
+    here = root / DATABASES[0].inside / rest
+    return here if found and Path(place) != root and here.exists() and _left(Path(place), root) else path
+
+
+def _told(places: list[str]) -> str:
+    return f"this checkout was at {', '.join(places)}"
+
+
+def _edit(path: Path, text: str, place: str, root: Path) -> None:
+    """Writes the text of a file with the present root instead of a former one, in paths and in addresses."""
+    inside = "|".join(re.escape(database.inside) for database in DATABASES)
+    known = f"{re.escape(quote(place))}|{re.escape(place)}"
+
+    def here(found: re.Match[str]) -> str:
+        return found[1] + (quote(str(root)) if found[1] == "file://" else str(root))
+
+    changed = re.sub(rf"""(?<![^\s'"])(file://|sqlite:///|)(?:{known})(?=/(?:{inside})/)""", here, text)
+    if path.is_file() and changed != _text(path):
+        write_text(path, changed)
 
 
 def _configured(root: Path) -> set[str]:

@@ -40,6 +40,15 @@ def checkout() -> Path:
     return found
 
 
+def lent(found: Path) -> Path:
+    """The file that says what ``params.yaml`` was before a run's settings came into it; absent otherwise.
+
+    Args:
+        found: the root.
+    """
+    return found / "scratch" / "params-lent.json"
+
+
 def apart(folder: Path) -> Path:
     """A project of its own in ``folder``, with the checkout's code, recipes, cards and settings.
 

@@ -1,15 +1,14 @@
 """A quiet terminal: no telemetry and no chatter from the tools below.
 
 Runs before the tools are imported: ZenML calls :func:`apply` through the entry point group ``zenml.init_hooks`` (so it
-must not import zenml), our own doors call it first thing. Only defaults are set; what the user exported stays.
+must not import zenml), our own doors call it, or :func:`calm` where they only read, first thing. Only defaults are set;
+what the user exported stays.
 """
 
 import logging
 import os
-import sqlite3
 import sys
 import warnings
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -50,48 +49,46 @@ CALM = {
     "zenml.zen_stores.base_zen_store": logging.ERROR,  # "setting the global active stack"
 }
 """Levels that hold unless :data:`VERBOSE` is set: what a stage made is told by the stage."""
+PROJECT = Path(__file__).resolve().parents[1]
 STEPS = ("zenml.orchestrators.local.local_orchestrator", "zenml.orchestrators.step_launcher")
 RUNS = "zenml.pipelines.pipeline_definition"
 """Who tells of ``zenml login --local``, which opens nothing: ZenML's server is not among satsr's packages."""
 
 
 def apply() -> None:
+    """As :func:`calm`, before commands that write: their databases follow a checkout to another place first."""
+    calm()
+    if (PROJECT / "dvc.yaml").is_file():
+        _follow(PROJECT)
+
+
+def calm() -> None:
     """Sets the defaults; safe to call more than once."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    project = Path(__file__).resolve().parents[1]
-    if (project / "dvc.yaml").is_file():  # ZenML's state lives in the repository, not in the user's home
-        os.environ.setdefault("ZENML_CONFIG_PATH", str(project / ".zenml"))
-        _follow(project)
+    if (PROJECT / "dvc.yaml").is_file():  # ZenML's state lives in the repository, not in the user's home
+        os.environ.setdefault("ZENML_CONFIG_PATH", str(PROJECT / ".zenml"))
     if not sys.stdout.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         os.environ.setdefault("ZENML_LOGGING_COLORS_DISABLED", "true")  # else colour codes stand in files and pipes
-    calm = dict.fromkeys(CALM, logging.NOTSET) if os.environ.get(VERBOSE) else CALM
-    for name, level in {**LEVELS, **calm}.items():
+    wanted = dict.fromkeys(CALM, logging.NOTSET) if os.environ.get(VERBOSE) else CALM
+    for name, level in {**LEVELS, **wanted}.items():
         logging.getLogger(name).setLevel(level)
     warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\).*", category=FutureWarning)
-    for name, wanted in {**dict.fromkeys(STEPS, _without_sentences), RUNS: _without_server}.items():
+    for name, kept in {**dict.fromkeys(STEPS, _without_sentences), RUNS: _without_server}.items():
         logger = logging.getLogger(name)
-        if wanted not in logger.filters:
-            logger.addFilter(wanted)
+        if kept not in logger.filters:
+            logger.addFilter(kept)
     if not isinstance(sys.excepthook, _Sentences):
         sys.excepthook = _Sentences(sys.excepthook)
 
 
 @cache
 def _follow(project: Path) -> None:
-    """Before the tools open their databases: these name files by the checkout's place, which may be another one now."""
-    with suppress(OSError, sqlite3.Error):  # of another user, or damaged: `satsr doctor` tells
-        config = project / ".zenml" / "config.yaml"
-        if not config.is_file() or f"{project}/.zenml/" in config.read_text(encoding="utf-8"):
-            return  # it is where it was
+    """Once in a process, and before the tools open their databases, which name files from the root of the disk."""
+    from satsr import moved
 
-        from satsr import moved
-
-        if places := moved.bring(project):
-            told = (
-                f"this checkout was at {', '.join(places)}: the paths that MLflow and ZenML keep now lead to {project}"
-            )
-            print(told, file=sys.stderr)
+    if sentence := moved.follow(project):
+        print(sentence, file=sys.stderr)
 
 
 def _without_sentences(record: logging.LogRecord) -> bool:

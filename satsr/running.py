@@ -4,20 +4,19 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from pydantic import BaseModel
 
-from satsr.config.change import change
+from satsr.config.change import change, changed
 from satsr.errors import SatsrError
-from satsr.files import read_json, write_json, write_text
-from satsr.locks import locked
+from satsr.files import read_json, write_json
+from satsr.lent import alone, lend, put_back, recover, tell
+from satsr.locks import held_in, locked
 from satsr.project import Places
-
-DEVICES = ("auto", "cpu", "cuda")
 
 
 @contextmanager
@@ -36,8 +35,8 @@ def settings_of_a_run(
         keep: whether they stay in ``params.yaml``.
 
     Raises:
-        SatsrError: a setting is unknown or wrong, the paper is running already, or another run's settings are in
-            ``params.yaml``.
+        SatsrError: a setting is unknown or wrong, the paper or a stage of it is running already, or another run's
+            settings are in ``params.yaml``.
     """
     busy = f"another satsr run of {paper} is going on in {root}: wait for it, or stop it with Ctrl-C."
     with locked(root / "scratch" / f"run-{paper}", timeout=0, busy=busy):
@@ -48,19 +47,20 @@ def settings_of_a_run(
                 yield lines
             return
         if keep:
-            with _alone(root):
+            with alone(root):
                 lines = change(paper, settings, root, model)
             with _noted(root, paper, settings, keep):
                 yield lines
             return
-        with _alone(root), _ending_in_order():
-            lines = _lend(root, paper, settings, model)
+        with alone(root), _ending_in_order():
+            _require_idle(root, paper)
             try:
+                lines, text = changed(paper, settings, root, model)
+                lend(root, paper, text)
                 with _noted(root, paper, settings, keep):
                     yield [line.replace("params.yaml: ", "for this run: ", 1) for line in lines]
             finally:
-                if sentence := put_back(root):
-                    print(sentence, file=sys.stderr)
+                tell(put_back(root))
 
 
 def unfinished(root: Path, paper: str) -> tuple[dict[str, Any], bool]:
@@ -74,33 +74,6 @@ def unfinished(root: Path, paper: str) -> tuple[dict[str, Any], bool]:
         raise SatsrError(f"no run of {paper} is unfinished: leave out --resume to start one.")
     noted = read_json(path)
     return dict(noted["settings"]), bool(noted["keep"])
-
-
-def lent(root: Path) -> Path:
-    """The file that says what ``params.yaml`` was before a run's settings came into it; absent otherwise."""
-    return root / "scratch" / "params-lent.json"
-
-
-def recover(root: Path) -> None:
-    """Gives ``params.yaml`` back what a killed run left in it; nothing while a run with such settings is going on."""
-    if lent(root).exists():
-        with suppress(SatsrError), _alone(root):
-            pass
-
-
-def put_back(root: Path) -> str:
-    """Gives ``params.yaml`` back what a run's settings replaced; a sentence where somebody has edited it since."""
-    note, path = lent(root), root / "params.yaml"
-    if not note.is_file():
-        return ""
-    held = read_json(note)
-    now = path.read_text(encoding="utf-8")
-    if now == held["after"]:
-        write_text(path, held["before"])
-    note.unlink()
-    if now in (held["before"], held["after"]):
-        return ""
-    return "params.yaml was edited during the run, so it keeps the run's settings: see git diff params.yaml."
 
 
 def placed(data: str, root: Path) -> str:
@@ -130,27 +103,18 @@ def use(device: str) -> None:
             )
 
 
-@contextmanager
-def _alone(root: Path) -> Iterator[None]:
-    """Within, nobody else's settings are in ``params.yaml``."""
-    busy = "params.yaml holds the settings of another satsr run until that ends: wait for it."
-    with locked(root / "scratch" / "params", timeout=0, busy=busy):
-        put_back(root)
-        yield
+def _require_idle(root: Path, paper: str) -> None:
+    """Nothing that another door started reads ``params.yaml`` for this paper now: DVC does so at the end of a stage.
 
-
-def _lend(root: Path, paper: str, settings: Mapping[str, Any], model: type[BaseModel]) -> list[str]:
-    path = root / "params.yaml"
-    before = path.read_text(encoding="utf-8")
-    note = {"paper": paper, "before": before, "after": before}
-    write_json(lent(root), note)
-    try:
-        lines = change(paper, settings, root, model)
-    except BaseException:
-        lent(root).unlink()
-        raise
-    write_json(lent(root), {**note, "after": path.read_text(encoding="utf-8")})
-    return lines
+    Raises:
+        SatsrError: something does.
+    """
+    if held := held_in(Places(root, paper).scratch):
+        stage = held[0].name.removesuffix("-zenml")
+        raise SatsrError(
+            f"{stage} of {paper} is running in another process of this clone, and params.yaml cannot change under it: "
+            "wait for it, or leave out the settings of this run."
+        )
 
 
 def _note(root: Path, paper: str) -> Path:
@@ -172,7 +136,8 @@ def _ending_in_order() -> Iterator[None]:
     def end(number: int, frame: FrameType | None) -> None:
         sys.exit(128 + number)
 
-    wanted = [number for name in ("SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None]
+    known = [number for name in ("SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None]
+    wanted = [number for number in known if signal.getsignal(number) is not signal.SIG_IGN]  # as nohup wants it
     previous = {number: signal.signal(number, end) for number in wanted}
     try:
         yield

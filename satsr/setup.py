@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 
 from satsr import quiet, tracking
+from satsr.errors import redact
 
 
 def setup(root: Path) -> list[str]:
@@ -22,9 +23,12 @@ def _dvc(root: Path) -> str:
 
 
 def _mlflow(root: Path) -> str:
-    existed = (root / "mlflow.db").exists()
+    kept = tracking.uri(root)
+    existed = (root / tracking.DATABASE).exists()
     tracking.client(root)
-    return "mlflow: ready" if existed else "mlflow: created mlflow.db"
+    if kept != tracking.local(root):
+        return f"mlflow: ready, at {redact(kept)}"
+    return "mlflow: ready" if existed else f"mlflow: created {tracking.DATABASE}"
 
 
 def _zenml(root: Path) -> str:

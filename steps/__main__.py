@@ -16,7 +16,7 @@ def main() -> int:
     from satsr.errors import Interrupted, SatsrError
     from satsr.files import disk_errors
     from satsr.locks import turn
-    from satsr.project import Places, root
+    from satsr.project import Places, lent, root
     from steps import STAGES
 
     parser = argparse.ArgumentParser(prog="python -m steps", description=__doc__, epilog="example: train rasvsr")
@@ -26,6 +26,10 @@ def main() -> int:
     begin = time.monotonic()
     try:
         where = root()
+        if lent(where).exists():  # seldom: no stage depends on the code that looks into it
+            from satsr.lent import require_own
+
+            require_own(where, arguments.paper)
         place = turn(Places(where, arguments.paper).scratch, arguments.stage, arguments.paper)
         with disk_errors(f"{arguments.stage} of {arguments.paper}"), place:
             if "DVC_STAGE" in os.environ:  # `dvc repro`, which knows what the earlier stages wrote

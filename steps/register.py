@@ -70,7 +70,7 @@ def add(
         run,
         name,
         places.export / "model.onnx",
-        {**row, again.UNFINISHED: place},
+        {**row, registry.UNFINISHED: place},
         card,
         facts=known,
         about=about(recipe, name, recipe.describe()),

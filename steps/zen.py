@@ -8,6 +8,7 @@ from zenml import log_metadata, step
 from zenml.types import HTMLString
 
 from satsr.files import disk_errors, read_json
+from satsr.lent import require_own
 from satsr.locks import turn
 from satsr.progress import announce
 from satsr.project import Places, root
@@ -20,6 +21,7 @@ from steps.outputs import Output
 
 def _stage(name: str, paper: str) -> Output:
     where, begin = root(), time.monotonic()
+    require_own(where, paper)
     place = Places(where, paper)
 
     def run() -> None:

@@ -17,7 +17,7 @@ from tests.golden.load import Golden
 MakeClip = Callable[..., np.ndarray]
 MakeStore = Callable[[Path], str]
 
-quiet.apply()
+quiet.calm()
 ROOT = Path(__file__).resolve().parents[1]
 SLOW_IMPORTS = ("convert", "export", "pipelines", "register", "train", "validate", "test_tracking.py")
 """Tests of the quick loop that load Great Expectations, Lightning, MLflow or torch's exporter: seconds a process."""

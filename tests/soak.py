@@ -27,18 +27,20 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     misled = fuzzed(arguments.examples, arguments.seed)
-    end, place, count, bad = time.monotonic() + arguments.seconds, arguments.first, 0, 0
+    place, count, bad, missed = arguments.first, 0, 0, 0
     with tempfile.TemporaryDirectory(prefix="satsr-soak-") as folder:
         victim = Victim(Path(folder))
+        end = time.monotonic() + arguments.seconds
         while time.monotonic() < end:
             kill = drawn(arguments.seed, place)
             if arguments.door in (None, kill.door) and arguments.stage in (None, kill.stage):
-                found = victim.violations(kill)
-                count, bad = count + 1, bad + bool(found)
-                said = "; ".join(found) or "good"
+                struck = victim.strike(kill)
+                found = victim.violations(kill) if struck else []
+                count, bad, missed = count + struck, bad + bool(found), missed + (not struck)
+                said = "; ".join(found) or ("good" if struck else "ended before it could be killed")
                 print(f"{place}: {kill.door} {kill.stage} at {kill.share:.3f}: {said}", flush=True)
             place += 1
-    print(f"seed {arguments.seed}: {count} kills, {bad} with a violation")
+    print(f"seed {arguments.seed}: {count} kills, {bad} with a violation; {missed} that came too late")
     print(f"misleading input: {'good' if misled == 0 else 'a violation, see above'}")
     return 1 if bad or misled or not count else 0
 

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from satsr import tracking
+from satsr.locks import turn
 from satsr.register import decisions, registry
 from satsr.store.store import Store
 from tests.papers import project_of
+from tests.project import Project
 from tests.tiny_graphs import image_graph
 
 pytestmark = pytest.mark.slow
@@ -27,12 +29,21 @@ def both(first: list[str], second: list[str], where: Path, environment: dict[str
     return [(process.returncode, words) for process, words in zip(started, said, strict=True)]
 
 
+def waiting(command: list[str], project: Project) -> subprocess.Popen[str]:
+    """The command, once it has said that it waits for another process."""
+    said = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(command, cwd=project.root, env=project.environment, **said)
+    assert any("is running in another process of this clone: waiting for it" in line for line in process.stderr)
+    return process
+
+
 def test_two_runs_of_a_stage_of_one_clone_take_turns(tmp_path: Path) -> None:
     project = project_of("msdtgp", tmp_path / "clone")
-    command = [sys.executable, "-m", "steps", "download", "msdtgp"]
-    assert [code for code, _ in both(command, command, project.root, project.environment)] == [0, 0]
-    command[3] = "convert"
-    assert [code for code, _ in both(command, command, project.root, project.environment)] == [0, 0]
+    for stage in ("download", "convert"):
+        with turn(project.root / "scratch" / "msdtgp", stage, "msdtgp"):
+            started = [waiting([sys.executable, "-m", "steps", stage, "msdtgp"], project) for _ in range(2)]
+            assert not (project.root / "data/lmdb/msdtgp").exists()
+        assert [process.wait(600) for process in started] == [0, 0]
     Store(project.root / "data/lmdb/msdtgp").verify()
     kept = [*(project.root / "data").rglob("*"), *(project.root / "scratch").rglob("*")]
     assert not [file for file in kept if file.name.endswith((".tmp", ".lock"))]

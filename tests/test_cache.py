@@ -18,7 +18,7 @@ DATA_STAGES = STAGES[:3]
 EXEMPT = {
     "satsr/locks.py": "locks",
     "satsr/progress.py": "speaks to the terminal",
-    "satsr/moved.py": "follows a checkout to another place; loaded where it was moved",
+    "satsr/moved.py": "follows a checkout to another place",
     "satsr/project.py": "finds paths",
     "satsr/quiet.py": "keeps the terminal calm",
     "satsr/zoo/__init__.py": "models that users name, of which no stage takes one",

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from satsr import doctor, running
+from satsr import doctor
 from satsr.files import write_json, write_text
+from satsr.project import lent
 
 
 def test_a_virtual_environment_that_moved_is_found_and_repaired(tmp_path: Path) -> None:
@@ -29,6 +30,23 @@ def test_a_virtual_environment_that_moved_is_found_and_repaired(tmp_path: Path) 
     assert str(old).encode() in (new / ".venv/bin/program").read_bytes()
 
 
+def test_a_copied_environment_is_said_to_run_the_other_checkout(tmp_path: Path) -> None:
+    (tmp_path / "first/.venv").mkdir(parents=True)
+    write_text(tmp_path / "copy/.venv/pyvenv.cfg", f"command = /usr/bin/python3 -m venv {tmp_path}/first/.venv\n")
+    found = doctor.environment(tmp_path / "copy")
+    assert not found.fine and f"(satsr, zenml, dvc, mlflow) run the checkout in {tmp_path}/first." in found.words
+    (tmp_path / "first/.venv").rmdir()
+    assert "start nothing" in doctor.environment(tmp_path / "copy").words
+
+
+def test_a_store_elsewhere_needs_no_database_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (".dvc", ".zen"):
+        (tmp_path / name).mkdir()
+    assert "mlflow.db missing" in doctor.folders(tmp_path).words
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://mlflow.example.org")
+    assert doctor.folders(tmp_path).fine
+
+
 def test_an_environment_in_a_place_with_spaces_is_made_again(tmp_path: Path) -> None:
     root = tmp_path / "my work"
     write_text(root / ".venv/pyvenv.cfg", "command = /usr/bin/python3 -m venv /gone/.venv\n")
@@ -48,20 +66,34 @@ def test_packages_are_compared_with_the_lock(tmp_path: Path) -> None:
     assert found.words.endswith("touch pyproject.toml && make install.")
 
 
-def test_the_settings_of_a_killed_run_are_found_and_put_back(tmp_path: Path) -> None:
+PARAMS = "papers: {qanet: {profile: quick, train: {lr: 0.1}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("now", "left", "told"),
+    [
+        (PARAMS.replace("0.1", "9"), PARAMS, "ok     params.yaml repaired: holds no other run's settings"),
+        (PARAMS.replace("0.1", "9") + "# mine\n", PARAMS + "# mine\n", "were taken out (qanet.train.lr = 0.1)."),
+        ("papers: {", "papers: {", "WRONG  params.yaml still holds the settings of a run that was killed."),
+        ("papers: {", "papers: {", "was edited while it held the settings of a run, and is no YAML now"),
+    ],
+)
+def test_the_settings_of_a_killed_run_are_found_and_taken_out(now: str, left: str, told: str, tmp_path: Path) -> None:
     assert doctor.params(tmp_path).fine
-    write_text(tmp_path / "params.yaml", "after")
-    write_json(running.lent(tmp_path), {"paper": "qanet", "before": "before", "after": "after"})
-    found = doctor.params(tmp_path)
-    assert not found.fine and found.mend is not None
-    found.mend()
-    assert (tmp_path / "params.yaml").read_text() == "before" and doctor.params(tmp_path).fine
+    write_text(tmp_path / "params.yaml", now)
+    noted = {"paper": "qanet", "run": "", "before": PARAMS, "after": PARAMS.replace("0.1", "9")}
+    write_json(lent(tmp_path), noted)
+    assert not doctor.params(tmp_path).fine
+    (found,) = doctor.doctor(tmp_path, True, doctor.params)
+    assert told in str(found)
+    assert (tmp_path / "params.yaml").read_text() == left
+    assert doctor.params(tmp_path).fine is (left != "papers: {")
 
 
 def test_the_settings_of_a_run_that_is_going_on_are_left_alone(tmp_path: Path) -> None:
     from satsr.locks import locked
 
-    write_json(running.lent(tmp_path), {"paper": "qanet", "before": "before", "after": "after"})
+    write_json(lent(tmp_path), {"paper": "qanet", "before": "before", "after": "after"})
     with locked(tmp_path / "scratch" / "params"):
         found = doctor.params(tmp_path)
     assert found.fine and found.mend is None and "going on" in found.words

@@ -1,14 +1,16 @@
 import errno
+import os
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from satsr.errors import SatsrError
-from satsr.files import disk_errors, finite, read_json, replacing, require_space, write_json, write_text
+from satsr.files import NOT_HELD, disk_errors, finite, read_json, replacing, require_space, write_json, write_text
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -66,6 +68,49 @@ def test_what_a_killed_process_left_is_gone_after_the_next_and_nothing_is_lost(m
         raise RuntimeError("no new one")
     assert [item.name for item in path.iterdir()] == ["old"]
     assert [item.name for item in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_a_second_process_left_is_gone_as_well(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    path.mkdir()
+    (path / "old").touch()
+    with suppress(RuntimeError), replacing(path):  # holds number 0 meanwhile
+        for moment in ("writing", "renaming"):
+            subprocess.run([sys.executable, "-c", KILLED, str(path), moment])
+        assert [item.name for item in tmp_path.iterdir()] == [".out.0.tmp", ".out.1.tmp"] and not path.exists()
+        raise RuntimeError
+    with suppress(RuntimeError), replacing(tmp_path / "out.1"):  # of another name
+        raise RuntimeError
+    assert {item.name for item in tmp_path.iterdir()} == {".out.1.tmp"}
+    with suppress(RuntimeError), replacing(path):
+        raise RuntimeError
+    assert [item.name for item in path.iterdir()] == ["old"]
+    assert [item.name for item in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("number", NOT_HELD)
+def test_where_folders_cannot_be_held_nothing_stays_and_what_was_killed_goes_after_a_day(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(handle: int, operation: int) -> None:
+        raise OSError(number, "this file system locks no folders")
+
+    monkeypatch.setattr("fcntl.flock", refused)
+    path = tmp_path / "out"
+    with replacing(path) as first, replacing(path) as second:
+        assert first.parent != second.parent
+        first.write_text("first")
+        second.write_text("second")
+    assert [item.name for item in tmp_path.iterdir()] == ["out"]
+    path.unlink()
+    for name, age in (("killed000", 90_000), ("at_work0", 80_000)):
+        left = tmp_path / f".out.free-{name[:8]}.tmp"
+        (left / "replaced").mkdir(parents=True)
+        for file in (left / "replaced", left):
+            os.utime(file, (time.time() - age,) * 2)
+    with suppress(RuntimeError), replacing(path):
+        raise RuntimeError
+    assert {item.name for item in tmp_path.iterdir()} == {"out", ".out.free-at_work0.tmp"} and path.is_dir()
 
 
 def test_two_that_replace_the_same_file_do_not_meet(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from satsr.errors import SatsrError
-from satsr.locks import locked
+from satsr.locks import held, held_in, locked
 
 
 def count_up(path: Path) -> None:
@@ -26,12 +26,22 @@ def test_one_process_at_a_time_holds_the_lock(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["count"]
 
 
-def test_a_killed_holder_leaves_no_lock(tmp_path: Path) -> None:
+def test_a_killed_holders_lock_blocks_nobody_and_goes_with_the_next(tmp_path: Path) -> None:
     code = "import os, sys; from pathlib import Path; from satsr.locks import locked\n"
     code += "with locked(Path(sys.argv[1])): os.kill(os.getpid(), 9)"
     assert subprocess.run([sys.executable, "-c", code, str(tmp_path / "a")]).returncode == -signal.SIGKILL
+    assert (tmp_path / ".a.lock").exists() and not held(tmp_path / "a")
     with locked(tmp_path / "a", timeout=0):
-        pass
+        assert held(tmp_path / "a")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_held_in_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "qanet").mkdir()
+    (tmp_path / ".left.lock").touch()
+    with locked(tmp_path / "params"), locked(tmp_path / "qanet" / "train"):
+        assert held_in(tmp_path) == [tmp_path / "params", tmp_path / "qanet" / "train"]
+    assert held_in(tmp_path) == []
 
 
 def test_who_waits_too_long_is_told_so(tmp_path: Path) -> None:

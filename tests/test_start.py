@@ -218,3 +218,8 @@ def test_the_registry_is_listed_without_mlflow_as_mlflow_lists_it(tmp_path: Path
     assert "tiny/2: tiny" in satsr("upscale", "low.png", "high.png", "--model", "tiny@champion", where=tmp_path)
     assert "has no 'best'" in satsr("upscale", "low.png", "x.png", "--model", "tiny@best", where=tmp_path, code=1)
     assert "no model 'big'" in satsr("upscale", "low.png", "x.png", "--model", "big", where=tmp_path, code=1)
+    del os.environ["MLFLOW_TRACKING_URI"]  # which names the former place, as no user does
+    before, moved = (tmp_path / "mlflow.db").read_bytes(), tmp_path.rename(tmp_path.with_name("moved"))
+    assert "tiny/2: tiny" in satsr("upscale", "low.png", "y.png", "--model", "tiny@champion", where=moved)
+    assert (moved / "mlflow.db").read_bytes() == before
+    moved.rename(tmp_path)

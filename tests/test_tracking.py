@@ -87,6 +87,19 @@ def test_a_store_that_is_read_only_or_of_another_version_stops_before_anything_b
         assert done.returncode == 0 and "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("end", "status"),
+    [(SystemExit(143), "KILLED"), (KeyboardInterrupt(), "KILLED"), (ZeroDivisionError(), "FAILED")],
+)
+def test_a_run_that_was_asked_to_end_is_killed_and_one_that_broke_has_failed(
+    end: BaseException, status: str, tmp_path: Path, mlflow_store: MakeStore
+) -> None:
+    mlflow_store(tmp_path)
+    with pytest.raises(type(end)), tracking.run(tmp_path, "toy") as run:
+        raise end
+    assert run.client.get_run(run.id).info.status == status
+
+
 def test_no_secret_reaches_the_store(tmp_path: Path, mlflow_store: MakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
     mlflow_store(tmp_path)
     monkeypatch.setenv("HF_TOKEN", "hunter2secret")

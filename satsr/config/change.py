@@ -1,6 +1,7 @@
 """Changing ``params.yaml``: comments stay, and a bad setting changes nothing."""
 
 from collections.abc import Mapping
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from ruamel.yaml import YAML
 
 from satsr.config.resolve import ROOMS, merged, paper_block, read_yaml, validated
 from satsr.errors import SatsrError
-from satsr.files import replacing
+from satsr.files import write_text
 
 
 def change(paper: str, settings: Mapping[str, Any], root: Path, model: type[BaseModel]) -> list[str]:
@@ -24,12 +25,22 @@ def change(paper: str, settings: Mapping[str, Any], root: Path, model: type[Base
     Raises:
         SatsrError: a setting is unknown or of the wrong type.
     """
+    lines, text = changed(paper, settings, root, model)
+    if lines:
+        write_text(root / "params.yaml", text)
+    return lines
+
+
+def changed(paper: str, settings: Mapping[str, Any], root: Path, model: type[BaseModel]) -> tuple[list[str], str]:
+    """What :func:`change` would say and write; the text is as it is where nothing changes.
+
+    Raises:
+        SatsrError: as there.
+    """
     path = root / "params.yaml"
-    editor = YAML()  # the round-trip loader: keeps comments, makes plain values only
-    editor.preserve_quotes = True
-    editor.width = 120
     read_yaml(path)
-    document = editor.load(path.read_text(encoding="utf-8"))
+    before = path.read_text(encoding="utf-8")
+    document = editor().load(before)
     paper_block(paper, document)
     block = document["papers"][paper]
     settings = dict(settings)
@@ -42,10 +53,22 @@ def change(paper: str, settings: Mapping[str, Any], root: Path, model: type[Base
     lines = [line for key, value in settings.items() for line in _assign(block, paper, key, value)]
     values = merged(paper, root, paper_block(paper, document))
     validated(model, values, paper, values["profile"])
-    if lines:
-        with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as handle:
-            editor.dump(document, handle)
-    return lines
+    return lines, dumped(document) if lines else before
+
+
+def editor() -> YAML:
+    """The round-trip loader: keeps comments, makes plain values only."""
+    made = YAML()
+    made.preserve_quotes = True
+    made.width = 120
+    return made
+
+
+def dumped(document: Any) -> str:
+    """The text of a document that :func:`editor` loaded."""
+    text = StringIO()
+    editor().dump(document, text)
+    return text.getvalue()
 
 
 def _assign(block: Any, paper: str, key: str, value: Any) -> list[str]:

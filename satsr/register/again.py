@@ -1,7 +1,8 @@
 """A registration that is made again, since it was killed or since the cache forgot it: one version, not two.
 
-A version bears :data:`UNFINISHED` from the moment of its creation until everything about it is written. The next
-registration of the same run takes it over if it is of the same content, and removes it if not.
+A version and the logged model that it is made of bear :data:`UNFINISHED` from the moment of their creation until
+everything about them is written. The next registration of the same run takes them over if they are of the same content,
+and removes them if not. Models that bear it not, or for another clone, belong to somebody else.
 """
 
 import hashlib
@@ -11,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from satsr.register.registry import facts_of
+from satsr.register import decisions
+from satsr.register.registry import UNFINISHED, facts_of
 from satsr.tracking import Run
+from satsr.tracking.versions import unknown
 
-UNFINISHED = "registration.unfinished"
 VOLATILE = ("review", "cost.", "git.")
 """Tags and facts that two registrations of the same content may differ in begin so."""
 
@@ -43,8 +45,7 @@ def earlier(run: Run, name: str, tags: Mapping[str, Any], facts: Mapping[str, An
     """The newest version of ``name`` that the run led to and that says the same of itself."""
     wanted = _constant({**facts, **tags})
     for found in _versions(run, name):
-        said = {**facts_of(run.client, found.source), **found.tags}
-        if found.run_id == run.id and all(said.get(key) == value for key, value in wanted.items()):
+        if found.run_id == run.id and _says(wanted, {**facts_of(run.client, found.source), **found.tags}):
             return Earlier(int(found.version), found.source, UNFINISHED not in found.tags)
     return None
 
@@ -53,18 +54,37 @@ def clear(run: Run, name: str, place: str) -> None:
     """Removes what killed registrations of this clone left: their versions, and logged models that became none."""
     for found in _versions(run, name):
         if found.tags.get(UNFINISHED) == place:
+            decisions.forget_first(run.client, name, int(found.version))
             run.client.delete_model_version(name, found.version)
     kept = {found.source.rpartition("/")[2] for found in _versions(run, name)}
-    logged = run.client.search_logged_models([run.experiment_id], filter_string=f"source_run_id = '{run.id}'")
-    for model in logged:
+    ours = f"tags.`{UNFINISHED}` = '{place}'"
+    for model in run.client.search_logged_models([run.experiment_id], filter_string=ours):
         if model.name == name and model.model_id not in kept:
             run.client.delete_logged_model(model.model_id)
 
 
 def finish(run: Run, name: str, number: int) -> None:
-    """Says that everything about the version is written."""
-    if UNFINISHED in run.client.get_model_version(name, str(number)).tags:
+    """Says that everything about the version and its logged model is written."""
+    found = run.client.get_model_version(name, str(number))
+    if UNFINISHED in found.tags:
         run.client.delete_model_version_tag(name, str(number), UNFINISHED)
+    model = found.source.rpartition("/")[2]
+    if UNFINISHED in _tags(run.client, model):
+        run.client.delete_logged_model_tag(model, UNFINISHED)
+
+
+def _tags(client: Any, model: str) -> dict[str, str]:
+    """Of a logged model; none if somebody deleted it."""
+    try:
+        return dict(client.get_logged_model(model).tags)
+    except Exception as error:
+        if not unknown(error):
+            raise
+        return {}
+
+
+def _says(wanted: Mapping[str, str], said: Mapping[str, str]) -> bool:
+    return all(said.get(key) == value for key, value in wanted.items())
 
 
 def _versions(run: Run, name: str) -> list[Any]:

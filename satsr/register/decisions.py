@@ -268,6 +268,14 @@ def first_champion(client: Any, name: str, number: int) -> None:
     set_alias(client, name, CHAMPION, number)
 
 
+def forget_first(client: Any, name: str, number: int) -> None:
+    """Drops the note that a version was to be the first champion, if it is the last one: the version goes."""
+    entries = history(client, name)
+    if entries and (entries[-1].version, entries[-1].why) == (number, FIRST):
+        client.delete_registered_model_tag(name, f"{HISTORY}{len(entries):04d}")
+        _list(client, name, entries[:-1])
+
+
 def _record(client: Any, about: Version, action: str, before: int | None, after: int | None, why: str) -> Decision:
     """Notes a decision before its alias moves, so that a command killed in between can be given again."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -300,7 +308,8 @@ def _list(client: Any, name: str, entries: list[Decision]) -> None:
         for entry in reversed(entries)
     ]
     described = client.get_registered_model(name).description or ""
-    client.update_registered_model(name, description=described.partition(DECISIONS)[0] + DECISIONS + "\n".join(lines))
+    decided = DECISIONS + "\n".join(lines) if lines else ""
+    client.update_registered_model(name, description=described.partition(DECISIONS)[0] + decided)
 
 
 def _reasoned(why: str) -> str:

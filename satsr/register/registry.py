@@ -15,6 +15,8 @@ from satsr.tracking.versions import unknown
 CHAMPION, CHALLENGER = "champion", "challenger"
 DECISIONS = "\n\n**Decisions**\n\n"
 """Heading of the part of a registered model's description that lists what reviewers decided."""
+UNFINISHED = "registration.unfinished"
+"""Tag of a version and of its logged model until everything about them is written: see :mod:`satsr.register.again`."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def add_version(
             onnx.load(str(graph)),
             name,
             params=dict(facts or {}),
-            tags={NOTE: card},
+            tags={NOTE: card, **{key: str(tags[key]) for key in (UNFINISHED,) if key in tags}},
             metadata={key: str(value) for key, value in {**(facts or {}), **tags}.items()},
         )
     if measured is not None:

@@ -1,42 +1,53 @@
-"""The pipeline's runs, newest first: what was run, what it gained, how long it took, and where its report lies."""
+"""The pipeline's runs, newest first: what was run, what it gained, how long it trained, and where its report lies."""
 
 import os
 import shutil
 import sqlite3
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from satsr.errors import SatsrError
+from satsr.moved import present
 from satsr.progress import duration
 from satsr.project import Places
 from satsr.tracking import DATABASE, client, local, uri
 from satsr.tracking.versions import parsed
 
 REPORT = "report/report.html"
-COLUMNS = ("started", "version", "profile", "data", "gain in PSNR, 95 %", "time", "report")
+COLUMNS = ("started", "version", "profile", "data", "gain in PSNR, 95 %", "training", "report")
+SECONDS = "train_seconds"
+"""Metric of a run; its own beginning and end say when it was opened first and closed last, also for a registration."""
+PAGE = 1000
+"""Most rows that MLflow gives in one answer."""
 RUNS = """
-SELECT runs.run_uuid, experiments.name, runs.status, runs.start_time, runs.end_time, runs.artifact_uri
-FROM runs JOIN experiments USING (experiment_id) WHERE runs.lifecycle_stage = 'active'
+SELECT runs.run_uuid, experiments.name, runs.status, runs.start_time, runs.artifact_uri, latest_metrics.value
+FROM runs JOIN experiments USING (experiment_id)
+LEFT JOIN latest_metrics ON latest_metrics.run_uuid = runs.run_uuid AND latest_metrics.key = ?
+WHERE runs.lifecycle_stage = 'active'
+"""
+VERSIONS = """
+SELECT run_id, name, version, key, value FROM model_versions LEFT JOIN model_version_tags USING (name, version)
+WHERE current_stage != 'Deleted_Internal'
 """
 
 
 @dataclass(frozen=True)
 class Run:
-    """One of MLflow's runs.
+    """One of MLflow's runs, or one of the versions that were made of it.
 
     Attributes:
         id: MLflow's.
         paper: its experiment.
         status: MLflow's word: RUNNING, FINISHED, FAILED, KILLED.
         started: milliseconds since 1970.
-        ended: likewise; None while it is going on.
-        address: of its artifacts.
+        address: of its artifacts; a path where they lie on this computer.
+        seconds: of training, since it was begun or gone on with last; None where it has not ended.
         tags: of the run, and of the version that was made of it.
         version: ``rasvsr/3``; empty where none was registered.
     """
@@ -45,8 +56,8 @@ class Run:
     paper: str
     status: str
     started: int
-    ended: int | None
     address: str
+    seconds: float | None = None
     tags: dict[str, str] = field(default_factory=dict)
     version: str = ""
 
@@ -54,34 +65,43 @@ class Run:
     def gain(self) -> str:
         """That of the PSNR that decides, with its interval; what became of the run where there is none."""
         name = self.tags.get("decides", "").split(",")[0]
-        known = self.tags.get(f"gain.{name}") or next((self.tags[key] for key in self.tags if "gain.psnr" in key), "")
+        known = self.tags.get(f"gain.{name}") or next(
+            (self.tags[key] for key in sorted(self.tags) if key.startswith("gain.") and "psnr" in key), ""
+        )
         words = {"RUNNING": "going on, or killed", "FINISHED": "not registered"}
         return known or words.get(self.status, self.status.lower())
 
     @property
     def report(self) -> Path | None:
         """The page, where it lies on this computer."""
-        parts = urlsplit(self.address)
-        path = Path(unquote(parts.path) if parts.scheme == "file" else self.address) / REPORT
-        return path if parts.scheme in ("", "file") and path.is_file() else None
+        path = Path(self.address) / REPORT
+        return path if path.is_file() else None
 
 
-def runs(root: Path, paper: str | None = None) -> list[Run]:
-    """All runs of one paper, or of all, newest first.
+def runs(root: Path) -> list[Run]:
+    """All runs, newest first; one that several versions were made of comes once for each.
 
     Raises:
         SatsrError: the store cannot be read.
     """
-    found = list(_stored(root / DATABASE)) if _plain(root) else list(_asked(client(root)))
-    wanted = [run for run in found if paper in (None, run.paper)]
-    return sorted(wanted, key=lambda run: run.started, reverse=True)
+    found = _stored(root / DATABASE) if _plain(root) else _asked(client(root))
+    here = [replace(run, address=_here(run.address, root)) for run in found]
+    return sorted(here, key=lambda run: (run.started, len(run.version), run.version), reverse=True)
 
 
-def table(found: Sequence[Run], root: Path, limit: int | None = None) -> list[str]:
-    """The runs as aligned lines, the first ``limit`` of them; paths are relative to ``root`` where they lie in it.
+def table(found: Sequence[Run], root: Path, limit: int | None = None, paper: str | None = None) -> list[str]:
+    """The runs as aligned lines; on a terminal that is too narrow for it the column of reports is left out.
 
-    On a terminal that is too narrow for it the column of reports is left out.
+    Args:
+        found: all of them.
+        root: of the project; paths are relative to it where they lie in it.
+        limit: how many are shown.
+        paper: of which; all by default.
     """
+    others = sorted({run.paper for run in found})
+    found = [run for run in found if paper in (None, run.paper)]
+    if not found and others:
+        return [f"no runs of {paper}: there are some of {', '.join(others)}"]
     if not found:
         return ["no runs yet: satsr run rasvsr makes one"]
     rows = [COLUMNS, *(_row(run, root) for run in found[:limit])]
@@ -132,7 +152,7 @@ def _row(run: Run, root: Path) -> tuple[str, ...]:
         run.tags.get("profile", "-"),
         run.tags.get("dataset", "-"),
         run.gain.partition(", 95 %")[0],
-        "-" if run.ended is None else duration((run.ended - run.started) / 1000),
+        "-" if run.seconds is None else duration(run.seconds),
         "-" if page is None else str(page.relative_to(root) if inside else page),
     )
 
@@ -142,35 +162,53 @@ def _plain(root: Path) -> bool:
     return uri(root) == local(root) and (root / DATABASE).is_file()
 
 
+def _here(address: str, root: Path) -> str:
+    """The path of artifacts that lie on this computer, also where the checkout was moved since."""
+    parts = urlsplit(address)
+    local = parts.scheme in ("", "file")
+    return str(present(Path(unquote(parts.path) if parts.scheme else address), root)) if local else address
+
+
 def _stored(database: Path) -> Iterator[Run]:
-    with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as connection:
-        try:
+    try:
+        with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as connection:
             tags = _grouped(connection.execute("SELECT run_uuid, key, value FROM tags WHERE key NOT LIKE 'mlflow.%'"))
-            asked = (
-                "SELECT run_id, name || '/' || version, key, value FROM model_versions "
-                "JOIN model_version_tags USING (name, version) WHERE current_stage != 'Deleted_Internal'"
-            )
-            made = list(connection.execute(asked))
-            rows = list(connection.execute(RUNS))
-        except sqlite3.Error as error:
-            raise SatsrError(f"{database} cannot be read ({error}): satsr doctor says more.") from None
-    of = {run: version for run, version, _, _ in made}
-    more = _grouped((run, key, value) for run, _, key, value in made)
-    for id_, paper, status, started, ended, address in rows:
-        known = {**tags.get(id_, {}), **more.get(id_, {})}
-        yield Run(id_, paper, status, started, ended, address, known, of.get(id_, ""))
+            made = list(connection.execute(VERSIONS))
+            rows = list(connection.execute(RUNS, (SECONDS,)))
+    except sqlite3.Error as error:
+        raise SatsrError(f"{database} cannot be read ({error}): satsr doctor says more.") from None
+    versions = _grouped((f"{name}/{number}", key, value) for _, name, number, key, value in made)
+    of: dict[str, list[str]] = {}
+    for run, name in sorted({(run, f"{name}/{number}") for run, name, number, _, _ in made}):
+        of.setdefault(run, []).append(name)
+    for id_, paper, status, started, address, seconds in rows:
+        for version in of.get(id_, [""]):
+            known = {**tags.get(id_, {}), **versions.get(version, {})}
+            yield Run(id_, paper, status, started, address, seconds, known, version)
 
 
 def _asked(found: Any) -> Iterator[Run]:
     """The same by MLflow's client, of a store anywhere."""
-    names = {experiment.experiment_id: experiment.name for experiment in found.search_experiments()}
-    versions = {version.run_id: version for version in found.search_model_versions(max_results=1000)}
-    for run in found.search_runs(list(names), max_results=1000):
-        info, version = run.info, versions.get(run.info.run_id)
-        made = f"{version.name}/{version.version}" if version else ""
-        tags = {**run.data.tags, **(version.tags if version else {})}
-        paper = names[info.experiment_id]
-        yield Run(info.run_id, paper, info.status, info.start_time, info.end_time, info.artifact_uri, tags, made)
+    names = {experiment.experiment_id: experiment.name for experiment in _all(found.search_experiments)}
+    versions: dict[str, list[Any]] = {}
+    for version in _all(found.search_model_versions):
+        versions.setdefault(version.run_id, []).append(version)
+    for run in _all(found.search_runs, list(names)):
+        info, seconds = run.info, run.data.metrics.get(SECONDS)
+        paper, begin = names[info.experiment_id], (info.status, info.start_time, info.artifact_uri)
+        for version in versions.get(info.run_id, [None]):
+            made = f"{version.name}/{version.version}" if version else ""
+            tags = {**run.data.tags, **(version.tags if version else {})}
+            yield Run(info.run_id, paper, *begin, seconds, tags, made)
+
+
+def _all(search: Callable[..., Any], *what: object) -> Iterator[Any]:
+    """All that a search of MLflow's client finds, page by page."""
+    token = None
+    while token != "":
+        page = search(*what, max_results=PAGE, page_token=token)
+        yield from page
+        token = page.token or ""
 
 
 def _grouped(rows: Any) -> dict[str, dict[str, str]]:

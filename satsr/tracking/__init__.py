@@ -61,7 +61,7 @@ def client(root: Path) -> Any:
     Raises:
         SatsrError: the store cannot be reached or was made by another version.
     """
-    quiet.apply()
+    quiet.calm()
     import mlflow
     from mlflow.exceptions import MlflowException
     from mlflow.tracking import MlflowClient
@@ -260,7 +260,7 @@ def run(
             "it does."
         ) from None
     except BaseException as error:
-        if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "Interrupted":
+        if isinstance(error, KeyboardInterrupt | SystemExit) or type(error).__name__ == "Interrupted":
             status = "KILLED"
         raise
     finally:

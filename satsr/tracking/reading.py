@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from satsr.moved import present
 from satsr.tracking import DATABASE, client, local, uri
 
 REVISION = "dc11669786a5"
@@ -79,6 +80,7 @@ class Reading:
     """
 
     def __init__(self, database: Path) -> None:
+        self._root = database.parent
         self._address = f"{database.resolve().as_uri()}?mode=ro"
 
     def revision(self) -> str:
@@ -136,15 +138,15 @@ class Reading:
         tags = "SELECT key, value FROM model_version_tags WHERE workspace = 'default' AND name = ? AND version = ?"
         for number, created, source, run, location in self._rows(asked, name, DELETED):
             held = dict(self._rows(tags, name, number))
-            yield Version(name, str(number), created, source, run, _folder(location or source), held)
+            yield Version(name, str(number), created, source, run, _folder(location or source, self._root), held)
 
     def _rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(self._address, uri=True, timeout=WAIT_SECONDS)) as connection:
             return connection.execute(query, values).fetchall()
 
 
-def _folder(location: str) -> Path | None:
+def _folder(location: str, root: Path) -> Path | None:
     """The folder of a ``file:`` address or a path, if it is there."""
     parts = urlsplit(location)
-    path = Path(unquote(parts.path)) if parts.scheme == "file" else Path(location)
+    path = present(Path(unquote(parts.path)) if parts.scheme == "file" else Path(location), root)
     return path if path.is_absolute() and path.is_dir() else None

@@ -4,7 +4,8 @@ import csv
 import hashlib
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,17 +57,25 @@ def begin(scratch: Path, identity: Mapping[str, Any]) -> None:
     """Notes beside a training's checkpoints what they belong to, and says so if another one was left unfinished.
 
     Args:
-        scratch: the folder of the paper's checkpoints, a folder each training.
+        scratch: the folder of the paper's checkpoints, a folder each training; of several the newest is told of.
         identity: of the training that begins or goes on.
     """
     own = scratch / key_of(identity)[:16]
-    if not own.exists():
-        for folder in sorted(path.parent for path in scratch.glob(f"*/{IDENTITY}")):
-            earlier, checkpoints = read_json(folder / IDENTITY), sorted(folder.glob("step-*.ckpt"))
-            if checkpoints and int(checkpoints[-1].stem[5:]) < earlier["train"]["iterations"]:
-                told = f"train: begins anew; {checkpoints[-1]} stays, which is of another training"
-                print(f"{told} ({', '.join(differences(earlier, identity))})", file=sys.stderr, flush=True)
+    found = [] if own.exists() else list(_unfinished(scratch))
+    if found:
+        newest, earlier = max(found, key=lambda pair: pair[0].stat().st_mtime)
+        told = f"train: begins anew; {newest} stays, which is of another training"
+        print(f"{told} ({', '.join(differences(earlier, identity))})", file=sys.stderr, flush=True)
     write_json(own / IDENTITY, dict(identity))
+
+
+def _unfinished(scratch: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """The last checkpoints of trainings that did not end, and their identities; damaged ones are passed over."""
+    for path in scratch.glob(f"*/{IDENTITY}"):
+        with suppress(SatsrError, LookupError, TypeError, ValueError):
+            identity, checkpoints = read_json(path), sorted(path.parent.glob("step-*.ckpt"))
+            if checkpoints and int(checkpoints[-1].stem[5:]) < identity["train"]["iterations"]:
+                yield checkpoints[-1], identity
 
 
 def differences(earlier: Mapping[str, Any], identity: Mapping[str, Any]) -> list[str]:

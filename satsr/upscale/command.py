@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from satsr.arguments import DEVICES
 from satsr.errors import PREVIEW, SatsrError
 from satsr.upscale.options import COMPRESSIONS, RATES, Options
 
@@ -62,7 +63,7 @@ def add_applying(parser: argparse.ArgumentParser, chosen: bool = False) -> None:
     default = " (default: the champion that fits the input, else a model of the zoo)" if chosen else ""
     add("--model", required=not chosen, help=f"{named}{default}")
     add("--backend", choices=("onnx", "torch"), default="onnx")
-    add("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    add("--device", choices=DEVICES, default="auto")
     text = "for the model, in its order; all: keep the input's other bands too, enlarged by the cubic"
     add("--bands", type=_names, default=(), metavar="B04,B03,B02", help=text)
     add("--gain", type=_gain, help="the model's numbers are gain * number + offset")

@@ -1,3 +1,5 @@
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -6,6 +8,7 @@ from satsr import tracking
 from satsr.register import again, decisions, registry
 from tests.conftest import MakeStore
 from tests.tiny_graphs import image_graph
+from tests.victims import UNFINISHED_MODELS
 
 TAGS = {"review": "pending", "gates": "passed", "psnr": "30", "lineage": "a"}
 FACTS = {"scale": 2, "cost.milliseconds": 3.0}
@@ -17,7 +20,7 @@ def test_what_a_killed_registration_left_is_used_or_removed(tmp_path: Path, mlfl
     graph = image_graph(tmp_path / "m.onnx")
     mine, other = again.here(tmp_path), again.here(tmp_path / "another clone")
     with tracking.run(tmp_path, "toy") as run:
-        unfinished = {**TAGS, again.UNFINISHED: mine}
+        unfinished = {**TAGS, registry.UNFINISHED: mine}
         first = registry.add_version(run, "toy", graph, unfinished, "card", facts=FACTS)
         found = again.earlier(run, "toy", TAGS, {**FACTS, "cost.milliseconds": 4.0})
         assert found is not None and (found.number, found.finished) == (first, False)
@@ -26,12 +29,68 @@ def test_what_a_killed_registration_left_is_used_or_removed(tmp_path: Path, mlfl
         found = again.earlier(run, "toy", TAGS, FACTS)
         assert found is not None and (found.number, found.finished) == (first, True)
         second = registry.add_version(run, "toy", graph, {**unfinished, "psnr": "31"}, "card", facts=FACTS)
-        theirs = registry.add_version(run, "toy", graph, {**TAGS, again.UNFINISHED: other}, "card", facts=FACTS)
+        theirs = registry.add_version(run, "toy", graph, {**TAGS, registry.UNFINISHED: other}, "card", facts=FACTS)
         again.clear(run, "toy", mine)
         numbers = {version.number for version in decisions.versions(run.client, "toy")}
         assert numbers == {first, theirs} and second not in numbers
-        logged = run.client.search_logged_models([run.experiment_id])
-        assert len(logged) == 2
+        assert len(run.client.search_logged_models([run.experiment_id])) == 2
+
+
+@pytest.mark.slow
+def test_logged_models_of_others_stay(tmp_path: Path, mlflow_store: MakeStore) -> None:
+    mlflow_store(tmp_path)
+    graph = image_graph(tmp_path / "m.onnx")
+    mine, other = again.here(tmp_path), again.here(tmp_path / "another clone")
+    with tracking.run(tmp_path, "toy") as run:
+
+        def logged() -> list[str]:
+            return sorted(model.model_id for model in run.client.search_logged_models([run.experiment_id]))
+
+        def unregistered(place: str) -> str:
+            """The logged model of a registration that was killed before there was a version, as ``clear`` sees it."""
+            number = registry.add_version(run, "toy", graph, {**TAGS, registry.UNFINISHED: place}, "card", facts=FACTS)
+            source = run.client.get_model_version("toy", str(number)).source
+            run.client.delete_model_version("toy", str(number))
+            return source
+
+        finished = registry.add_version(run, "toy", graph, {**TAGS, registry.UNFINISHED: mine}, "card", facts=FACTS)
+        source = run.client.get_model_version("toy", str(finished)).source
+        run.client.delete_model_version_tag("toy", str(finished), registry.UNFINISHED)  # and killed
+        again.finish(run, "toy", finished)
+        assert registry.UNFINISHED not in run.client.get_logged_model(source.rpartition("/")[2]).tags
+        run.client.create_registered_model("by hand")
+        run.client.create_model_version("by hand", source=source, run_id=run.id)
+        run.client.delete_model_version("toy", str(finished))
+        unregistered(other)
+        before = logged()
+        unregistered(mine)
+        assert len(logged()) == 3
+        again.clear(run, "toy", mine)
+        assert logged() == before
+    with closing(sqlite3.connect(tmp_path / tracking.DATABASE)) as database:
+        assert len(database.execute(UNFINISHED_MODELS).fetchall()) == 1  # that of the other clone
+
+
+@pytest.mark.slow
+def test_a_killed_first_registration_does_not_keep_the_next_one_from_being_champion(
+    tmp_path: Path, mlflow_store: MakeStore
+) -> None:
+    mlflow_store(tmp_path)
+    graph, mine = image_graph(tmp_path / "m.onnx"), again.here(tmp_path)
+    for moved in (False, True):  # killed before, and after the alias
+        name = f"toy-{moved}"
+        with tracking.run(tmp_path, "toy") as run:
+            first = registry.add_version(run, name, graph, {**TAGS, registry.UNFINISHED: mine}, "card")
+            decisions.first_champion(run.client, name, first)
+            if not moved:
+                registry.drop_alias(run.client, name, registry.CHAMPION)
+        with tracking.run(tmp_path, "toy") as run:  # of other settings
+            again.clear(run, name, mine)
+            assert decisions.history(run.client, name) == []
+            assert "Decisions" not in run.client.get_registered_model(name).description
+            second = registry.add_version(run, name, graph, {**TAGS, "lineage": "b"}, "card")
+            assert decisions.undecided(run.client, name, second)
+            assert len(run.client.search_logged_models([run.experiment_id], filter_string=f"name = '{name}'")) == 1
 
 
 @pytest.mark.slow
