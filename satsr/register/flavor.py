@@ -108,6 +108,7 @@ def log(graph: Any, name: str, **more: Any) -> Any:
         flavor=_Flavor(graph, found),
         flavor_name="onnx",
         metadata=metadata,
+        validate_serving_input=False,  # which would load :data:`LOADER`, on which no stage depends
         **({"input_example": _example(found)} if found else {}),
         **more,
     )
@@ -123,6 +124,7 @@ class _Flavor:
         """MLflow's own files of an ONNX model, which it shall load with :data:`LOADER`."""
         import mlflow
 
+        more.pop("validate_serving_input")
         mlflow.onnx.save_model(
             self._graph,
             path,

@@ -96,7 +96,7 @@ def version(root: Path) -> Iterator[decisions.Version]:
                 graph,
                 tags,
                 card,
-                about=about(paper, "rasvsr", {"kind": "video", "scale": 4}),
+                about=about(paper, "rasvsr", paper.describe()),
                 measured=Measured(SCORES, data),
             )
         client = tracking.client(root)
