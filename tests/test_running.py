@@ -110,6 +110,7 @@ def run(root: Path) -> None:
 
 def run_struck(root: Path, number: int, place: int, after: bool) -> None:
     """The same, which gets a signal before or after it puts a file in its place."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # shells start what they put in the background without it
     struck(place, after, run, root, number=number)
 
 
