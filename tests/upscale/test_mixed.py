@@ -16,6 +16,7 @@ from satsr.upscale.options import Options
 from satsr.upscale.scene import upscale
 from tests import products
 from tests.tiny_graphs import image_graph
+from tests.upscale.test_scene import write
 
 SMALL = Options(window=64, overlap=16, margin=4, force=True, extra=True)
 NAMES = ("B04", "B03", "B02")
@@ -28,14 +29,7 @@ def quiet(line):
 def raster(path, values, names, metres=10, epsg=32632, corner=(600000, 5000000), **more):
     """A GeoTIFF of (C, H, W), not opened."""
     place = {"crs": f"EPSG:{epsg}", "transform": from_origin(*corner, metres, metres), "nodata": 0, **more}
-    count, height, width = values.shape
-    with rasterio.open(
-        path, "w", driver="GTiff", count=count, height=height, width=width, dtype=values.dtype, **place
-    ) as target:
-        target.write(values)
-        for index, name in enumerate(names, 1):
-            target.set_band_description(index, name)
-    return geotiff.raster(path, names, count)
+    return geotiff.raster(write(path, values, names, **place), names, len(values))
 
 
 def numbers(side, bands=1, seed=0):
