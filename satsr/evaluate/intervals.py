@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from satsr.scores import FEW, Interval
 from satsr.seeds import generator
@@ -92,7 +91,7 @@ def interval_of_mean(values: Mapping[str, float] | Sequence[float], seed: int = 
         low, high = bca(found, seed)
         method = BCA if count >= SMALL else OUTER
     if method == OUTER:
-        low, high = _outer((low, high), found.mean(), stats.sem(found), count - 1)
+        low, high = _outer((low, high), found.mean(), found.std(ddof=1) / np.sqrt(count), count - 1)
     return Interval(float(found.mean()), float(low), float(high), count, "scenes", method, _joined(note, few))
 
 
@@ -128,6 +127,8 @@ def interval_in_blocks(values: Mapping[str, float] | Sequence[float], seed: int 
 
 def bca(values: Values, seed: int, statistic: Any = np.mean, level: float = LEVEL) -> tuple[float, float]:
     """The BCa interval of a statistic of values (n,), not all equal (Efron and Tibshirani 1993, section 14.3)."""
+    from scipy import stats  # a second, which a registration with nothing to compare does without
+
     found = stats.bootstrap(
         (values,),
         statistic,
@@ -194,6 +195,8 @@ def _chance(differences: Mapping[str, float]) -> float | None:
     kept, _ = _finite(differences)
     if len(kept) < 2:
         return None
+    from scipy import stats
+
     return float(stats.wilcoxon(list(kept.values())).pvalue) if any(kept.values()) else 1.0
 
 
@@ -216,7 +219,9 @@ def _equal(values: Values) -> bool:
 
 def _outer(ends: tuple[float, float], mean: float, error: float, freedom: int) -> tuple[float, float]:
     """The outer ends of a bootstrap interval and Student's t interval."""
-    half = stats.t.ppf((1 + LEVEL) / 2, freedom) * error
+    from scipy.special import stdtrit
+
+    half = stdtrit(freedom, (1 + LEVEL) / 2) * error
     return min(ends[0], mean - half), max(ends[1], mean + half)
 
 

@@ -28,6 +28,7 @@ from satsr.train.checkpoint import Checkpoints
 from satsr.train.devices import device, share_statistics
 from satsr.train.native import Halves, NativeSamples
 from satsr.train.objectives import Objective
+from satsr.train.weights import Fitted
 
 LOG_EVERY = 10
 Validate = Callable[[Mapping[str, nn.Module]], dict[str, float]]
@@ -43,19 +44,6 @@ class Progress:
     bad_in_a_row: int = 0
     recent: dict[str, list[float]] = field(default_factory=dict)
     curves: list[dict[str, float]] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """What a training gives: weights by role, its curves, and how the time was spent."""
-
-    weights: dict[str, dict[str, torch.Tensor]]
-    curves: list[dict[str, float]]
-    steps: int
-    skipped: int
-    resumed_at: int
-    seconds: float
-    wait_share: float
 
 
 def fit(

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,24 @@ from satsr.paper import Paper
 from satsr.project import Places
 from satsr.store.store import Store
 from satsr.tracking import flatten
-from satsr.train.loop import Fitted
 from satsr.train.start import lineage_of
 
 IDENTITY = "identity.json"
 APPLICABLE = ("network", "ema")
 """Roles whose weights are those of the paper's network."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a training gives: weights by role, its curves, and how the time was spent."""
+
+    weights: dict[str, dict[str, torch.Tensor]]
+    curves: list[dict[str, float]]
+    steps: int
+    skipped: int
+    resumed_at: int
+    seconds: float
+    wait_share: float
 
 
 def identity_of(config: Config, store: Store, code_sha256: str, started: Mapping[str, str]) -> dict[str, Any]:
