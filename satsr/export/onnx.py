@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from satsr import quiet
 from satsr.errors import SatsrError
+from satsr.export.operators import traced_once, translations
 from satsr.exported.runners import OnnxRunner
 from satsr.files import disk_errors, replacing
 
@@ -49,14 +50,14 @@ def export(
     plain = _with_known_slopes(copy.deepcopy(network).cpu().eval().requires_grad_(False))
     free = {name: dict.fromkeys(axes.get(name, {}), torch.export.Dim.DYNAMIC) for name in inputs}
     try:
-        with _silence():
+        with _silence(), traced_once():
             program = torch.onnx.export(
                 plain,
                 kwargs={name: value.detach().cpu() for name, value in inputs.items()},
                 dynamic_shapes=free,
                 output_names=[OUTPUT],
                 opset_version=OPSET,
-                custom_translation_table=_translations(),
+                custom_translation_table=translations(),
                 external_data=False,
                 dynamo=True,
                 verbose=False,
@@ -143,34 +144,6 @@ def _deviation(found: np.ndarray, expected: np.ndarray) -> dict[str, float]:
     # 200 dB instead of infinity, which JSON does not know
     decibels = 200.0 if error == 0 else min(200.0, 10 * np.log10(span**2 / error))
     return {"max_abs": float(np.abs(difference).max()), "psnr_db": float(decibels)}
-
-
-def _translations() -> dict[Any, Any]:
-    """The operators that :mod:`models` shows only while it is exported, in terms of ONNX's."""
-    from onnxscript import opset20 as op
-
-    def sample(x: Any, grid: Any, padding: str) -> Any:
-        return op.GridSample(x, grid, mode="linear", padding_mode=padding, align_corners=0)
-
-    def deform_conv(  # one argument per input of the operator
-        x: Any, offset: Any, mask: Any, weight: Any, bias: Any, stride: int, padding: int, dilation: int
-    ) -> Any:
-        return op.DeformConv(
-            x,
-            weight,
-            offset,
-            bias,
-            mask,
-            dilations=[dilation] * 2,
-            kernel_shape=list(weight.shape[2:]),
-            offset_group=mask.shape[1] // (weight.shape[2] * weight.shape[3]),
-            pads=[padding] * 4,
-            strides=[stride] * 2,
-        )
-
-    translations = {"sample": sample, "modulated_deform_conv": deform_conv}
-    known = {name: function for name, function in translations.items() if hasattr(torch.ops.satsr, name)}
-    return {getattr(torch.ops.satsr, name).default: function for name, function in known.items()}
 
 
 def _tidy(model: Any, name: str, axes: Mapping[str, Mapping[int, str]]) -> None:

@@ -1,0 +1,138 @@
+"""Operators of torch in terms of ONNX's, so many that a network is traced once.
+
+torch's exporter traces a network, and then runs what it found once more with symbolic sizes only to take apart the few
+operators that it has no translation of, which is nearly half of the time. With translations of those too there is
+nothing left to take apart.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch._ops import OpOverload
+from torch.export import ExportedProgram
+from torch.fx import Node
+
+END = 2**63 - 1  # ONNX's word for: as far as there is any
+
+
+def translations() -> dict[Any, Callable[..., Any]]:
+    """Functions that give an operator's ONNX nodes: those that :mod:`models` shows only while it is exported, and
+    those of torch that its exporter would take apart.
+    """
+    from onnxscript import opset20 as op
+
+    def sample(x: Any, grid: Any, padding: str) -> Any:
+        return op.GridSample(x, grid, mode="linear", padding_mode=padding, align_corners=0)
+
+    def deform_conv(  # one argument per input of the operator
+        x: Any, offset: Any, mask: Any, weight: Any, bias: Any, stride: int, padding: int, dilation: int
+    ) -> Any:
+        return op.DeformConv(
+            x,
+            weight,
+            offset,
+            bias,
+            mask,
+            dilations=[dilation] * 2,
+            kernel_shape=list(weight.shape[2:]),
+            offset_group=mask.shape[1] // (weight.shape[2] * weight.shape[3]),
+            pads=[padding] * 4,
+            strides=[stride] * 2,
+        )
+
+    def transposed(
+        x: Any,
+        weight: Any,
+        bias: Any = None,
+        stride: Sequence[int] = (1, 1),
+        padding: Sequence[int] = (0, 0),
+        output_padding: Sequence[int] = (0, 0),
+        groups: int = 1,
+        dilation: Sequence[int] = (1, 1),
+    ) -> Any:
+        return op.ConvTranspose(
+            x,
+            weight,
+            bias,
+            dilations=list(dilation),
+            group=groups,
+            output_padding=list(output_padding),
+            pads=[*padding, *padding],
+            strides=list(stride),
+        )
+
+    def normalised(
+        x: Any, weight: Any, bias: Any, mean: Any, variance: Any, training: bool, momentum: float, eps: float, _: bool
+    ) -> Any:
+        return op.BatchNormalization(x, weight, bias, mean, variance, epsilon=eps)
+
+    def split(x: Any, indices: Sequence[int], dim: int = 0) -> tuple[Any, ...]:
+        edges: list[Any] = [op.Constant(value_ints=[edge]) for edge in (0, *indices, END)]
+        axis: Any = op.Constant(value_ints=[dim])
+        return tuple(op.Slice(x, first, last, axis) for first, last in pairwise(edges))
+
+    def cast(x: Any, dtype: int, *_: Any) -> Any:
+        return op.Cast(x, to=dtype)
+
+    def squared(x: Any) -> Any:
+        return op.Mul(x, x)
+
+    aten = torch.ops.aten
+    own: dict[str, Callable[..., Any]] = {"sample": sample, "modulated_deform_conv": deform_conv}
+    loaded = {getattr(torch.ops.satsr, name).default: own[name] for name in own if hasattr(torch.ops.satsr, name)}
+    return loaded | {
+        aten.batch_norm.default: normalised,
+        aten.conv_transpose2d.input: transposed,
+        aten.square.default: squared,
+        aten.tensor_split.indices: split,
+        aten.to.dtype: cast,
+    }
+
+
+@contextmanager
+def traced_once() -> Iterator[None]:
+    """Torch's exporter takes a program as it is, where every operator of it has a translation."""
+    from torch.onnx._internal.exporter import _decomp, _fx_passes  # private, so only touched when it is needed
+
+    apart = _fx_passes.decompose_with_registry
+
+    def as_it_is(exported_program: ExportedProgram, registry: Any) -> ExportedProgram:
+        known = set(_decomp.get_onnx_implemented_overloads(registry))
+        exported_program.graph.eliminate_dead_code()
+        nodes = [node for module in exported_program.graph_module.modules() for node in module.graph.nodes]
+        for node in nodes:
+            node.target = _giving(node)
+        if all(_dropped(node) or node.target in known for node in nodes if isinstance(node.target, OpOverload)):
+            return exported_program
+        return apart(exported_program, registry)
+
+    _fx_passes.decompose_with_registry = as_it_is
+    try:
+        yield
+    finally:
+        _fx_passes.decompose_with_registry = apart
+
+
+def _giving(node: Node) -> Any:
+    """A node's operator; for one that writes into what nobody else uses, the one that gives the same values."""
+    operator, name = node.target, str(node.target)
+    if isinstance(operator, OpOverload) and operator._schema.is_mutable and name.startswith("aten.") and _its_own(node):
+        packet, _, overload = name.removeprefix("aten.").partition(".")
+        return getattr(getattr(torch.ops.aten, packet.removesuffix("_"), None), overload, operator)
+    return operator
+
+
+def _dropped(node: Node) -> bool:
+    """Whether it only asserts, which torch's exporter leaves out."""
+    return str(node.target).startswith("aten._assert")
+
+
+def _its_own(node: Node) -> bool:
+    """Whether a node alone uses its first argument, which is no view of anything."""
+    written = node.args[0]
+    operator = written.target if isinstance(written, Node) else None
+    fresh = isinstance(operator, OpOverload) and all(part.alias_info is None for part in operator._schema.returns)
+    return fresh and len(written.users) == 1  # type: ignore[union-attr]  # fresh is a node
