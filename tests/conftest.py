@@ -61,6 +61,14 @@ def no_store_of_another_test() -> Iterator[None]:
     os.environ.pop("MLFLOW_TRACKING_URI", None)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_set_up_for_all_projects(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The tests' processes share the states of ZenML and MLflow that projects begin with: see tests/project.py."""
+    here = tmp_path_factory.getbasetemp()
+    shared = here.parent if "PYTEST_XDIST_WORKER" in os.environ else here
+    os.environ["SATSR_TEST_STATES"] = str(shared / "states")
+
+
 @pytest.fixture(scope="session")
 def golden() -> Golden:
     """``golden("rasvsr/metrics.npz")`` are the arrays of that golden file: see tests/golden/README.md."""

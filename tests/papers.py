@@ -1,5 +1,6 @@
 """A tiny configuration of every paper, for the tests that run all its stages."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ TINY: dict[str, tuple[tuple[str, dict[str, Any]], dict[str, Any]]] = {
 def project_of(paper: str, root: Path) -> Project:
     """A project of this paper alone, with its tiny configuration."""
     (card, embedded), settings = TINY[paper]
-    project = Project(root, paper, card, embedded)
+    states = Path(os.environ["SATSR_TEST_STATES"]) if "SATSR_TEST_STATES" in os.environ else None
+    project = Project(root, paper, card, embedded, states)
     project.params(**SHORT, **settings)
     return project

@@ -8,10 +8,23 @@ import subprocess
 import sys
 from pathlib import Path
 
+from filelock import FileLock
 from ruamel.yaml import YAML
 
+from satsr import moved
+
 ROOT = Path(__file__).resolve().parents[1]
+STATES = (".zen", ".zenml", "mlflow.db")
+"""What ``satsr setup`` makes."""
 STAGES = ("download", "convert", "validate", "train", "evaluate", "export", "register")
+
+
+def _copy(place: Path, to: Path) -> None:
+    to.parent.mkdir(parents=True, exist_ok=True)
+    if place.is_dir():
+        shutil.copytree(place, to, dirs_exist_ok=True)
+    elif not to.exists():
+        shutil.copy2(place, to)
 
 
 class Project:
@@ -22,9 +35,11 @@ class Project:
         paper: the only paper that stays in ``params.yaml``.
         card: the embedded data set to start from, a file in ``data/catalog``.
         embedded: what is changed in it, to make it tiny.
+        states: a folder with the files of :data:`STATES`, made here where there is none; without it the project is as
+            a fresh clone.
     """
 
-    def __init__(self, root: Path, paper: str, card: str, embedded: dict) -> None:
+    def __init__(self, root: Path, paper: str, card: str, embedded: dict, states: Path | None = None) -> None:
         self.root, self.paper = root, paper
         root.mkdir(parents=True)
         listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
@@ -53,6 +68,20 @@ class Project:
         tiny["name"] = "tiny"
         yaml.dump(tiny, root / "data/catalog/tiny.yaml")
         self.params(data="data/catalog/tiny.yaml")
+        if states is not None:
+            self._set_up(states)
+
+    def _set_up(self, states: Path) -> None:
+        """``satsr setup``, whose databases take ten seconds to make: once in a run of all tests."""
+        states.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{states}.lock"):
+            if not states.exists():
+                self.run("satsr", "setup")
+                for name in STATES:
+                    _copy(self.root / name, states / name)
+        for name in STATES:
+            _copy(states / name, self.root / name)
+        moved.bring(self.root)
 
     def run(self, *command: str, code: int = 0) -> str:
         """The command's output, after checking its exit code."""

@@ -45,7 +45,7 @@ def settings(variant: str = "highresnet_ltae", **network: Any) -> dict[str, Any]
     """What is changed of the quick profile."""
     changes = {**TINY, "network": {**TINY["network"], "variant": variant, **network}, "train": dict(TINY["train"])}
     if variant.startswith("srdiff"):
-        changes["network"] |= DIFFUSION
+        changes["network"] |= DIFFUSION | network
         first = 0 if "backbone_weights" in network or variant.endswith(NO_ENCODER) else 2
         changes["train"] |= {"backbone_iterations": first, "loss": "l1"}
     return changes
@@ -154,20 +154,23 @@ def test_every_variant_trains_and_runs(variant: str, store: Store) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("variant", "temperature", "fresh"),
-    [("srdiff_highresnet_ltae", 1.0, False), ("srdiff_highresnet", 1.0, True), ("srdiff_no_encoder", 0.0, False)],
+    ("variant", "temperature", "steps", "planes"),
+    [
+        ("srdiff_highresnet_ltae", 1.0, 1, 3),
+        ("srdiff_highresnet", 1.0, 2, 3 * (2 + 1)),  # noise of its own in each step
+        ("srdiff_no_encoder", 0.0, 1, 0),
+    ],
 )
 def test_sampling_is_exported_as_one_graph_for_any_dates_and_sizes(
-    variant: str, temperature: float, fresh: bool, tmp_path: Path
+    variant: str, temperature: float, steps: int, planes: int, tmp_path: Path
 ) -> None:
     torch.manual_seed(0)
-    config = tiny(variant, temperature=temperature, fresh_noise=fresh)
+    config = tiny(variant, temperature=temperature, fresh_noise=planes > 3, sampling_steps=steps)
     network = PAPER(config).network().eval()
     example, axes = PAPER(config).example()
     export(PAPER(config).graph(network), example, axes, tmp_path / "model.onnx", PAPER(config).describe())
     assert parity(network, tmp_path / "model.onnx", PAPER(config).parity_cases())["max_abs"] < 1e-4
-    planes = OnnxRunner(tmp_path / "model.onnx", device="cpu").inputs.get("noise", (None, 0))[1]
-    assert planes == (0 if temperature == 0 else 3 * 4 if fresh else 3)
+    assert OnnxRunner(tmp_path / "model.onnx", device="cpu").inputs.get("noise", (None, 0))[1] == planes
 
 
 def test_the_authors_configuration_fills_up_what_is_not_said() -> None:
