@@ -50,7 +50,7 @@ def export(
     plain = _with_known_slopes(copy.deepcopy(network).cpu().eval().requires_grad_(False))
     free = {name: dict.fromkeys(axes.get(name, {}), torch.export.Dim.DYNAMIC) for name in inputs}
     try:
-        with _silence(), traced_once():
+        with _silence(), traced_once(), torch.no_grad():
             program = torch.onnx.export(
                 plain,
                 kwargs={name: value.detach().cpu() for name, value in inputs.items()},

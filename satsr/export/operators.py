@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 import torch
-from torch._ops import OpOverload
+from torch._ops import OperatorBase, OpOverload
 from torch.export import ExportedProgram
 from torch.fx import Node
 
@@ -77,6 +77,18 @@ def translations() -> dict[Any, Callable[..., Any]]:
     def cast(x: Any, dtype: int, *_: Any) -> Any:
         return op.Cast(x, to=dtype)
 
+    def copied(x: Any, dtype: int | None = None, *_: Any, **__: Any) -> Any:
+        return x if dtype is None else op.Cast(x, to=dtype)
+
+    def moved(x: Any, source: int, destination: int) -> Any:
+        axes = list(range(len(x.shape)))
+        axes.insert(destination % len(axes), axes.pop(source))
+        return op.Transpose(x, perm=axes)
+
+    def from_scalar(x: Any, other: Any, alpha: float = 1) -> Any:
+        minuend = other if isinstance(other, int | float) else op.CastLike(other, x)
+        return op.Sub(minuend, x if alpha == 1 else op.Mul(x, alpha))
+
     def squared(x: Any) -> Any:
         return op.Mul(x, x)
 
@@ -86,9 +98,12 @@ def translations() -> dict[Any, Callable[..., Any]]:
     return loaded | {
         aten.batch_norm.default: normalised,
         aten.conv_transpose2d.input: transposed,
+        aten.movedim.int: moved,
+        aten.rsub.Scalar: from_scalar,
         aten.square.default: squared,
         aten.tensor_split.indices: split,
         aten.to.dtype: cast,
+        aten.to.dtype_layout: copied,
     }
 
 
@@ -100,12 +115,12 @@ def traced_once() -> Iterator[None]:
     apart = _fx_passes.decompose_with_registry
 
     def as_it_is(exported_program: ExportedProgram, registry: Any) -> ExportedProgram:
-        known = set(_decomp.get_onnx_implemented_overloads(registry))
+        known = {*_decomp.get_onnx_implemented_overloads(registry), torch.ops.higher_order.scan}
         exported_program.graph.eliminate_dead_code()
         nodes = [node for module in exported_program.graph_module.modules() for node in module.graph.nodes]
         for node in nodes:
             node.target = _giving(node)
-        if all(_dropped(node) or node.target in known for node in nodes if isinstance(node.target, OpOverload)):
+        if all(_dropped(node) or node.target in known for node in nodes if isinstance(node.target, OperatorBase)):
             return exported_program
         return apart(exported_program, registry)
 
@@ -117,7 +132,7 @@ def traced_once() -> Iterator[None]:
 
 
 def _giving(node: Node) -> Any:
-    """A node's operator; for one that writes into what nobody else uses, the one that gives the same values."""
+    """A node's operator; for one that writes into what nobody looks at later, the one that gives the same values."""
     operator, name = node.target, str(node.target)
     if isinstance(operator, OpOverload) and operator._schema.is_mutable and name.startswith("aten.") and _its_own(node):
         packet, _, overload = name.removeprefix("aten.").partition(".")
@@ -131,8 +146,14 @@ def _dropped(node: Node) -> bool:
 
 
 def _its_own(node: Node) -> bool:
-    """Whether a node alone uses its first argument, which is no view of anything."""
+    """Whether nothing looks at a node's first argument after the node, under this or another name."""
     written = node.args[0]
-    operator = written.target if isinstance(written, Node) else None
-    fresh = isinstance(operator, OpOverload) and all(part.alias_info is None for part in operator._schema.returns)
-    return fresh and len(written.users) == 1  # type: ignore[union-attr]  # fresh is a node
+    if not isinstance(written, Node) or not _gives_anew(written):
+        return False
+    return all(user is node or (user < node and _gives_anew(user)) for user in written.users)
+
+
+def _gives_anew(node: Node) -> bool:
+    """Whether a node's values are no view of others."""
+    operator = node.target
+    return isinstance(operator, OpOverload) and all(part.alias_info is None for part in operator._schema.returns)

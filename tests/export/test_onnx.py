@@ -178,7 +178,8 @@ class Apart(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         first, second, third = torch.tensor_split(self.up(self.norm(x)), (1, 3), dim=1)
-        return torch.cat([third, second.square(), first], dim=1) * (x.mean() > 0).to(torch.float32)
+        joined = torch.cat([third, second.square(), first], dim=1).to(memory_format=torch.channels_last)
+        return (1 - joined).movedim(1, 0).movedim(0, -1) * (x.mean() > 0).to(torch.float32)
 
 
 def test_operators_without_a_translation_of_torchs_have_one_here(tmp_path):
