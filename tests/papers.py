@@ -32,6 +32,6 @@ def project_of(paper: str, root: Path) -> Project:
     """A project of this paper alone, with its tiny configuration."""
     (card, embedded), settings = TINY[paper]
     states = Path(os.environ["SATSR_TEST_STATES"]) if "SATSR_TEST_STATES" in os.environ else None
-    project = Project(root, paper, card, embedded, states)
+    project = Project(root, paper, card, embedded, states, warm=states is not None)
     project.params(**SHORT, **settings)
     return project

@@ -19,6 +19,7 @@ from steps.inputs import READS, md5
 from tests.papers import TINY, project_of
 from tests.project import Project
 from tests.test_cache import DATA_STAGES, EXEMPT, inside
+from tests.warm import ALL, DATA, warm
 
 pytestmark = pytest.mark.slow
 
@@ -60,19 +61,18 @@ atexit.register(tell)
 def witnessed(project: Project, stage: str) -> tuple[set[str], bool]:
     """Runs a stage as ``dvc.yaml`` does; the project's files that its processes loaded, and whether one loaded torch.
 
-    Python's own hook, a module ``sitecustomize`` on the path, tells it when a process ends.
+    A process tells it when it ends, and so do those that it starts: Python's own hook, a module ``sitecustomize``.
     """
     hook, told = project.root.parent / "hook", project.root.parent / f"loaded by {stage}"
     hook.mkdir(exist_ok=True)
     told.mkdir()
     (hook / "sitecustomize.py").write_text(WITNESS)
-    kept = project.environment
     places = {"SATSR_WITNESS": str(told), "SATSR_WITNESS_ROOT": str(project.root)}
-    project.environment = {**kept, **places, "PYTHONPATH": f"{hook}:{project.root}"}
-    try:
-        project.run("python", "-m", "steps", stage, project.paper)
-    finally:
-        project.environment = kept
+    environment = {**project.environment, **places, "PYTHONPATH": f"{hook}:{project.root}"}
+    command = ["python", "-m", "steps", stage, project.paper]
+    tools = warm(DATA if stage in DATA_STAGES else ALL)
+    code, output = tools.run(command, project.root, environment, first=WITNESS)
+    assert code == 0, output
     found = [json.loads(file.read_text()) for file in told.iterdir()]
     return {file for one in found for file in one["files"]}, any(one["torch"] for one in found)
 

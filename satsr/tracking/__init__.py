@@ -148,7 +148,7 @@ class Run:
 
     def __init__(self, found: Any, run_id: str, experiment_id: str) -> None:
         self.client, self.id, self.experiment_id = found, run_id, experiment_id
-        self._unsent: list[tuple[dict[str, float], int]] = []
+        self._unsent: list[tuple[dict[str, float], int, int]] = []
         self._warned = False
         self._again = 0.0
 
@@ -160,8 +160,13 @@ class Run:
         self.client.log_batch(self.id, params=[Param(key, value) for key, value in flat.items()])
 
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
-        """Logs metrics; what cannot be sent now is sent with a later call."""
-        self._unsent.append((dict(values), step))
+        """Logs metrics; what cannot be sent now is sent with a later call.
+
+        Points of a curve have no time, so that those of a training that goes on are the same points. What is measured
+        once has the time of now: what is measured again is a later value, not a second one of the same moment, of which
+        MLflow could make no logged model.
+        """
+        self._unsent.append((dict(values), step, 0 if step else int(1000 * time.time())))
         if time.monotonic() >= self._again:
             self.send()
 
@@ -170,8 +175,8 @@ class Run:
         from mlflow.entities import Metric
 
         metrics = [
-            Metric(key, float(value), 0, at)
-            for row, at in self._unsent
+            Metric(key, float(value), when, at)
+            for row, at, when in self._unsent
             for key, value in row.items()
             if value == value and abs(value) != float("inf")
         ]

@@ -37,6 +37,20 @@ def test_what_a_killed_registration_left_is_used_or_removed(tmp_path: Path, mlfl
 
 
 @pytest.mark.slow
+def test_what_was_measured_again_with_another_result_is_registered_with_the_later_one(
+    tmp_path: Path, mlflow_store: MakeStore
+) -> None:
+    mlflow_store(tmp_path)
+    for psnr in (30.0, 31.0):
+        with tracking.run(tmp_path, "toy", "lineage") as run:
+            run.tags({tracking.LINEAGE: "lineage"})
+            run.metrics({"ema/psnr": psnr})
+    graph = image_graph(tmp_path / "m.onnx")
+    assert registry.add_version(run, "toy", graph, {}, "card") == 1
+    assert run.client.get_run(run.id).data.metrics == {"ema/psnr": 31.0}
+
+
+@pytest.mark.slow
 def test_logged_models_of_others_stay(tmp_path: Path, mlflow_store: MakeStore) -> None:
     mlflow_store(tmp_path)
     graph = image_graph(tmp_path / "m.onnx")
