@@ -141,6 +141,8 @@ def _become(asked: dict[str, Any]) -> None:
         else:
             runpy.run_module(what, run_name="__main__", alter_sys=True)
     else:
+        if name == "zenml":  # whose import calls this hook
+            import_module("satsr.quiet").apply()
         script = shutil.which(name)
         sys.argv[:] = [script, *rest]
         runpy.run_path(script, run_name="__main__")
