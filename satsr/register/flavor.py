@@ -108,6 +108,7 @@ def log(graph: Any, name: str, **more: Any) -> Any:
         flavor=_Flavor(graph, found),
         flavor_name="onnx",
         metadata=metadata,
+        step=NO_STEP,
         validate_serving_input=False,  # which would load :data:`LOADER`, on which no stage depends
         **({"input_example": _example(found)} if found else {}),
         **more,
@@ -171,3 +172,8 @@ def _plain(value: Any) -> Any:
 
 def _sides(value: Any) -> Any:
     return value.type.tensor_type.shape.dim
+
+
+NO_STEP = -1
+"""Of a run's metrics MLflow copies those of a step to the model that is logged there, and refuses the model if two
+values of one name have the same time, as a training that went on elsewhere may leave them: the model has its own."""
