@@ -48,7 +48,7 @@ def jilin_189(root: Path) -> None:
 def proba_v(root: Path) -> None:
     """``train/RED/imgset0000/{LR000,QM000,...,HR,SM}.png`` and ``norm.csv``, 128 x 128 and 384 x 384."""
     norms = []
-    for number, band in enumerate(("RED", "RED", "RED", "NIR", "NIR", "NIR")):
+    for number, band in enumerate(("RED", "RED", "RED", "NIR")):
         name = f"imgset{number if band == 'RED' else 594 + number:04d}"
         scene = render_imageset(0, number, views=(9, 9), lr_px=(128, 128), band=band)
         place = root / "train" / band / name

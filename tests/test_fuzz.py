@@ -119,6 +119,7 @@ CARD = {
 }
 
 
+@pytest.mark.slow
 @given(st.data())
 @few(30)
 def test_a_dataset_card_is_valid_or_a_sentence(tmp_path: Path, data: Any) -> None:

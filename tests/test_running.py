@@ -117,6 +117,7 @@ def run_struck(root: Path, number: int, place: int, after: bool) -> None:
 FILES = ("the note", "params.yaml", "unfinished.json", "params.yaml again")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("place", range(4), ids=FILES)

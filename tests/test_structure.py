@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,13 +15,15 @@ from steps.job import recipe
 
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = ["models", "satsr", "steps", "pipelines"]
-CODE = {
-    path.relative_to(ROOT).as_posix(): ast.parse(path.read_text())
-    for layer in LAYERS
-    for path in sorted((ROOT / layer).rglob("*.py"))
-}
 PAPERS = list(read_yaml(ROOT / "params.yaml")["papers"])
 PUBLISHED = {"rasvsr": 5_389_519, "msdtgp": 14_174_083, "qanet": 2_818_389, "breizhsr": 246_538, "srgan": 1_549_462}
+
+
+@cache
+def code() -> dict[str, ast.AST]:
+    """Every file of the project, parsed."""
+    paths = [path for layer in LAYERS for path in sorted((ROOT / layer).rglob("*.py"))]
+    return {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text()) for path in paths}
 
 
 def calls(tree: ast.AST) -> list[tuple[str, ast.Call]]:
@@ -28,7 +31,7 @@ def calls(tree: ast.AST) -> list[tuple[str, ast.Call]]:
 
 
 def test_nothing_unpickles_code_or_runs_a_shell() -> None:
-    for file, tree in CODE.items():
+    for file, tree in code().items():
         for name, call in calls(tree):
             where = f"{file}:{call.lineno} calls {name}"
             keywords = {word.arg: ast.unparse(word.value) for word in call.keywords}
@@ -39,7 +42,7 @@ def test_nothing_unpickles_code_or_runs_a_shell() -> None:
 
 def test_nothing_listens_on_a_port() -> None:
     servers = ("http.server", "socketserver", "xmlrpc.server", "wsgiref", "flask", "uvicorn", "waitress", "fastapi")
-    for file, tree in CODE.items():
+    for file, tree in code().items():
         imported = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
         imported += [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
         assert not [name for name in imported if name == "socket" or name.startswith(servers)], file
@@ -48,7 +51,7 @@ def test_nothing_listens_on_a_port() -> None:
 
 
 def test_imports_point_from_pipelines_to_steps_to_satsr_to_models() -> None:
-    for file, tree in CODE.items():
+    for file, tree in code().items():
         own = LAYERS.index(file.partition("/")[0])
         imported = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
         imported += [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
@@ -83,7 +86,7 @@ def by_name(tree: ast.AST, names: list[str]) -> list[str]:
 def test_stages_do_not_decide_by_the_name_of_a_paper() -> None:
     # The BreizhSR data set, whose layout of files these two know, bears the name of its paper.
     known = {"satsr/convert/guess.py": ["breizhsr"], "satsr/convert/layouts/__init__.py": ["breizhsr"]}
-    for file, tree in CODE.items():
+    for file, tree in code().items():
         if file.startswith(("steps/", "satsr/")):
             assert by_name(tree, [paper for paper in PAPERS if paper not in known.get(file, [])]) == [], file
 

@@ -150,6 +150,7 @@ def test_a_server_that_goes_away_in_mid_training_costs_lines_and_no_metrics(
     for name, value in {"no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1", "MLFLOW_TRACKING_URI": url}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
     server = started(url, command)
     try:
         with tracking.run(tmp_path, "toy") as run:

@@ -51,6 +51,7 @@ def test_a_server_that_stalls_in_mid_transfer_is_left_and_asked_again(tmp_path: 
     assert [asked for _, asked in server.requests] == [None, "bytes=1800000-"]
 
 
+@pytest.mark.slow
 def test_a_server_that_always_stalls_is_a_sentence_and_what_came_is_kept(tmp_path: Path, server) -> None:
     server.files["/a.bin"], server.stall_at = CONTENT, [0.1, 0.1, 0.1]
     impatient = Patience(attempts=2, first_pause=0, timeout=0.2)

@@ -13,6 +13,7 @@ SECOND = {"image": "ema_unconstrained", "series": "ema_unconstrained", "video": 
 """The method beside ``ema``: what a user gets by default is called ``ema``."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_method_has_its_consistency_and_ours_has_both_ways(cases: Case, kind: str) -> None:
     paper, store = cases(kind)

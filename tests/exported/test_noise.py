@@ -30,6 +30,7 @@ def scene(tmp_path):
     return write(tmp_path / "in.tif", smooth(150, 140) // 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parts", [1, 3])
 def test_tiles_of_a_diffusion_network_equal_the_whole(parts, tiny, tmp_path, scene):
     model = tiny(diffusion_graph, parts=parts)

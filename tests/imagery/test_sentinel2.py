@@ -94,6 +94,7 @@ def test_a_product_without_metadata_or_with_entities_is_refused(product):
         sentinel2.raster(root, ("B04",))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("before", "after", "words"),
     [

@@ -64,6 +64,7 @@ def with_two_clear(sr, hr, mask):
     return [place for place in everywhere if place[2].sum() > 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prediction", PREDICTIONS)
 @pytest.mark.parametrize("clear", MASKS)
 def test_cpsnr_and_cssim_equal_the_definition_over_all_shifts(prediction, clear):

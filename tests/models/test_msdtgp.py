@@ -65,6 +65,7 @@ def test_the_output_for_five_frames_of_64_pixels_is_golden(network, golden):
     golden("msdtgp/forward_64.npz").matches(out, "output_float64", rtol=1e-4, atol=2e-6)
 
 
+@pytest.mark.slow
 def test_every_stage_of_two_unsquare_samples_is_golden(network, golden):
     stages = golden("msdtgp/stages_16x20.npz")
     names = {re.sub(r"__\d+$", "", name) for name in stages} - {"output"}

@@ -339,6 +339,7 @@ def test_without_the_deformable_alignment_the_network_has_the_authors_count_with
     assert _count(network) == (226, 5_389_519 - missing)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{"alignment": "flow"}, {"alignment": "none"}, {"fusion": "sum"}])
 def test_an_ablation_gives_another_image_of_the_same_size_and_learns(settings, small):
     clip, network = _random(3, 1, 3, 3, 16, 16), _lively(**settings).requires_grad_(True)

@@ -127,6 +127,7 @@ def test_the_graph_of_the_stages_equals_the_network(work: Job) -> None:
     assert json.loads((work.places.export / "parity.json").read_text())["max_abs"] < 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", RECIPES)
 def test_every_variant_trains_and_runs(variant: str, store: Store) -> None:
     torch.manual_seed(0)

@@ -169,6 +169,7 @@ QUICK: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", QUICK)
 @pytest.mark.parametrize("level", [80, 5500, 9300])
 def test_water_sand_and_snow_keep_their_level_through_upscale(name: str, level: int, tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ def test_the_rate_may_rise_before_it_falls() -> None:
     assert rate(paper, 4) == pytest.approx(rate(bound("paper"), 4))
 
 
+@pytest.mark.slow
 def test_single_frames_come_first_and_say_nothing_of_motion() -> None:
     torch.manual_seed(0)
     paper = bound(network=TINY, train={"still_until": 1, "shares": 3})

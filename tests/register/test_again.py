@@ -3,7 +3,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from mlflow.entities import Metric
 
 from satsr import tracking
 from satsr.register import again, decisions, registry
@@ -46,6 +45,8 @@ def test_what_was_measured_again_with_another_result_is_registered_with_the_late
         with tracking.run(tmp_path, "toy", "lineage") as run:
             run.tags({tracking.LINEAGE: "lineage"})
             run.metrics({"ema/psnr": psnr})
+    from mlflow.entities import Metric  # seconds, which collecting the tests does without
+
     for loss in (2.0, 1.0):  # of one step, before and after a move to another machine
         run.client.log_batch(run.id, metrics=[Metric("loss", loss, 0, 0)])
     graph = image_graph(tmp_path / "m.onnx")

@@ -178,6 +178,7 @@ def test_splits_and_scenes_are_sorted(tmp_path: Path) -> None:
     assert store.scenes("test") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_an_open_store_can_be_read_by_other_processes(tmp_path: Path, method: str) -> None:
     store = fill(tmp_path / "a.lmdb")

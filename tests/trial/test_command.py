@@ -88,6 +88,7 @@ def test_images_are_measured_as_the_recipes_do(tmp_path, capsys):
     assert len((tmp_path / "out" / "frames.csv").read_text().splitlines()) == 1 + 4 * 2
 
 
+@pytest.mark.slow
 def test_the_cubic_as_a_model_gains_nothing_over_bicubic(tmp_path, capsys):
     source = scenes(tmp_path / "pair")
     graph = cubic_graph(tmp_path / "m.onnx")
@@ -124,6 +125,7 @@ def test_several_clips_are_folders_of_one_name(tmp_path):
     assert {line.split(",")[0] for line in lines} == {"harbour.v1", "town"}
 
 
+@pytest.mark.slow
 def test_missing_pixels_are_not_measured(tmp_path):
     graph = cubic_graph(tmp_path / "m.onnx")
     source = scenes(tmp_path / "pair", hole=True)
@@ -210,6 +212,7 @@ class Meanwhile(io.StringIO):
         return super().write(text)
 
 
+@pytest.mark.slow
 def test_a_folder_that_came_while_it_was_measured_is_kept_and_the_table_is_not_lost(tmp_path, capsys):
     source, graph = scenes(tmp_path / "pair", side=64), cubic_graph(tmp_path / "m.onnx")
     words = ("--model", graph, "--lr", source / "lr.tif", "--hr", source / "hr.tif", "--out", tmp_path / "out")

@@ -55,6 +55,7 @@ def comes_meanwhile(path):
     return say
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["_consistency.tif", "_depth.tif", "_preview.png", "_preview.html"])
 def test_a_file_that_came_beside_a_scene_meanwhile_is_kept(tiny, tmp_path, name):
     model, mine = tiny(image_graph, depth=trained([SCENE], 9999)), tmp_path / f"out{name}"
@@ -66,6 +67,7 @@ def test_a_file_that_came_beside_a_scene_meanwhile_is_kept(tiny, tmp_path, name)
     assert mine.is_file() and not list(tmp_path.glob(".*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["_consistency/mine.txt", "_depth.csv", "_preview.png", "_preview.html"])
 def test_a_file_that_came_beside_a_clip_meanwhile_is_kept(tiny, tmp_path, name):
     model, mine = tiny(recurrent_graph, depth=trained(np.moveaxis(FRAMES, 3, 1), 255)), tmp_path / f"out{name}"

@@ -170,6 +170,7 @@ def test_no_pixel_is_lost_to_nodata_and_none_is_won(tiny, tmp_path):
     np.testing.assert_array_equal(sr == 0, (values == 0).repeat(2, 1).repeat(2, 2))
 
 
+@pytest.mark.slow
 def test_gaps_cast_no_shadow_on_what_is_beside_them(tiny, tmp_path):
     values = np.full((3, 150, 140), 2000, np.uint16)
     whole, gaps = write(tmp_path / "whole.tif", values), values.copy()
@@ -220,6 +221,7 @@ def test_bands_are_found_by_their_names(tiny, tmp_path):
     assert np.abs(read(tmp_path / "out.tif") - np.moveaxis(expected, -1, 0).astype(int)).max() <= 1
 
 
+@pytest.mark.slow
 def test_other_bands_are_left_out_or_enlarged_by_the_cubic(tiny, tmp_path):
     values = smooth(120, 130, 4)
     source = write(tmp_path / "in.tif", values, NAMES)

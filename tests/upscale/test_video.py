@@ -118,6 +118,7 @@ class Stops:
         return self.runner.run(inputs)
 
 
+@pytest.mark.slow
 def test_an_interrupted_clip_goes_on_and_does_not_do_again_what_is_done(tiny, tmp_path):
     model, source = tiny(recurrent_graph), folder(tmp_path / "in", clip())
     upscale(model, source, tmp_path / "whole", CUT, quiet)
@@ -210,6 +211,7 @@ def test_geotiffs_of_a_sequence_keep_their_place_and_gaps(tiny, tmp_path):
             np.testing.assert_array_equal((after.read() == 0).all(axis=0), missing)
 
 
+@pytest.mark.slow
 def test_pages_of_a_tiff_go_in_and_out(tiny, tmp_path):
     values, model = clip(7), tiny(recurrent_graph)
     upscale(model, folder(tmp_path / "in", values), tmp_path / "pages.tif", CUT, quiet)

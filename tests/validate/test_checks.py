@@ -21,6 +21,8 @@ from satsr.validate.checks import Result, judge, require, validate
 from satsr.validate.inspection import inspect
 from satsr.validate.likeness import resembling
 
+pytestmark = pytest.mark.slow  # Great Expectations takes seconds to load
+
 SIDE, SCALE = 96, 4
 Frames = dict[tuple[str, str, str, int], np.ndarray]
 
@@ -228,7 +230,6 @@ def test_a_test_scene_that_also_trains_is_refused_with_both_names(tmp_path: Path
     assert "test/a hr 0: train/b/hr/0" in str(caught.value) and "test/a: train/b" in str(caught.value)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("missing", ["train", "val", "test"])
 def test_a_split_that_is_missing_is_told(tmp_path: Path, missing: str) -> None:
     frames = {place: array for place, array in clips().items() if place[0] != missing}
@@ -254,7 +255,6 @@ def test_parts_of_one_clip_may_look_alike_but_not_at_the_same_time(tmp_path: Pat
     assert not resembling([*store.scenes("train"), *store.scenes("test")])
 
 
-@pytest.mark.slow
 def test_low_frames_in_the_wrong_order_are_found_although_the_camera_hardly_moves(tmp_path: Path) -> None:
     frames = clips()
     still = texture(0, 0)
@@ -269,7 +269,6 @@ def test_low_frames_in_the_wrong_order_are_found_although_the_camera_hardly_move
     assert failed(result) == {"order"}
 
 
-@pytest.mark.slow
 def test_a_damaged_value_is_named(tmp_path: Path) -> None:
     frames = clips()
     path = write(tmp_path / "store", frames).path / "data.mdb"
@@ -298,7 +297,6 @@ def test_where_none_is_expected_it_is_said_how_many_were_found(tmp_path: Path) -
     assert (bad.limit, bad.observed) == ("none", f"1 of {len(frames)} frames")
 
 
-@pytest.mark.slow
 def test_a_tolerated_share_passes_and_is_still_listed(tmp_path: Path) -> None:
     frames = clips()
     one_colour(frames)
@@ -327,7 +325,6 @@ def test_all_offenders_are_listed_and_the_message_is_short(tmp_path: Path) -> No
     assert "... and 28 more" in str(caught.value) and lines[-1].endswith("validation.html")
 
 
-@pytest.mark.slow
 def test_the_reports_are_the_same_bytes_each_time_and_load_nothing(tmp_path: Path, monkeypatch: Any) -> None:
     frames = clips()
     a_stranger(frames)
@@ -376,7 +373,6 @@ def test_measuring_knows_masks_single_targets_and_many_bands(tmp_path: Path) -> 
     assert tables.scenes[["n_hr", "n_lr", "n_qm"]].to_numpy().tolist() == [[1, 3, 3]]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "pairs"), [("probav", {"qm": "lr", "sm": "hr"}), ("series", {"cloud": "lr"})])
 def test_masks_that_are_not_of_their_images_size_are_found(tmp_path: Path, kind: str, pairs: dict[str, str]) -> None:
     frames: Frames = {}
@@ -423,7 +419,6 @@ else:
 """
 
 
-@pytest.mark.slow
 def test_memory_hardly_grows_with_the_number_of_frames(tmp_path: Path) -> None:
     peaks = []
     for frames in (50, 400):  # the frames that are more have 39 MB

@@ -180,6 +180,7 @@ def test_a_real_scene_under_real_masks_becomes_image_sets(samples: Callable[[str
     assert 0 < (arrays["qm"] == 0).mean() < 0.4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_product_gives_its_red_and_near_infrared_without_the_offset(tmp_path: Path, packed: bool) -> None:
     root, values = make(tmp_path / ("away" if packed else "data"), size=240)

@@ -149,6 +149,7 @@ def converted(data: Path, folder: Path) -> Store:
     return convert(folder / "raw", folder / "store")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", ["L1C", "L2A"])
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_product_is_cut_into_tiles_without_its_offset(tmp_path: Path, level: str, packed: bool) -> None:
@@ -227,6 +228,7 @@ def test_single_jpeg_2000_files_are_scenes(tmp_path: Path) -> None:
     np.testing.assert_array_equal(scene.roles["hr"][0].load(), image[64:128, 64:128])
 
 
+@pytest.mark.slow
 def test_a_damaged_or_incomplete_product_is_a_sentence_and_leaves_nothing(tmp_path: Path) -> None:
     for number, share in enumerate((0.1, 0.5, 0.9)):
         root, _ = make(tmp_path / str(number), "L1C", size=200)

@@ -74,6 +74,7 @@ def require_cloud_optimised(path):
             assert content[offset + length : offset + length + 4] == content[offset + length - 4 : offset + length]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compress", COMPRESSIONS)
 def test_the_file_is_cloud_optimised_and_holds_the_rows(tmp_path, compress):
     values = raster(3, 1300, 1100)
@@ -97,6 +98,7 @@ def test_overviews_are_means_of_what_is_below_them(tmp_path):
     assert values.shape == (2, *shapes(1301, 1105)[2])
 
 
+@pytest.mark.slow
 def test_nothing_lies_between_the_levels_of_a_finished_file(tmp_path):
     """The room that was kept for overviews without compression is given back."""
     written(tmp_path / "a.tif", raster(3, 1500, 1500))
