@@ -32,12 +32,12 @@ def sat_mtb_vsr(root: Path) -> None:
 
 
 def jilin_189(root: Path) -> None:
-    """``{train,eval}/{GT,LR4x,Bicubic4x}/000/000.png``; the clip to measure has 320 px, since that is slow on a CPU.
+    """``{train,eval}/{GT,LR4x,Bicubic4x}/000/000.png``; the clips to measure have 192 px, since that is slow on a CPU.
 
     Of five clips to train with, the last validates.
     """
     drawn = render_clip(0, 0, 12, 640, 640)
-    for number, (split, side) in enumerate((*[("train", 640)] * 4, ("train", 320), ("eval", 320))):
+    for number, (split, side) in enumerate((*[("train", 640)] * 4, ("train", 192), ("eval", 192))):
         for frame, image in enumerate(drawn[2 * number : 2 * number + 2, :side, :side]):
             place = Path(f"{number:03d}") / f"{frame:03d}.png"
             write_png(root / split / "GT" / place, image)
