@@ -12,6 +12,7 @@ import json
 import os
 import runpy
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -33,6 +34,8 @@ ALL = (
     *("torch", "lightning_fabric", "mlflow.store.tracking.sqlalchemy_store", "mlflow.artifacts", "mlflow.genai"),
     *("onnx", "onnxscript", "onnxruntime", "torch.onnx", "torch.export", "torch._dynamo"),
 )
+SECONDS = 600
+"""After which a command that hangs is ended by SIGALRM."""
 
 
 class Warm:
@@ -121,6 +124,7 @@ def _end(code: object) -> None:
 
 def _become(asked: dict[str, Any]) -> None:
     """This process is that of the command."""
+    signal.alarm(SECONDS)
     command, environment = asked["command"], asked["env"]
     said, nothing = os.open(asked["said"], os.O_WRONLY | os.O_APPEND), os.open(os.devnull, os.O_RDONLY)
     for place, end in ((0, nothing), (1, said), (2, said)):

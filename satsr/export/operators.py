@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 import torch
+from onnxscript import opset20 as op
 from torch._ops import OperatorBase, OpOverload
 from torch.export import ExportedProgram
 from torch.fx import Node
@@ -22,88 +23,18 @@ def translations() -> dict[Any, Callable[..., Any]]:
     """Functions that give an operator's ONNX nodes: those that :mod:`models` shows only while it is exported, and
     those of torch that its exporter would take apart.
     """
-    from onnxscript import opset20 as op
-
-    def sample(x: Any, grid: Any, padding: str) -> Any:
-        return op.GridSample(x, grid, mode="linear", padding_mode=padding, align_corners=0)
-
-    def deform_conv(  # one argument per input of the operator
-        x: Any, offset: Any, mask: Any, weight: Any, bias: Any, stride: int, padding: int, dilation: int
-    ) -> Any:
-        return op.DeformConv(
-            x,
-            weight,
-            offset,
-            bias,
-            mask,
-            dilations=[dilation] * 2,
-            kernel_shape=list(weight.shape[2:]),
-            offset_group=mask.shape[1] // (weight.shape[2] * weight.shape[3]),
-            pads=[padding] * 4,
-            strides=[stride] * 2,
-        )
-
-    def transposed(
-        x: Any,
-        weight: Any,
-        bias: Any = None,
-        stride: Sequence[int] = (1, 1),
-        padding: Sequence[int] = (0, 0),
-        output_padding: Sequence[int] = (0, 0),
-        groups: int = 1,
-        dilation: Sequence[int] = (1, 1),
-    ) -> Any:
-        return op.ConvTranspose(
-            x,
-            weight,
-            bias,
-            dilations=list(dilation),
-            group=groups,
-            output_padding=list(output_padding),
-            pads=[*padding, *padding],
-            strides=list(stride),
-        )
-
-    def normalised(
-        x: Any, weight: Any, bias: Any, mean: Any, variance: Any, training: bool, momentum: float, eps: float, _: bool
-    ) -> Any:
-        return op.BatchNormalization(x, weight, bias, mean, variance, epsilon=eps)
-
-    def split(x: Any, indices: Sequence[int], dim: int = 0) -> tuple[Any, ...]:
-        edges: list[Any] = [op.Constant(value_ints=[edge]) for edge in (0, *indices, END)]
-        axis: Any = op.Constant(value_ints=[dim])
-        return tuple(op.Slice(x, first, last, axis) for first, last in pairwise(edges))
-
-    def cast(x: Any, dtype: int, *_: Any) -> Any:
-        return op.Cast(x, to=dtype)
-
-    def copied(x: Any, dtype: int | None = None, *_: Any, **__: Any) -> Any:
-        return x if dtype is None else op.Cast(x, to=dtype)
-
-    def moved(x: Any, source: int, destination: int) -> Any:
-        axes = list(range(len(x.shape)))
-        axes.insert(destination % len(axes), axes.pop(source))
-        return op.Transpose(x, perm=axes)
-
-    def from_scalar(x: Any, other: Any, alpha: float = 1) -> Any:
-        minuend = other if isinstance(other, int | float) else op.CastLike(other, x)
-        return op.Sub(minuend, x if alpha == 1 else op.Mul(x, alpha))
-
-    def squared(x: Any) -> Any:
-        return op.Mul(x, x)
-
     aten = torch.ops.aten
-    own: dict[str, Callable[..., Any]] = {"sample": sample, "modulated_deform_conv": deform_conv}
+    own: dict[str, Callable[..., Any]] = {"sample": _sample, "modulated_deform_conv": _deform_conv}
     loaded = {getattr(torch.ops.satsr, name).default: own[name] for name in own if hasattr(torch.ops.satsr, name)}
     return loaded | {
-        aten.batch_norm.default: normalised,
-        aten.conv_transpose2d.input: transposed,
-        aten.movedim.int: moved,
-        aten.rsub.Scalar: from_scalar,
-        aten.square.default: squared,
-        aten.tensor_split.indices: split,
-        aten.to.dtype: cast,
-        aten.to.dtype_layout: copied,
+        aten.batch_norm.default: _normalised,
+        aten.conv_transpose2d.input: _transposed,
+        aten.movedim.int: _moved,
+        aten.rsub.Scalar: _from_scalar,
+        aten.square.default: _squared,
+        aten.tensor_split.indices: _split,
+        aten.to.dtype: _cast,
+        aten.to.dtype_layout: _copied,
     }
 
 
@@ -157,3 +88,81 @@ def _gives_anew(node: Node) -> bool:
     """Whether a node's values are no view of others."""
     operator = node.target
     return isinstance(operator, OpOverload) and all(part.alias_info is None for part in operator._schema.returns)
+
+
+def _sample(x: Any, grid: Any, padding: str) -> Any:
+    return op.GridSample(x, grid, mode="linear", padding_mode=padding, align_corners=0)
+
+
+def _deform_conv(  # one argument per input of the operator
+    x: Any, offset: Any, mask: Any, weight: Any, bias: Any, stride: int, padding: int, dilation: int
+) -> Any:
+    return op.DeformConv(
+        x,
+        weight,
+        offset,
+        bias,
+        mask,
+        dilations=[dilation] * 2,
+        kernel_shape=list(weight.shape[2:]),
+        offset_group=mask.shape[1] // (weight.shape[2] * weight.shape[3]),
+        pads=[padding] * 4,
+        strides=[stride] * 2,
+    )
+
+
+def _transposed(
+    x: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Sequence[int] = (1, 1),
+    padding: Sequence[int] = (0, 0),
+    output_padding: Sequence[int] = (0, 0),
+    groups: int = 1,
+    dilation: Sequence[int] = (1, 1),
+) -> Any:
+    return op.ConvTranspose(
+        x,
+        weight,
+        bias,
+        dilations=list(dilation),
+        group=groups,
+        output_padding=list(output_padding),
+        pads=[*padding, *padding],
+        strides=list(stride),
+    )
+
+
+def _normalised(
+    x: Any, weight: Any, bias: Any, mean: Any, variance: Any, training: bool, momentum: float, eps: float, _: bool
+) -> Any:
+    return op.BatchNormalization(x, weight, bias, mean, variance, epsilon=eps)
+
+
+def _split(x: Any, indices: Sequence[int], dim: int = 0) -> tuple[Any, ...]:
+    edges: list[Any] = [op.Constant(value_ints=[edge]) for edge in (0, *indices, END)]
+    axis: Any = op.Constant(value_ints=[dim])
+    return tuple(op.Slice(x, first, last, axis) for first, last in pairwise(edges))
+
+
+def _cast(x: Any, dtype: int, *_: Any) -> Any:
+    return op.Cast(x, to=dtype)
+
+
+def _copied(x: Any, dtype: int | None = None, *_: Any, **__: Any) -> Any:
+    return x if dtype is None else op.Cast(x, to=dtype)
+
+
+def _moved(x: Any, source: int, destination: int) -> Any:
+    axes = list(range(len(x.shape)))
+    axes.insert(destination % len(axes), axes.pop(source))
+    return op.Transpose(x, perm=axes)
+
+
+def _from_scalar(x: Any, other: Any, alpha: float = 1) -> Any:
+    minuend = other if isinstance(other, int | float) else op.CastLike(other, x)
+    return op.Sub(minuend, x if alpha == 1 else op.Mul(x, alpha))
+
+
+def _squared(x: Any) -> Any:
+    return op.Mul(x, x)

@@ -29,6 +29,10 @@ LONGEST = 3
 REQUIREMENTS = ["onnxruntime", "numpy", "opencv-python-headless", "rasterio", "filelock"]
 """Of satsr itself, which is on no package index and has to be installed where a model is served."""
 
+NO_STEP = -1
+"""Of a run's metrics MLflow copies those of a step to the model that is logged there, and refuses the model if two
+values of one name have the same time, as a training that went on elsewhere may leave them: the model has its own."""
+
 
 @dataclass(frozen=True)
 class Takes:
@@ -172,8 +176,3 @@ def _plain(value: Any) -> Any:
 
 def _sides(value: Any) -> Any:
     return value.type.tensor_type.shape.dim
-
-
-NO_STEP = -1
-"""Of a run's metrics MLflow copies those of a step to the model that is logged there, and refuses the model if two
-values of one name have the same time, as a training that went on elsewhere may leave them: the model has its own."""
