@@ -13,6 +13,7 @@ from satsr import tracking
 from satsr.errors import SatsrError
 from tests.conftest import MakeStore
 
+ROOT = Path(__file__).resolve().parents[1]
 pytestmark = pytest.mark.slow  # MLflow's store
 OPEN = """
 import sys
@@ -80,9 +81,10 @@ def test_a_store_that_is_read_only_or_of_another_version_stops_before_anything_b
         if address == as_it_is:
             with sqlite3.connect(database) as made:
                 made.execute("update alembic_version set version_num = '0123456789ab'")
-        environment = {**os.environ, "MLFLOW_TRACKING_URI": address}
+        environment = {**os.environ, "MLFLOW_TRACKING_URI": address, "PYTHONPATH": str(ROOT)}
         command = [sys.executable, "-c", OPEN_AGAIN, str(tmp_path)]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+        told = {"capture_output": True, "text": True, "timeout": 300}
+        done = subprocess.run(command, cwd=tmp_path, env=environment, **told)  # MLflow makes a folder of the address
         assert "cannot be used" in done.stdout and words in done.stdout and "began" not in done.stdout
         assert done.returncode == 0 and "Traceback" not in done.stderr
 
