@@ -42,8 +42,8 @@ def train(paper: str) -> Pipeline:
         checked = zen.validate(paper, store)
         weights = zen.train(paper, store, checked)
         measured, _ = zen.evaluate(paper, store, weights)
-        graph = zen.export(paper, weights)
-        zen.register(paper, measured, graph, checked)
+        graph = zen.export(paper, store, weights)
+        zen.register(paper, checked, weights, measured, graph)
 
     chain.__name__ = chain.__qualname__ = f"train_{paper}"
     chain.__module__ = "pipelines"

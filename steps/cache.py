@@ -1,11 +1,13 @@
 """The one cache, DVC's, for both doors: is a stage up to date, and recording that it was run.
 
 ``dvc repro`` does the same by itself; here it happens inside the process of a ZenML step, so that the two doors skip
-each other's finished work.
+each other's finished work. Where a DVC remote is set, it is part of the cache (steps/remote.py): a step fetches what
+its stage depends on, and sends what the stage makes before the next step hears of it.
 """
 
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,6 @@ from dvc.dependency import ParamsDependency
 from dvc.dvcfile import ProjectFile
 from dvc.exceptions import ConfirmRemoveError, DvcException
 from dvc.lock import LockError
-from dvc.repo import Repo
 from dvc.stage import PipelineStage as Stage
 from dvc.stage.cache import RunCacheNotFoundError
 from dvc.stage.loader import StageLoader
@@ -25,28 +26,44 @@ from satsr.errors import SatsrError
 from satsr.files import replacing
 from steps.inputs import require_merged, require_written
 from steps.outputs import Output
+from steps.remote import REMOTE, Remote, entry, opened
 
 LOCK_SECONDS = 120.0
 
 quiet.apply()  # again, for DVC's import has set levels of its own
 
 
-def reuse_or_run(stage: str, paper: str, root: Path, run: Callable[[], None]) -> Output:
+def reuse_or_run(
+    stage: str, paper: str, root: Path, run: Callable[[], None], before: Sequence[Output] = (), also: Sequence[str] = ()
+) -> Output:
     """Reuses the stage's outputs if they are up to date, takes them from the run cache, or runs and commits them.
 
+    Args:
+        stage: its name.
+        paper: whose.
+        root: of the project.
+        run: does the stage's work.
+        before: what the stages made that this one reads; with a remote they may have run on other machines.
+        also: paths of these that are read although the stage itself need not run.
+
     Raises:
-        SatsrError: a dependency is missing, or the repository is locked for too long.
+        SatsrError: a dependency is missing, the repository is locked for too long, or the remote does not serve.
     """
     found = collected(stage, paper, root)
-    if up_to_date(found):
-        return output(found, paper, root, reused=True)
-    if from_run_cache(found):
+    remote = Remote(found.repo, root)
+    ready = up_to_date(found)
+    known = {f"{one.stage}@{one.paper}": one.entry for one in before}
+    reused = ready or (patiently(lambda: remote.reuse(found, known, also)) if remote.address else from_run_cache(found))
+    if not reused:
+        run()
+        with opened(root) as repo:
+            patiently(lambda: repo.commit(address(stage, paper, root), force=True))
+    elif not ready:
         require_written(stage, paper, root)
-        return output(found, paper, root, reused=True)
-    run()
-    with Repo(str(root)) as repo:
-        patiently(lambda: repo.commit(address(stage, paper, root), force=True))
-    return output(collected(stage, paper, root), paper, root, reused=False)
+    made = output(collected(stage, paper, root), paper, root, reused)
+    if remote.address:
+        patiently(lambda: remote.send(made.entry))
+    return made
 
 
 def address(stage: str, paper: str, root: Path) -> str:
@@ -58,14 +75,14 @@ def collected(stage: str, paper: str, root: Path) -> Stage:
     """The stage with what ``dvc.lock`` says of it."""
     lock = root / "dvc.lock"
     require_merged(lock.read_text(encoding="utf-8") if lock.exists() else "")
-    state = tuple(_state(root / name) for name in ("dvc.yaml", "dvc.lock", "params.yaml"))
-    return patiently(lambda: _stages(root, state)[f"{stage}@{paper}"])
+    state = tuple(_state(root / name) for name in ("dvc.yaml", "dvc.lock", "params.yaml", ".dvc/config"))
+    return patiently(lambda: _stages(root, state, os.environ.get(REMOTE))[f"{stage}@{paper}"])
 
 
 @lru_cache(maxsize=1)
-def _stages(root: Path, state: tuple[tuple[int, int], ...]) -> StageLoader:
+def _stages(root: Path, state: tuple[tuple[int, int], ...], remote: str | None) -> StageLoader:
     """All stages; reading ``dvc.lock`` takes half a second, so it is read again only when a file has another state."""
-    repo = Repo(str(root))
+    repo = opened(root)
     with repo.lock:  # DVC writes the file in place
         return ProjectFile(repo, str(root / "dvc.yaml")).stages
 
@@ -118,11 +135,11 @@ def _put_back(stage: Stage) -> None:
 
 
 def output(stage: Stage, paper: str, root: Path, reused: bool) -> Output:
-    """What the next step is told about this stage's first output."""
-    output = stage.outs[0]
-    path = Path(output.fs_path).relative_to(root)
-    name = stage.name.partition("@")[0]
-    return Output(stage=name, paper=paper, path=path.as_posix(), md5=str(output.hash_info.value), reused=reused)
+    """What the next step is told about this stage."""
+    first = stage.outs[0]
+    path = Path(first.fs_path).relative_to(root).as_posix()
+    name, md5 = stage.name.partition("@")[0], str(first.hash_info.value)
+    return Output(stage=name, paper=paper, path=path, md5=md5, entry=entry(stage), reused=reused)
 
 
 def _dump(path: str, data: Any, dumper: Callable[..., Any], fs: Any = None, **options: Any) -> None:

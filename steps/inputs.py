@@ -7,7 +7,6 @@ the next stages would use it. So both doors hash what a stage is about to read a
 import hashlib
 import json
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +43,7 @@ def require_written(stage: str, paper: str, root: Path) -> None:
     Raises:
         SatsrError: as :func:`require_unaltered`.
     """
-    for output in recorded_outputs(root / "dvc.lock", paper).get(stage, ()):
+    for output in recorded(root / "dvc.lock", stage, paper).get("outs", ()):
         path = root / output["path"]
         if path.exists() and md5(path) != output["md5"]:
             name, expected = _other(path, output["md5"], root)
@@ -56,19 +55,19 @@ def require_written(stage: str, paper: str, root: Path) -> None:
             )
 
 
-def recorded_outputs(lock: Path, paper: str) -> Mapping[str, list[Any]]:
-    """The outputs of a paper's stages by the stages' names, of ``dvc.lock`` or nothing.
+def recorded(lock: Path, stage: str, paper: str) -> dict[str, Any]:
+    """What ``dvc.lock`` says of a stage; nothing where it does not know it.
 
-    Reads these parts of the file alone: all of it takes half a second.
+    Reads this part of the file alone: all of it takes half a second.
 
     Raises:
         SatsrError: the file holds both sides of a merge, or is no YAML.
     """
     text = lock.read_text(encoding="utf-8") if lock.exists() else ""
     require_merged(text)
-    blocks = re.findall(rf"^  (\w+)@{re.escape(paper)}:\n((?:    .*\n)*)", text, re.MULTILINE)
+    block = re.search(rf"^  {re.escape(stage)}@{re.escape(paper)}:\n((?:    .*\n)*)", text, re.MULTILINE)
     try:
-        return {stage: YAML(typ="safe").load(block.partition("    outs:\n")[2]) or [] for stage, block in blocks}
+        return YAML(typ="safe").load(block[1]) or {} if block else {}
     except YAMLError as error:
         raise SatsrError(
             f"dvc.lock cannot be read ({' '.join(str(error).split())[:120]}): `git checkout dvc.lock` brings back the "

@@ -1,16 +1,19 @@
 """What steps hand each other: small references, never data and never absolute paths."""
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict
 
 
 class Output(BaseModel):
-    """An output of a stage.
+    """What a stage made, enough for a machine that has none of it to fetch it.
 
     Attributes:
         stage: the stage that made it, for instance ``convert``.
         paper: the paper.
-        path: relative to the project's root.
-        md5: DVC's hash of the content, by which a remote machine pulls it.
+        path: its first output, relative to the project's root.
+        md5: DVC's hash of that.
+        entry: what ``dvc.lock`` says of the stage: every dependency, parameter and output by its hash.
         reused: whether the stage was up to date and did not run.
     """
 
@@ -20,4 +23,5 @@ class Output(BaseModel):
     paper: str
     path: str
     md5: str
+    entry: dict[str, Any]
     reused: bool

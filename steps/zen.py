@@ -1,6 +1,7 @@
 """The seven stages as ZenML steps: each asks DVC whether there is anything to do, else runs the stage's function."""
 
 import time
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Annotated
 
@@ -19,7 +20,7 @@ from steps.inputs import require_unaltered
 from steps.outputs import Output
 
 
-def _stage(name: str, paper: str) -> Output:
+def _stage(name: str, paper: str, *before: Output, also: Sequence[str] = ()) -> Output:
     where, begin = root(), time.monotonic()
     require_own(where, paper)
     place = Places(where, paper)
@@ -31,7 +32,7 @@ def _stage(name: str, paper: str) -> Output:
             import_module(f"steps.{name}").run(paper, where)
 
     with turn(place.scratch, name, paper, purpose="-zenml"):
-        reference = reuse_or_run(name, paper, where, run)
+        reference = reuse_or_run(name, paper, where, run, before, also)
     seconds = None if reference.reused else time.monotonic() - begin
     print(line(name, place, seconds), flush=True)
     return reference
@@ -46,19 +47,19 @@ def download(paper: str) -> Output:
 @step(enable_cache=False)
 def convert(paper: str, raw: Output) -> Output:
     """Raw files become the frame store."""
-    return _stage("convert", paper)
+    return _stage("convert", paper, raw)
 
 
 @step(enable_cache=False)
 def validate(paper: str, store: Output) -> Output:
     """The store is checked."""
-    return _stage("validate", paper)
+    return _stage("validate", paper, store)
 
 
 @step(enable_cache=False)
 def train(paper: str, store: Output, checked: Output) -> Output:
     """The store and the recipe become weights; ZenML shows which, and what they started from."""
-    reference = _stage("train", paper)
+    reference = _stage("train", paper, store, checked)
     made = read_json(Places(root(), paper).training / "train.json")
     log_metadata({"lineage": made["lineage"], **made["identity"].get("start", {})})
     return reference
@@ -69,20 +70,21 @@ def evaluate(
     paper: str, store: Output, weights: Output
 ) -> tuple[Annotated[Output, "measured"], Annotated[HTMLString, "report"]]:
     """The weights are measured against the baseline and the published table; ZenML shows the report."""
-    reference = _stage("evaluate", paper)
+    reference = _stage("evaluate", paper, store, weights)
     report = Places(root(), paper).evaluation / "report.html"
     return reference, HTMLString(report.read_text(encoding="utf-8"))
 
 
 @step(enable_cache=False)
-def export(paper: str, weights: Output) -> Output:
-    """The weights become one ONNX graph, equal to the network."""
-    return _stage("export", paper)
+def export(paper: str, store: Output, weights: Output) -> Output:
+    """The weights become one ONNX graph, equal to the network, which says on what data they were trained."""
+    return _stage("export", paper, store, weights)
 
 
 @step(enable_cache=False)
-def register(paper: str, measured: Output, graph: Output, checked: Output) -> Output:
+def register(paper: str, checked: Output, weights: Output, measured: Output, graph: Output) -> Output:
     """The graph becomes a version in the model registry."""
-    reference = _stage("register", paper)
+    metrics = Places(root(), paper).metrics.relative_to(root()).as_posix()
+    reference = _stage("register", paper, checked, weights, measured, graph, also=[metrics])
     print(summary(root(), paper))
     return reference

@@ -1,0 +1,296 @@
+"""Where steps share no disk: what a stage reads comes from the DVC remote by hash, and what it makes goes there.
+
+The remote is DVC's default one (``satsr setup --remote``), or that of ``SATSR_REMOTE``, which needs no file. The unit
+is a stage's entry of ``dvc.lock``: command, parameters, dependencies and outputs, each by its hash. Steps hand it on,
+and the remote keeps it in DVC's own run cache, under the hash of all that decides the outputs; one is found by its key
+alone, however many others there are (``dvc push --run-cache`` and ``dvc pull --run-cache`` carry all).
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+from dvc.dependency import ParamsDependency
+from dvc.exceptions import CollectCacheError, ConfirmRemoveError, DvcException
+from dvc.lock import LockError
+from dvc.repo import Repo
+from dvc.stage import PipelineStage as Stage
+from dvc.stage import create_stage
+from dvc.stage.loader import StageLoader
+from dvc.stage.serialize import to_single_stage_lockfile
+from dvc.utils import dict_sha256
+from dvc.utils.serialize import dump_yaml, modify_yaml
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from satsr.errors import SatsrError, redact
+from steps.inputs import recorded
+
+REMOTE = "SATSR_REMOTE"
+"""Environment variable with the remote's address, for machines that have no ``.dvc/config`` of this project."""
+ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+NAME = "satsr"
+"""Of the remote in DVC's configuration."""
+SIZES = ("size", "nfiles")
+"""What an entry says beside hashes."""
+
+Entry = dict[str, Any]
+"""What ``dvc.lock`` says of one stage."""
+
+
+def opened(root: Path) -> Repo:
+    """DVC's repository at ``root``, be it a git clone or not, with the remote of the environment if one is named."""
+    config: dict[str, Any] = {}
+    if not (root / ".git").exists():
+        config["core"] = {"no_scm": True}
+        config["cache"] = {"type": "hardlink,copy"}  # a copy would double what a pod's disk holds
+    if url := os.environ.get(REMOTE):
+        config["core"] = {**config.get("core", {}), "remote": NAME}
+        config["remote"] = {NAME: described(url)}
+    return Repo(str(root), config=config)
+
+
+def described(url: str) -> dict[str, str]:
+    """DVC's settings of a remote; credentials are not among them.
+
+    Args:
+        url: such as ``s3://bucket/prefix``, or a folder.
+
+    Raises:
+        SatsrError: there is a user or a password in the address.
+    """
+    if "@" in url.partition("://")[2].partition("/")[0]:
+        raise SatsrError(
+            f"the address {redact(url)} holds a user: leave it out. Credentials come from where the storage's tools "
+            "look for them, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of the environment."
+        )
+    endpoint = next((os.environ[name] for name in ENDPOINTS if os.environ.get(name)), None)
+    return {"url": url, **({"endpointurl": endpoint} if endpoint and url.startswith("s3://") else {})}
+
+
+def entry(stage: Stage) -> Entry:
+    """What ``dvc.lock`` says of a stage, as plain data."""
+    return cast(Entry, _plain(to_single_stage_lockfile(stage)))
+
+
+def key(known: Entry) -> str:
+    """The hash of all that decides what a stage makes, under which DVC's run cache keeps its entries."""
+    outputs = [one["path"] if isinstance(one, Mapping) else one for one in known["outs"]]
+    return str(dict_sha256({**known, "outs": outputs}, exclude=SIZES))
+
+
+@dataclass(frozen=True)
+class Remote:
+    """The remote of a project.
+
+    Attributes:
+        repo: DVC's.
+        root: of the project.
+    """
+
+    repo: Repo
+    root: Path
+
+    @property
+    def address(self) -> str | None:
+        """Where it is; None where there is none."""
+        name = self.repo.config["core"].get("remote")
+        return str(self.repo.config["remote"].get(name, {}).get("url", name)) if name else None
+
+    def reuse(self, stage: Stage, before: Mapping[str, Entry], also: Sequence[str] = ()) -> bool:
+        """Puts in place what the very same stage made before, here or elsewhere; else what it needs to run.
+
+        Args:
+            stage: as ``dvc.yaml`` and ``params.yaml`` have it.
+            before: entries of the stages that it reads of, by their names.
+            also: paths of what these made that are wanted although the stage need not run.
+
+        Returns:
+            Whether the stage's outputs are there.
+
+        Raises:
+            SatsrError: a dependency that no earlier stage makes is missing, or the remote does not serve.
+        """
+        found = self.earlier(stage.name, wanted(stage, before))
+        paths = also if found else [dependency.def_path for dependency in stage.deps]
+        for name, known in before.items():
+            new = recorded(self.root / "dvc.lock", *name.split("@")) != known
+            self.receive(known, [one["path"] for one in known["outs"] if one["path"] in paths], force=new)
+        if found:
+            self.receive(found, [one["path"] for one in found["outs"]], force=True)
+        self.adopt({**before, **({stage.name: found} if found else {})})
+        return found is not None
+
+    def earlier(self, name: str, known: Entry) -> Entry | None:
+        """The entry of the very same stage in ``dvc.lock``, in the run cache, or in the remote's; None if it never ran.
+
+        Args:
+            name: of the stage, such as ``train@rasvsr``.
+            known: of :func:`wanted`.
+
+        Raises:
+            SatsrError: the remote does not answer.
+        """
+        locked = recorded(self.root / "dvc.lock", *name.split("@"))
+        if locked.get("outs") and key(locked) == key(known) and self._present(self._outputs(locked)):
+            return locked
+        with self.errors():
+            return _newest(self.repo.cache.legacy, key(known)) or _newest(self._runs, key(known))
+
+    def receive(self, known: Entry, paths: Sequence[str], force: bool) -> None:
+        """Fetches outputs of an entry by their hashes, and puts them where they belong.
+
+        Args:
+            known: the entry that lists them.
+            paths: of these outputs.
+            force: whether files give way of which DVC knows nothing; else they stay.
+
+        Raises:
+            SatsrError: the remote does not answer, or lacks one of them.
+        """
+        stage = self._outputs({**known, "outs": [one for one in known["outs"] if one["path"] in paths]})
+        if not self._present(stage):
+            lacking = [f"{out.def_path} (md5 {out.hash_info.value})" for out in stage.outs if out.changed_cache()]
+            raise SatsrError(
+                f"the remote {self.address} lacks {', '.join(lacking)}, which `{known['cmd']}` wrote: `dvc push` from "
+                f"a clone that has it, or remove {_folder(key(known))} from the remote, and the stage is run again."
+            )
+        with suppress(ConfirmRemoveError), self.repo.lock:
+            stage.checkout(force=force)
+
+    def adopt(self, entries: Mapping[str, Entry]) -> None:
+        """Writes entries, by the stages' names, into ``dvc.lock``."""
+        with self.repo.lock:
+            new = [name for name, one in entries.items() if recorded(self.root / "dvc.lock", *name.split("@")) != one]
+            if new:
+                with modify_yaml(str(self.root / "dvc.lock")) as data:
+                    data.setdefault("schema", "2.0")
+                    data.setdefault("stages", {}).update({name: entries[name] for name in new})
+
+    def send(self, known: Entry) -> None:
+        """Sends a stage's outputs, and then its entry, if it is not there.
+
+        Raises:
+            SatsrError: the remote does not take them.
+        """
+        with self.errors():
+            there = self._runs
+            place = there.fs.join(there.path, *_folder(key(known)).split("/"), dict_sha256(known, exclude=SIZES))
+            if there.fs.exists(place):
+                return
+            stage = self._outputs(known)
+            for out in stage.outs:
+                if out.changed_cache():  # what git keeps is not in DVC's cache
+                    out.commit()
+            failed = self.repo.cloud.push(_objects(stage)).failed
+            if failed:
+                raise SatsrError(
+                    f"{len(failed)} files of `{known['cmd']}` could not be sent to {self.address}: try again."
+                )
+            with tempfile.TemporaryDirectory() as folder:
+                dump_yaml(str(Path(folder) / "entry"), known)
+                there.fs.makedirs(there.fs.parent(place))
+                there.fs.put_file(str(Path(folder) / "entry"), place)
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """Turns what storages raise into a sentence.
+
+        Raises:
+            SatsrError: so.
+        """
+        try:
+            yield
+        except (SatsrError, LockError, ModuleNotFoundError):
+            raise
+        except Exception as error:  # each storage has exceptions of its own, which come with its package
+            causes = (error, error.__cause__) if isinstance(error, DvcException) else (error,)
+            said = ": ".join(" ".join(str(one).split())[:300] for one in causes if one and str(one))
+            raise SatsrError(
+                f"the remote {self.address} does not serve ({said or type(error).__name__}): look at its address, its "
+                "credentials, and whether the bucket is there."
+            ) from None
+
+    def _outputs(self, known: Entry) -> Stage:
+        """A stage that makes what the entry lists, all of it kept by DVC."""
+        paths = [one["path"] for one in known["outs"]]
+        place = str(self.root / "dvc.yaml")
+        stage = create_stage(Stage, self.repo, place, wdir=str(self.root), cmd=known["cmd"], outs=paths)
+        StageLoader.fill_from_lock(stage, known)
+        return stage
+
+    def _present(self, stage: Stage) -> bool:
+        """Whether all outputs are in DVC's cache, fetched from the remote if need be."""
+        if any(out.changed_cache() for out in stage.outs):
+            with self.errors(), suppress(CollectCacheError):
+                self.repo.cloud.pull(_objects(stage))
+        return not any(out.changed_cache() for out in stage.outs)
+
+    @cached_property
+    def _runs(self) -> Any:
+        """Where the remote keeps the entries."""
+        return self.repo.cloud.get_remote_odb(None, "push", hash_name="md5-dos2unix")
+
+
+def wanted(stage: Stage, before: Mapping[str, Entry]) -> Entry:
+    """The entry of a stage that has not run; what earlier stages made need not be here.
+
+    Args:
+        stage: as ``dvc.yaml`` and ``params.yaml`` have it.
+        before: entries of the stages before it.
+
+    Raises:
+        SatsrError: a dependency that no earlier stage makes is missing.
+    """
+    made = {one["path"]: one for known in before.values() for one in known["outs"]}
+    for dependency in stage.deps:
+        if not isinstance(dependency, ParamsDependency) and dependency.def_path not in made and not dependency.exists:
+            raise SatsrError(f"{stage.addressing} needs {dependency}, which does not exist: see params.yaml.")
+        if dependency.def_path not in made:
+            dependency.save()
+    found = entry(stage)
+    found["deps"] = [made.get(one["path"], one) for one in found["deps"]]
+    return found
+
+
+def _plain(data: Any) -> Any:
+    """Mappings and lists as dict and list, so that they compare and travel as JSON."""
+    if isinstance(data, Mapping):
+        return {str(name): _plain(value) for name, value in data.items()}
+    return [_plain(one) for one in data] if isinstance(data, list | tuple) else data
+
+
+def _objects(stage: Stage) -> set[Any]:
+    """The hashes of the files that the stage made, and of the lists of those in folders."""
+    return {one for found in stage.get_used_objs(force=True).values() for one in found}
+
+
+def _folder(name: str) -> str:
+    return f"runs/{name[:2]}/{name}"
+
+
+def _newest(odb: Any, name: str) -> Entry | None:
+    """The last entry under a key: one listing, however many keys there are."""
+    folder = odb.fs.join(odb.path, *_folder(name).split("/"))
+    try:
+        found = [one for one in odb.fs.ls(folder, detail=True) if one["type"] == "file"]
+    except FileNotFoundError:
+        return None
+    for one in sorted(found, key=_time, reverse=True):
+        with suppress(YAMLError, UnicodeDecodeError):  # half a file of a folder that somebody copied
+            known = YAML(typ="safe").load(odb.fs.read_text(one["name"], encoding="utf-8"))
+            if isinstance(known, dict) and known.get("outs") and key(known) == name:
+                return cast(Entry, _plain(known))
+    return None
+
+
+def _time(listed: Mapping[str, Any]) -> float:
+    """When a file of a listing was written; storages have words of their own for it."""
+    found = next((listed[word] for word in ("LastModified", "mtime", "last_modified", "updated") if word in listed), 0)
+    return float(found.timestamp() if isinstance(found, datetime) else found)
