@@ -100,7 +100,7 @@ def objections(found: zoo.Entry, gates: Sequence[Mapping[str, Any]]) -> list[str
 def facts(work: Job, manifest: dict[str, Any]) -> dict[str, Any]:
     """What the model was made of."""
     config = manifest["config"]
-    data = {key: manifest[key] for key in ("raw_sha256", "store_sha256")}
+    data = {"store_sha256": manifest["store_sha256"]}
     return {
         "title": work.paper.title,
         "citation": work.paper.citation,

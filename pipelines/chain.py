@@ -11,6 +11,7 @@ from zenml.integrations.registry import integration_registry
 from zenml.pipelines.pipeline_definition import Pipeline
 from zenml.utils.source_utils import set_custom_source_root
 
+from pipelines.apart import require_reachable
 from satsr.config.change import change
 from satsr.lent import recover, require_own
 from satsr.project import root
@@ -63,3 +64,4 @@ def prepare(paper: str, settings: Mapping[str, Any]) -> None:
     require_own(root(), paper)
     for line in change(paper, settings, root(), config_of(paper)):
         print(line)
+    require_reachable(paper, root())

@@ -49,7 +49,10 @@ def parser() -> words.Parser:
         added.set_defaults(command=command)
         return added
 
-    add("setup", _setup, "create ZenML, DVC and MLflow state in this repository (safe to repeat)")
+    text = "create ZenML, DVC and MLflow state in this repository (safe to repeat)"
+    add("setup", _setup, text).add_argument(
+        "--remote", metavar="ADDRESS", help="a DVC remote for this project, such as s3://bucket/prefix or a folder"
+    )
     words.run_arguments(add("run", _run, words.RUN))
     words.looking_arguments(add, _runs, _open, _doctor)
     setter = add("set", _set, "change params.yaml, for instance: satsr set rasvsr data=my/frames train.iterations=300")
@@ -86,7 +89,7 @@ def _setup(arguments: argparse.Namespace) -> None:
     from satsr.project import root
     from satsr.setup import setup
 
-    print("\n".join(setup(root())))
+    print("\n".join(setup(root(), arguments.remote)))
 
 
 def _set(arguments: argparse.Namespace) -> None:

@@ -24,6 +24,7 @@ ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # by default a server that is gone holds every call for four minutes
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # of a server, at the end of every stage
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # a version's dozen files need no bar
     "ORT_DISABLE_TELEMETRY": "1",  # the Linux wheel writes ~/.cache/Microsoft otherwise
     "DVC_NO_ANALYTICS": "1",
@@ -39,6 +40,9 @@ LEVELS = {
     "mlflow.store.db.utils": logging.CRITICAL,  # tracebacks of SQL; what it means is told as a sentence
     "lightning_fabric": logging.WARNING,
     "lightning.fabric": logging.WARNING,
+    "aiobotocore.credentials": logging.WARNING,  # "found credentials in environment variables", once a client
+    "botocore.credentials": logging.WARNING,
+    "mlflow.store.model_registry.abstract_store": logging.WARNING,  # "waiting up to 300 seconds" for an instant
     "matplotlib": logging.WARNING,  # "generated new fontManager"
     "torch.onnx._internal.exporter._registration": logging.ERROR,  # "torchvision is not installed"
 }

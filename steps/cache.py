@@ -24,9 +24,10 @@ from dvc.utils.serialize import _common
 from satsr import quiet
 from satsr.errors import SatsrError
 from satsr.files import replacing
+from satsr.remote import REMOTE
 from steps.inputs import require_merged, require_written
 from steps.outputs import Output
-from steps.remote import REMOTE, Remote, entry, opened
+from steps.remote import Remote, entry, opened
 
 LOCK_SECONDS = 120.0
 

@@ -17,7 +17,7 @@ from satsr.evaluate.verdict import Verdict, verdict
 from satsr.files import read_json, replacing, write_json
 from satsr.project import Places
 from satsr.scores import EXPORTED, Scores, unheld
-from satsr.store.fingerprint import references_sha256
+from satsr.store.fingerprint import fingerprint, references_sha256
 from satsr.store.store import Store
 from satsr.train.devices import device
 from satsr.train.weights import APPLICABLE, trained
@@ -25,7 +25,8 @@ from steps.job import Job, job
 
 
 def run(paper: str, root: Path) -> None:
-    """Writes ``metrics.json``, ``headline.json``, the frames' metrics, the report and the before/after picture.
+    """Writes ``metrics.json``, ``headline.json``, the frames' metrics, what they were measured on, the report, and the
+    before/after picture.
 
     Raises:
         SatsrError: no training has finished, there is nothing to test on, or the network gives values that are not
@@ -42,6 +43,7 @@ def run(paper: str, root: Path) -> None:
     outcome = judged(work, claim, store, evaluation)
     with replacing(places.evaluation) as folder:
         folder.mkdir()
+        write_json(folder / "data.json", fingerprint(store))
         write_pages(folder, recipe, places, evaluation, claim, outcome, data)
     write_json(
         places.metrics,

@@ -6,7 +6,6 @@ and the remote keeps it in DVC's own run cache, under the hash of all that decid
 alone, however many others there are (``dvc push --run-cache`` and ``dvc pull --run-cache`` carry all).
 """
 
-import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from dvc.dependency import ParamsDependency
-from dvc.exceptions import CollectCacheError, ConfirmRemoveError, DvcException
+from dvc.exceptions import CollectCacheError, ConfirmRemoveError
 from dvc.lock import LockError
 from dvc.repo import Repo
 from dvc.stage import PipelineStage as Stage
@@ -29,14 +28,10 @@ from dvc.utils.serialize import dump_yaml, modify_yaml
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from satsr.errors import SatsrError, redact
+from satsr.errors import SatsrError
+from satsr.remote import of_environment, unserved
 from steps.inputs import recorded
 
-REMOTE = "SATSR_REMOTE"
-"""Environment variable with the remote's address, for machines that have no ``.dvc/config`` of this project."""
-ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
-NAME = "satsr"
-"""Of the remote in DVC's configuration."""
 SIZES = ("size", "nfiles")
 """What an entry says beside hashes."""
 
@@ -46,32 +41,11 @@ Entry = dict[str, Any]
 
 def opened(root: Path) -> Repo:
     """DVC's repository at ``root``, be it a git clone or not, with the remote of the environment if one is named."""
-    config: dict[str, Any] = {}
+    config: dict[str, Any] = of_environment()
     if not (root / ".git").exists():
-        config["core"] = {"no_scm": True}
+        config["core"] = {**config.get("core", {}), "no_scm": True}
         config["cache"] = {"type": "hardlink,copy"}  # a copy would double what a pod's disk holds
-    if url := os.environ.get(REMOTE):
-        config["core"] = {**config.get("core", {}), "remote": NAME}
-        config["remote"] = {NAME: described(url)}
     return Repo(str(root), config=config)
-
-
-def described(url: str) -> dict[str, str]:
-    """DVC's settings of a remote; credentials are not among them.
-
-    Args:
-        url: such as ``s3://bucket/prefix``, or a folder.
-
-    Raises:
-        SatsrError: there is a user or a password in the address.
-    """
-    if "@" in url.partition("://")[2].partition("/")[0]:
-        raise SatsrError(
-            f"the address {redact(url)} holds a user: leave it out. Credentials come from where the storage's tools "
-            "look for them, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of the environment."
-        )
-    endpoint = next((os.environ[name] for name in ENDPOINTS if os.environ.get(name)), None)
-    return {"url": url, **({"endpointurl": endpoint} if endpoint and url.startswith("s3://") else {})}
 
 
 def entry(stage: Stage) -> Entry:
@@ -117,15 +91,27 @@ class Remote:
         Raises:
             SatsrError: a dependency that no earlier stage makes is missing, or the remote does not serve.
         """
-        found = self.earlier(stage.name, wanted(stage, before))
+        kept = self.added(stage)
+        found = self.earlier(stage.name, wanted(stage, {**before, **kept}))
         paths = also if found else [dependency.def_path for dependency in stage.deps]
-        for name, known in before.items():
-            new = recorded(self.root / "dvc.lock", *name.split("@")) != known
+        for name, known in (*before.items(), *kept.items()):
+            new = name not in kept and recorded(self.root / "dvc.lock", *name.split("@")) != known
             self.receive(known, [one["path"] for one in known["outs"] if one["path"] in paths], force=new)
         if found:
             self.receive(found, [one["path"] for one in found["outs"]], force=True)
         self.adopt({**before, **({stage.name: found} if found else {})})
         return found is not None
+
+    def added(self, stage: Stage) -> dict[str, Entry]:
+        """Dependencies that are not here and that ``dvc add`` keeps, as entries of stages that made them."""
+        absent = [one for one in stage.deps if not isinstance(one, ParamsDependency) and not one.exists]
+        files = {one.def_path: Path(f"{one.fs_path}.dvc") for one in absent}
+        return {
+            f"{path}.dvc": {"cmd": f"dvc add {path}", "outs": [{**known, "path": path}]}
+            for path, file in files.items()
+            if file.exists()
+            for known in YAML(typ="safe").load(file.read_text(encoding="utf-8"))["outs"]
+        }
 
     def earlier(self, name: str, known: Entry) -> Entry | None:
         """The entry of the very same stage in ``dvc.lock``, in the run cache, or in the remote's; None if it never ran.
@@ -209,13 +195,8 @@ class Remote:
             yield
         except (SatsrError, LockError, ModuleNotFoundError):
             raise
-        except Exception as error:  # each storage has exceptions of its own, which come with its package
-            causes = (error, error.__cause__) if isinstance(error, DvcException) else (error,)
-            said = ": ".join(" ".join(str(one).split())[:300] for one in causes if one and str(one))
-            raise SatsrError(
-                f"the remote {self.address} does not serve ({said or type(error).__name__}): look at its address, its "
-                "credentials, and whether the bucket is there."
-            ) from None
+        except Exception as error:  # of whichever storage it is
+            raise unserved(self.address, error) from None
 
     def _outputs(self, known: Entry) -> Stage:
         """A stage that makes what the entry lists, all of it kept by DVC."""

@@ -54,13 +54,14 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def answers(port: int, seconds: float = 30) -> None:
-    """Waits until somebody listens on the port."""
+def answers(port: int, server: subprocess.Popen[bytes], seconds: float = 120) -> None:
+    """Waits until a server that was started listens on the port."""
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    while time.monotonic() < end and server.poll() is None:
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             return
-    raise TimeoutError(f"nobody listens on port {port}")
+        time.sleep(0.1)
+    raise TimeoutError(f"{server.args} does not listen on port {port}")
 
 
 @contextmanager
@@ -73,7 +74,7 @@ def serving(folder: Path) -> Iterator[Server]:
         command = [rclone(), "serve", "s3", str(folder / "buckets"), *address, "--dir-cache-time", "1ms", "-vv"]
         process = subprocess.Popen(command, stdout=told, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
     try:
-        answers(port)
+        answers(port, process)
         yield Server(folder / "buckets" / BUCKET, f"http://127.0.0.1:{port}", log)
     finally:
         process.kill()

@@ -5,7 +5,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import chdir
+from contextlib import chdir, contextmanager
 from pathlib import Path
 
 import pytest
@@ -88,6 +88,21 @@ def dependencies(project: Project, stage: str) -> set[str]:
 Ran = tuple[Project, dict[str, tuple[set[str], bool]]]
 
 
+@contextmanager
+def alone_with(project: Project, *stages: str) -> Iterator[None]:
+    """Within, only what these stages made is there, and what has no stage."""
+    away = project.root.parent / "away"
+    others = [stage for stage in STAGES if stage not in stages]
+    made = [Path(out.fs_path) for stage in others for out in collected(stage, project.paper, project.root).outs]
+    moved = {path: away / path.relative_to(project.root) for path in made if path.exists()}
+    for path, place in moved.items():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(place)
+    yield
+    for path, place in moved.items():
+        place.rename(path)
+
+
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Ran]:
     """``ran(paper)``: its tiny project, whose stages were run once, and what each of them loaded."""
@@ -96,7 +111,10 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Ran]:
     def run(paper: str) -> Ran:
         if paper not in made:
             project = project_of(paper, tmp_path_factory.mktemp(paper) / "clone")
-            made[paper] = project, {stage: witnessed(project, stage) for stage in STAGES}
+            made[paper] = project, {}
+            for stage in STAGES:
+                with alone_with(project, *READS[stage]):
+                    made[paper][1][stage] = witnessed(project, stage)
         return made[paper]
 
     return run

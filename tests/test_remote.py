@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from satsr.errors import SatsrError
+from satsr.remote import REMOTE
 from steps.cache import reuse_or_run
 from steps.outputs import Output
-from steps.remote import REMOTE, opened
+from steps.remote import opened
+from tests.papers import project_of
 from tests.s3 import BUCKET, SECRET, Server, serving
 
 pytestmark = pytest.mark.slow
@@ -203,6 +205,22 @@ def test_a_stage_that_is_up_to_date_is_sent_where_the_remote_was_set_later(
     assert [clone.ran for clone in pods(clone, "second").values()] == [[]] * len(MADE)
 
 
+def test_data_that_dvc_add_keeps_is_fetched_by_the_stage_that_reads_it(clone: Clones) -> None:
+    one = clone("one")
+    (one.root / "frames").mkdir()
+    (one.root / "frames/0.png").write_text("pixels")
+    with chdir(one.root), opened(one.root) as repo:
+        repo.add("frames")
+        repo.push()
+    for name, runs in (("two", ["download"]), ("three", [])):
+        other = clone(name)
+        (other.root / "dvc.yaml").write_text(STAGES.replace("[card.yaml]", "[card.yaml, frames]"))
+        shutil.copy(one.root / "frames.dvc", other.root)
+        other.step("download", {})
+        assert other.ran == runs
+        assert (other.root / "frames").exists() == bool(runs)
+
+
 def test_an_object_that_the_remote_lacks_is_named_and_nothing_half_written(clone: Clones, tmp_path: Path) -> None:
     made: dict[str, Output] = {}
     clone("download").step("download", made)
@@ -228,6 +246,21 @@ def test_an_address_with_a_password_is_refused_without_showing_it(
     with pytest.raises(SatsrError, match="holds a user: leave it out") as raised:
         clone("one").step("download", {})
     assert "hunter22" not in str(raised.value)
+
+
+def test_setup_takes_a_remote_that_it_could_write_and_no_other(tmp_path: Path) -> None:
+    project = project_of("msdtgp", tmp_path / "project")
+    config = project.root / ".dvc/config"
+    before = config.read_text()
+    assert "holds a user" in project.run("satsr", "setup", "--remote", "s3://me:hunter22@bucket/x", code=1)
+    (tmp_path / "file").write_text("")
+    assert "does not serve" in project.run("satsr", "setup", "--remote", str(tmp_path / "file"), code=1)
+    assert config.read_text() == before
+    assert "written and read; commit .dvc/config" in project.run("satsr", "setup", "--remote", str(tmp_path / "remote"))
+    project.run("python", "-m", "steps", "download", "msdtgp")
+    project.run("dvc", "commit", "-f", "-q", "download@msdtgp")
+    project.run("dvc", "push", "-q", "download@msdtgp")
+    assert list((tmp_path / "remote/files/md5").rglob("*.dir")) and not list((tmp_path / "remote").glob("s*"))
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from satsr.files import read_json, sha256
+from satsr.files import read_json
 from satsr.pages import further
 from satsr.pages.gains import text
 from satsr.paper import Paper
@@ -13,8 +13,6 @@ from satsr.register.cost import Cost, cost
 from satsr.register.gates import CONSISTENCY, Gate, passed
 from satsr.register.registry import Measured
 from satsr.scores import BASELINE, EXPORTED, Interval, Scores
-from satsr.store.fingerprint import degradation, inputs_sha256, references_sha256
-from satsr.store.store import Store
 from satsr.tracking import Data, manifest
 from satsr.train.weights import trained
 
@@ -83,28 +81,26 @@ class Facts:
 
 def collect(paper: Paper[Any], places: Places) -> Facts:
     """The facts of all stages before this one."""
-    store = Store(places.store)
+    data = read_json(places.evaluation / "data.json")
     training = read_json(places.training / "train.json")
     parity, metrics = read_json(places.export / "parity.json"), read_json(places.metrics)
     graph = paper.graph(trained(paper, places, EXPORTED))
     start = training["identity"].get("start", {})
-    raw = places.raw / "raw.json"
     return Facts(
         metrics=metrics,
         parity=parity,
         cost=cost(graph, places.export / "model.onnx", *paper.example(), paper.config.convert.scale),
-        references_sha256=references_sha256(store),
-        inputs_sha256=inputs_sha256(store),
-        degradation=degradation(store),
+        references_sha256=data["references_sha256"],
+        inputs_sha256=data["inputs_sha256"],
+        degradation=data["degradation"],
         validated=read_json(places.validation / "validation.json")["success"],
         start=start,
         trained_on=training["identity"]["data"],
         manifest={
             **manifest.code(places.root),
             "config": paper.config.model_dump(),
-            "card": store.manifest["card"],
-            "raw_sha256": sha256(raw) if raw.exists() else None,
-            "store_sha256": store.manifest["data"]["sha256"],
+            "card": data["card"],
+            "store_sha256": data["store_sha256"],
             "lineage": training["lineage"],
             "start": start,
             "seed": paper.config.train.seed,

@@ -6,11 +6,23 @@ A store's own SHA-256 also covers training frames and low-resolution ones, which
 import hashlib
 import json
 from collections.abc import Callable
+from typing import Any
 
 from satsr.store.store import Store
 
 REFERENCES = ("hr", "sm")
 """Roles that outputs are measured against: fine images and the masks of their clear pixels."""
+
+
+def fingerprint(store: Store, split: str = "test") -> dict[str, Any]:
+    """All that identifies what a measurement on ``split`` was made on, as JSON: its card and its hashes."""
+    return {
+        "card": store.manifest["card"],
+        "store_sha256": store.manifest["data"]["sha256"],
+        "references_sha256": references_sha256(store, split),
+        "inputs_sha256": inputs_sha256(store, split),
+        "degradation": degradation(store, split),
+    }
 
 
 def references_sha256(store: Store, split: str = "test") -> str:
