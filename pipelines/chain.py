@@ -15,6 +15,7 @@ from pipelines.apart import require_reachable
 from satsr.config.change import change
 from satsr.lent import recover, require_own
 from satsr.project import root
+from satsr.tracking.manifest import stated
 from steps import zen
 from steps.configuration import config_of
 
@@ -49,7 +50,8 @@ def train(paper: str) -> Pipeline:
     chain.__name__ = chain.__qualname__ = f"train_{paper}"
     chain.__module__ = "pipelines"
     chain.__doc__ = f"{paper}: download to registration."
-    return pipeline(enable_cache=False, execution_mode=ExecutionMode.FAIL_FAST)(chain)  # a failure is said once
+    once = ExecutionMode.FAIL_FAST  # a failure is said once
+    return pipeline(enable_cache=False, execution_mode=once, environment=stated(root()))(chain)
 
 
 def start(paper: str) -> None:

@@ -1,5 +1,6 @@
 """The manifest of a run: everything that decides its numbers, in one file."""
 
+import os
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
@@ -9,6 +10,8 @@ from typing import Any
 from satsr.files import sha256
 
 PACKAGES = ("satsr", "torch", "numpy", "onnx", "onnxruntime", "lightning-fabric", "zenml", "dvc", "mlflow")
+COMMIT = "SATSR_COMMIT"
+"""Environment variable: a commit, with ``-dirty`` behind it where tracked files differ."""
 GENERATED = (":!dvc.lock", ":!results", ":!params.yaml")
 
 
@@ -26,10 +29,17 @@ def versions() -> dict[str, str]:
 def git(root: Path) -> dict[str, Any]:
     """Commit and whether tracked files differ from it (dvc.lock, results and params.yaml aside: runs write them)."""
     commit = _git(root, "rev-parse", "HEAD")
-    if commit is None:
-        return {"commit": None, "dirty": None}
+    if commit is None:  # a machine that was sent the code alone
+        stated, _, dirty = os.environ.get(COMMIT, "").partition("-")
+        return {"commit": stated or None, "dirty": bool(dirty) if stated else None}
     changed = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ".", *GENERATED)
     return {"commit": commit, "dirty": bool(changed)}
+
+
+def stated(root: Path) -> dict[str, str]:
+    """The environment variable by which a machine that is sent the code alone knows what :func:`git` says here."""
+    found = git(root)
+    return {COMMIT: f"{found['commit']}{'-dirty' if found['dirty'] else ''}"} if found["commit"] else {}
 
 
 def code(root: Path) -> dict[str, Any]:
