@@ -254,11 +254,9 @@ def _file_system(address: str) -> tuple[Any, str]:
     options = S3 if kind in ("s3", "s3a") else {}
     try:
         found: tuple[Any, str] = url_to_fs(place, use_listings_cache=False, skip_instance_cache=True, **options)
-    except ImportError:
-        package = "s3fs" if kind in ("s3", "s3a") else f"what fsspec reads {kind}:// with"
-        raise SatsrError(
-            f'{ADDRESS} names an address of {kind}://, which needs {package}: pip install "satsr[cluster]".'
-        ) from None
+    except ImportError as error:
+        needs = 's3fs: pip install "satsr[cluster]"' if kind in ("s3", "s3a") else f"another package: {reason(error)}"
+        raise SatsrError(f"{ADDRESS} names an address of {kind}://, which needs {needs}.") from None
     except ValueError as error:
         raise SatsrError(
             f"{ADDRESS} is {address!r}, which cannot be used ({reason(error)}): take s3://bucket/prefix, or a folder."
