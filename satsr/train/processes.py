@@ -15,6 +15,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import distributed
 
+from satsr import quiet
 from satsr.errors import SatsrError
 from satsr.train.devices import device
 
@@ -45,6 +46,7 @@ def launched(batch: int, precision: Any) -> Fabric:
         raise SatsrError(f"train.batch = {batch} cannot be shared by {world} processes: make it a multiple.")
     _require_devices(world, local)
     nodes = world // local
+    quiet.calm()  # again, for Lightning's import has set levels of its own
     fabric = Fabric(accelerator=device().type, devices=local, num_nodes=nodes, strategy="ddp", precision=precision)
     fabric.launch()
     return fabric
