@@ -28,7 +28,7 @@ class Sender:
         self.sending: Path | None = None
         self._thread: Thread | None = None
         self._begun = time.monotonic()
-        self._failing = False
+        self._failing = self._ending = False
 
     def due(self) -> bool:
         """Whether it is time to send a checkpoint: the interval is over, and none is on its way."""
@@ -46,7 +46,7 @@ class Sender:
         Returns:
             Whether it arrived.
         """
-        until = time.monotonic() + self.grace
+        until, self._ending = time.monotonic() + self.grace, True
         _say(f"sending the last checkpoint to {self.remote.shown} (at most {self.grace:g} s)")
         self._wait(until)  # for one that is on its way already
         if not self._busy():
@@ -74,9 +74,7 @@ class Sender:
         try:
             self.remote.send(path)
         except Exception as error:
-            if not self._failing:
-                told = str(error) if isinstance(error, SatsrError) else reason(error)
-                _say(f"{told} The training goes on and tries again every {self.remote.seconds:g} s")
+            self._tell(error)
             self._failing = True
         else:
             if self._failing:
@@ -84,6 +82,14 @@ class Sender:
             self._failing = False
         finally:
             self.sending = None
+
+    def _tell(self, error: Exception) -> None:
+        """The first of several failures in a row, and that of the last checkpoint."""
+        told = str(error) if isinstance(error, SatsrError) else reason(error)
+        if self._ending:
+            _say(told)
+        elif not self._failing:
+            _say(f"{told} The training goes on and tries again every {self.remote.seconds:g} s")
 
 
 def _say(sentence: str) -> None:

@@ -149,6 +149,16 @@ def test_an_address_that_comes_back_is_told_of(tmp_path: Path, capsys: pytest.Ca
     assert [sent.step for sent in shared.found()] == [10]
 
 
+def test_a_last_checkpoint_that_does_not_arrive_is_told_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shared = place(tmp_path / "shared", NEVER)
+    shutil.rmtree(tmp_path / "shared")
+    sender, path = Sender(shared), tmp_path / "step-00000010.ckpt"
+    path.write_bytes(b"state")
+    assert not sender.last(path)
+    said = capsys.readouterr().err
+    assert "sending a checkpoint to" in said and "goes on" not in said
+
+
 def test_a_training_does_not_begin_where_its_address_cannot_be_read(tmp_path: Path) -> None:
     shared = place(tmp_path / "shared")
     shutil.rmtree(tmp_path / "shared/paper")
