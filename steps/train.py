@@ -1,5 +1,6 @@
 """Stage 4, train: the store and the recipe become weights and curves."""
 
+import os
 import sys
 from collections.abc import Mapping
 from functools import partial
@@ -9,14 +10,14 @@ from typing import Any
 import torch
 
 from satsr import tracking
-from satsr.errors import SatsrError
+from satsr.errors import Interrupted, SatsrError
 from satsr.files import read_json, write_json
 from satsr.project import Places
 from satsr.seeds import integer
 from satsr.store.statistics import statistics
 from satsr.store.store import Store
 from satsr.train.loop import fit
-from satsr.train.processes import first
+from satsr.train.processes import divided, first, wanted
 from satsr.train.remote import Remote, remote
 from satsr.train.start import WEIGHTS
 from satsr.train.validation import validator
@@ -28,10 +29,24 @@ from steps.job import job
 def run(paper: str, root: Path) -> None:
     """Trains, or goes on with a training of the same identity that was interrupted, into ``results/<paper>/train``.
 
+    With ``SATSR_PROCESSES`` it does so in several processes of this machine.
+
     Raises:
         SatsrError: the store is damaged, the loss does not stay finite, or ``SATSR_CHECKPOINTS`` cannot be used.
         Interrupted: a signal arrived; the next run goes on.
     """
+    count = wanted()
+    if count == 1:
+        train(paper, root)
+        return
+    os.environ["MLFLOW_TRACKING_URI"] = tracking.uri(root)  # they know nothing of ZenML's stack
+    if number := divided(count, train, paper, root):
+        reached = [path.stem for path in Places(root, paper).scratch.glob("*/step-*.ckpt")]
+        raise Interrupted(number, max((int(stem.removeprefix("step-")) for stem in reached), default=0))
+
+
+def train(paper: str, root: Path) -> None:
+    """The same in this process, which may be one of several."""
     work = job(paper, root)
     recipe, config, places = work.paper, work.config, work.places
     store = Store(places.store)
@@ -43,9 +58,9 @@ def run(paper: str, root: Path) -> None:
     key = key_of(identity)
     afar = _begun(paper, identity, places) if first() else None
     scratch, validate = places.scratch / key[:16], validator(recipe, store)
-    train = partial(fit, objective, recipe.samples(store), config.train, scratch, validate, remote=afar)
+    fitting = partial(fit, objective, recipe.samples(store), config.train, scratch, validate, remote=afar)
     if not first():  # one of several processes (torchrun): the first of them writes
-        train()
+        fitting()
         return
     told = key_of({**identity, "profile": config.profile})[:16]
     kept = scratch / f"{told}.run"
@@ -55,7 +70,7 @@ def run(paper: str, root: Path) -> None:
         if afar:
             afar.leave(kept)
         log.params({"profile": config.profile, **identity})
-        fitted = train(log=log.metrics)
+        fitted = fitting(log=log.metrics)
         values = statistics(store, recipe.seen)
         lineage = save(fitted, places, identity, values, {**recipe.describe(), **getattr(network, "made_from", {})})
         log.tags({tracking.LINEAGE: lineage, "profile": config.profile, "dvc.lmdb": identity["data"], **started})

@@ -201,3 +201,13 @@ def test_two_nodes_of_torchrun_train_as_one_process_and_one_of_them_writes(
     assert [line.split()[0] for line in said[0].splitlines()] == ["train"] and said[1] == ""
     one, two = (load(found["train/ema.safetensors"]) for found in (whole, left(first)))
     torch.testing.assert_close(two, one, rtol=0, atol=1e-5)
+
+
+def test_a_stage_that_starts_its_processes_itself_trains_as_one(
+    project: Project, whole: dict[str, bytes], tmp_path: Path
+) -> None:
+    two = clone(project, tmp_path / "two", SATSR_PROCESSES="2")
+    assert [line.split()[0] for line in trained(two).splitlines()] == ["train"]
+    made = left(two)
+    assert set(made) == set(whole) and statuses(two) == ["FINISHED"]
+    torch.testing.assert_close(*(load(found["train/ema.safetensors"]) for found in (made, whole)), rtol=0, atol=1e-5)

@@ -99,7 +99,7 @@ class _Loop:
         self.resume()
         first, total = self.state.step, self.settings.iterations
         begin = time.monotonic()
-        with stopping() as self.stopped, Bar("train", total, first) as bar:
+        with stopping(self.fabric.world_size > 1) as self.stopped, Bar("train", total, first) as bar:
             for batch in self.batches(samples, first, total):
                 self.step(batch)
                 step = self.state.step

@@ -1,13 +1,17 @@
 """Several processes that train as one: torchrun's processes, and what they agree on and hand each other.
 
-``torchrun`` starts them, on one machine or on several, and says in their environment how many there are. Batch
-normalisations over several processes are in :mod:`satsr.train.devices`.
+``torchrun`` starts them, on one machine or on several, and says in their environment how many there are; with
+``SATSR_PROCESSES`` a stage starts those of its own machine by torchrun's library. Batch normalisations over several
+processes are in :mod:`satsr.train.devices`.
 """
 
+import logging
 import os
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from typing import Any
 
@@ -16,9 +20,14 @@ from lightning_fabric import Fabric
 from torch import distributed
 
 from satsr import quiet
-from satsr.errors import SatsrError
+from satsr.errors import Interrupted, SatsrError
 from satsr.train.devices import device
 
+PROCESSES = "SATSR_PROCESSES"
+HANDLED = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT")
+"""What torch's agent hears."""
+STOPPED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
+"""How a training exits that was stopped."""
 LOST = re.compile(r"gloo|NCCL|closed by peer|reset by peer|Broken pipe", re.IGNORECASE)
 """What the messages of a connection between processes have in common, when it breaks."""
 
@@ -26,6 +35,79 @@ LOST = re.compile(r"gloo|NCCL|closed by peer|reset by peer|Broken pipe", re.IGNO
 def first() -> bool:
     """Whether this is the process that writes: the only one, or the first of all nodes."""
     return os.environ.get("RANK", "0") == "0"
+
+
+def wanted() -> int:
+    """How many processes this one starts for a training: what ``SATSR_PROCESSES`` says, unless torchrun did it.
+
+    Raises:
+        SatsrError: it is neither a number above 0 nor ``gpu``, or there is no GPU.
+    """
+    text = os.environ.get(PROCESSES, "").strip() or "1"
+    count = torch.cuda.device_count() if text == "gpu" else _number(PROCESSES, 1)
+    if count < 1 or not (text.isdecimal() or text == "gpu"):
+        raise SatsrError(f"{PROCESSES} is {text!r}: take a number of processes, or gpu for one on each GPU there is.")
+    return 1 if "RANK" in os.environ else count
+
+
+def divided(count: int, work: Callable[..., None], *arguments: Any) -> int:
+    """Does it in so many processes of this machine, which end together.
+
+    Args:
+        count: of processes.
+        work: a function of a module; each process imports it anew.
+        arguments: of the function.
+
+    Returns:
+        The signal that stopped them, or 0.
+
+    Raises:
+        SatsrError: one of them failed, and has said why.
+    """
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    meeting: dict[str, Any] = {"rdzv_backend": "c10d", "rdzv_endpoint": "127.0.0.1:0", "local_addr": "127.0.0.1"}
+    config = LaunchConfig(1, 1, count, run_id="satsr", max_restarts=0, **meeting)
+    try:
+        with _unheard():
+            elastic_launch(config, _part)(work, *arguments)
+    except SignalException as error:
+        return int(error.sigval)
+    except ChildFailedError as error:
+        codes = [failure.exitcode for failure in error.failures.values()]
+        if stopped := [code - 128 for code in codes if code in STOPPED]:
+            return stopped[0]
+        raise SatsrError(f"the {count} processes of the training ended; what went wrong stands above.") from None
+    return 0
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Keeps torch's agent from speaking, since who fails says why, and takes its handlers of signals back."""
+    for name in [name for name in logging.root.manager.loggerDict if name.startswith("torch.distributed.elastic")]:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    numbers = [number for name in HANDLED if (number := getattr(signal, name, None))]
+    before = {number: signal.getsignal(number) for number in numbers}
+    try:
+        yield
+    finally:
+        with suppress(ValueError):  # not the main thread: there were none
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _part(work: Callable[..., None], *arguments: Any) -> None:
+    """What each of the processes does: as a stage of its own."""
+    quiet.calm()
+    try:
+        work(*arguments)
+    except SatsrError as error:
+        print(f"error (process {os.environ['RANK']}): {error}", file=sys.stderr, flush=True)
+        sys.exit(1)
+    except Interrupted as error:
+        sys.exit(error.code)
 
 
 def launched(batch: int, precision: Any) -> Fabric:

@@ -10,13 +10,19 @@ import torch
 
 
 @contextmanager
-def stopping() -> Iterator[list[int]]:
-    """A list that receives SIGINT and SIGTERM instead of the process dying; a second signal kills as usual."""
+def stopping(patient: bool = False) -> Iterator[list[int]]:
+    """A list that receives SIGINT and SIGTERM instead of the process dying; a second signal kills as usual.
+
+    Args:
+        patient: a second one does not either: of Ctrl-C torchrun's processes hear from the terminal and from torchrun,
+            which kills after half a minute.
+    """
     received: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:
         received.append(number)
-        signal.signal(number, previous[number])
+        if not patient:
+            signal.signal(number, previous[number])
 
     previous: dict[int, Any] = {}
     try:

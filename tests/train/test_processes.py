@@ -15,7 +15,7 @@ from torch import nn
 from satsr.errors import SatsrError
 from satsr.train.loop import Interrupted, fit
 from satsr.train.objectives import Supervised
-from satsr.train.processes import launched
+from satsr.train.processes import PROCESSES, divided, launched, wanted
 from satsr.train.remote import Remote
 from satsr.train.weights import Fitted
 from tests.train.test_loop import Line, settings, validate
@@ -31,16 +31,17 @@ class Map(nn.Sequential):
 class Fit(Supervised):
     """A normalised network that nothing is drawn in; this process may be told to stop, or die, before a step."""
 
-    def __init__(self, what: int = 0, step: int = 0) -> None:
+    def __init__(self, what: int = 0, step: int = 0, times: int = 1) -> None:
         torch.manual_seed(0)
         network = Map(nn.Linear(4, 8, bias=False), nn.BatchNorm1d(8), nn.Tanh(), nn.Linear(8, 4))
         super().__init__(network, nn.L1Loss(), torch.optim.Adam(network.parameters()), lambda step: 1e-2)
-        self.what, self.step = what, step
+        self.what, self.step, self.times = what, step, times
 
     def prepare(self, step: int) -> None:
         super().prepare(step)
         if step == self.step:
-            os.kill(os.getpid(), self.what)
+            for _ in range(self.times):
+                os.kill(os.getpid(), self.what)
 
     def logs(self) -> dict[str, float]:
         return {"process": float(os.environ.get("RANK", "0"))}
@@ -90,8 +91,8 @@ def close(found: dict, one: Fitted) -> None:
     """The same weights and curves, up to rounding."""
     torch.testing.assert_close(found["weights"], one.weights, rtol=0, atol=2e-6)
     assert len(found["curves"]) == len(one.curves)
-    for row, wanted in zip(found["curves"], one.curves, strict=True):
-        assert {**row, "process": 0} == pytest.approx({**wanted, "process": 0}, abs=2e-6)
+    for row, other in zip(found["curves"], one.curves, strict=True):
+        assert {**row, "process": 0} == pytest.approx({**other, "process": 0}, abs=2e-6)
 
 
 def files(folder: Path) -> list[str]:
@@ -123,8 +124,9 @@ def test_two_nodes_train_as_one_process_and_the_first_alone_writes(one: Fitted, 
 
 
 def test_one_process_goes_on_where_two_were_told_to_stop(one: Fitted, tmp_path: Path) -> None:
-    """The second hears the signal; both end after the same step."""
-    stopped = nodes(tmp_path, lambda rank, own: train(own / "training", Fit(signal.SIGTERM, 7 if rank else 0)))
+    """The second hears the signal, of the terminal and of torchrun; both end after the same step."""
+    objective = Fit(signal.SIGTERM, 7, times=2)
+    stopped = nodes(tmp_path, lambda rank, own: train(own / "training", objective if rank else Fit()))
     assert stopped == [143, 143]
     assert [(tmp_path / rank / "error").read_text() for rank in "01"] == [
         "stopped by SIGTERM at step 7; the same command goes on from here"
@@ -176,3 +178,45 @@ def test_processes_that_cannot_train_together_are_a_sentence(
         monkeypatch.setenv(name, value)
     with pytest.raises(SatsrError, match=said):
         launched(batch, "32-true")
+
+
+def stop(parent: int) -> None:
+    """The first process tells the one that started both to end, and both end as a training does."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    if os.environ["RANK"] == "0":
+        os.kill(parent, signal.SIGTERM)
+    raise Interrupted(signal.sigwait({signal.SIGTERM}), 3)
+
+
+def refuse() -> None:
+    """The second process finds something wrong."""
+    if os.environ["RANK"] == "1":
+        raise SatsrError("the store is damaged")
+
+
+@pytest.mark.slow
+def test_processes_that_a_stage_starts_end_with_it_and_tell_it_why(capfd: pytest.CaptureFixture[str]) -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    assert divided(2, stop, os.getpid()) == signal.SIGTERM
+    assert capfd.readouterr().err == ""
+    with pytest.raises(SatsrError, match="the 2 processes of the training ended; what went wrong stands above"):
+        divided(2, refuse)
+    assert capfd.readouterr().err == "error (process 1): the store is damaged\n"
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
+
+
+@pytest.mark.parametrize(("said", "count"), [("", 1), ("1", 1), ("4", 4)])
+def test_a_stage_starts_as_many_processes_as_the_environment_says(
+    said: str, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(PROCESSES, said)
+    assert wanted() == count
+    monkeypatch.setenv("RANK", "0")
+    assert wanted() == 1  # torchrun has started them
+
+
+@pytest.mark.parametrize("said", ["0", "-1", "two", "1.5"])
+def test_a_number_of_processes_that_makes_no_sense_is_a_sentence(said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PROCESSES, said)
+    with pytest.raises(SatsrError, match=f"{PROCESSES} is '{said}': take a number of processes, or gpu"):
+        wanted()
