@@ -50,13 +50,14 @@ def wanted() -> int:
     return 1 if "RANK" in os.environ else count
 
 
-def divided(count: int, work: Callable[..., None], *arguments: Any) -> int:
+def divided(count: int, work: Callable[..., None], *arguments: Any, start: str = "spawn") -> int:
     """Does it in so many processes of this machine, which end together.
 
     Args:
         count: of processes.
         work: a function of a module; each process imports it anew.
         arguments: of the function.
+        start: how; ``fork`` is quick, where no thread and no GPU is at work yet.
 
     Returns:
         The signal that stopped them, or 0.
@@ -69,7 +70,7 @@ def divided(count: int, work: Callable[..., None], *arguments: Any) -> int:
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     meeting: dict[str, Any] = {"rdzv_backend": "c10d", "rdzv_endpoint": "127.0.0.1:0", "local_addr": "127.0.0.1"}
-    config = LaunchConfig(1, 1, count, run_id="satsr", max_restarts=0, **meeting)
+    config = LaunchConfig(1, 1, count, run_id="satsr", max_restarts=0, start_method=start, **meeting)
     try:
         with _unheard():
             elastic_launch(config, _part)(work, *arguments)
@@ -86,7 +87,8 @@ def divided(count: int, work: Callable[..., None], *arguments: Any) -> int:
 @contextmanager
 def _unheard() -> Iterator[None]:
     """Keeps torch's agent from speaking, since who fails says why, and takes its handlers of signals back."""
-    for name in [name for name in logging.root.manager.loggerDict if name.startswith("torch.distributed.elastic")]:
+    speaking = ("torch.distributed.elastic", "torch.multiprocessing")
+    for name in [name for name in logging.root.manager.loggerDict if name.startswith(speaking)]:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     numbers = [number for name in HANDLED if (number := getattr(signal, name, None))]
     before = {number: signal.getsignal(number) for number in numbers}

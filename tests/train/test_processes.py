@@ -200,7 +200,7 @@ def test_processes_that_a_stage_starts_end_with_it_and_tell_it_why(capfd: pytest
     assert divided(2, stop, os.getpid()) == signal.SIGTERM
     assert capfd.readouterr().err == ""
     with pytest.raises(SatsrError, match="the 2 processes of the training ended; what went wrong stands above"):
-        divided(2, refuse)
+        divided(2, refuse, start="fork")
     assert capfd.readouterr().err == "error (process 1): the store is damaged\n"
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
 
