@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from io import BytesIO
@@ -21,6 +22,7 @@ from torch import distributed
 
 from satsr import quiet
 from satsr.errors import Interrupted, SatsrError
+from satsr.files import disk_errors
 from satsr.train.devices import device
 
 PROCESSES = "SATSR_PROCESSES"
@@ -77,10 +79,12 @@ def divided(count: int, work: Callable[..., None], *arguments: Any, start: str =
     except SignalException as error:
         return int(error.sigval)
     except ChildFailedError as error:
-        codes = [failure.exitcode for failure in error.failures.values()]
-        if stopped := [code - 128 for code in codes if code in STOPPED]:
+        codes = {rank: failure.exitcode for rank, failure in error.failures.items()}
+        if stopped := [code - 128 for code in codes.values() if code in STOPPED]:
             return stopped[0]
-        raise SatsrError(f"the {count} processes of the training ended; what went wrong stands above.") from None
+        killed = [f"process {rank} by {signal.Signals(-code).name}" for rank, code in codes.items() if code < 0]
+        why = f"{', '.join(killed)} (too little memory?)" if killed else "what went wrong stands above"
+        raise SatsrError(f"the {count} processes of the training ended: {why}.") from None
     return 0
 
 
@@ -91,7 +95,7 @@ def _unheard() -> Iterator[None]:
     for name in [name for name in logging.root.manager.loggerDict if name.startswith(speaking)]:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     numbers = [number for name in HANDLED if (number := getattr(signal, name, None))]
-    before = {number: signal.getsignal(number) for number in numbers}
+    before = {number: handler for number in numbers if (handler := signal.getsignal(number)) is not None}
     try:
         yield
     finally:
@@ -104,12 +108,16 @@ def _part(work: Callable[..., None], *arguments: Any) -> None:
     """What each of the processes does: as a stage of its own."""
     quiet.calm()
     try:
-        work(*arguments)
+        with disk_errors("training"):
+            work(*arguments)
     except SatsrError as error:
         print(f"error (process {os.environ['RANK']}): {error}", file=sys.stderr, flush=True)
         sys.exit(1)
     except Interrupted as error:
         sys.exit(error.code)
+    except Exception:
+        traceback.print_exc()
+        sys.exit(1)
 
 
 def launched(batch: int, precision: Any) -> Fabric:

@@ -1,7 +1,9 @@
 """Several processes, on one node or on several that share no files, train as one, and one of them writes."""
 
+import errno
 import multiprocessing
 import os
+import re
 import signal
 import socket
 import sys
@@ -194,12 +196,34 @@ def refuse() -> None:
         raise SatsrError("the store is damaged")
 
 
+def fail(how: str) -> None:
+    """The second process goes wrong in a way that nobody foresaw."""
+    if os.environ["RANK"] == "1":
+        if how == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        raise OSError(errno.ENOSPC, "") if how == "full" else KeyError(how)
+
+
+@pytest.mark.parametrize(
+    ("how", "told", "said"),
+    [
+        ("killed", "ended: process 1 by SIGKILL (too little memory?)", ""),
+        ("full", "ended: what went wrong stands above", "error (process 1): training stopped because the disk is full"),
+        ("unforeseen", "ended: what went wrong stands above", "KeyError: 'unforeseen'"),
+    ],
+)
+def test_how_a_process_ended_is_not_lost(how: str, told: str, said: str, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SatsrError, match=re.escape(told)):
+        divided(2, fail, how, start="fork")
+    assert said in capfd.readouterr().err
+
+
 @pytest.mark.slow
 def test_processes_that_a_stage_starts_end_with_it_and_tell_it_why(capfd: pytest.CaptureFixture[str]) -> None:
     before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
     assert divided(2, stop, os.getpid()) == signal.SIGTERM
     assert capfd.readouterr().err == ""
-    with pytest.raises(SatsrError, match="the 2 processes of the training ended; what went wrong stands above"):
+    with pytest.raises(SatsrError, match="the 2 processes of the training ended: what went wrong stands above"):
         divided(2, refuse, start="fork")
     assert capfd.readouterr().err == "error (process 1): the store is damaged\n"
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before

@@ -64,9 +64,7 @@ def train(folder: Path, remote: Remote, objective: Toy | None = None) -> Fitted:
     return fit(objective or Toy(), Line(), settings(), folder, validate, remote=remote)
 
 
-def test_a_killed_training_goes_on_where_nothing_is_left_of_it_to_bit_equal_weights(
-    whole: Fitted, tmp_path: Path
-) -> None:
+def test_a_killed_training_goes_on_in_an_empty_folder_to_bit_equal_weights(whole: Fitted, tmp_path: Path) -> None:
     shared = place(tmp_path / "shared")
     process = multiprocessing.get_context("fork").Process(
         target=train, args=(tmp_path / "killed", shared, Eventful(23, die))
