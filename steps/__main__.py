@@ -36,13 +36,18 @@ def main() -> int:
                 from steps.inputs import require_unaltered
 
                 require_unaltered(arguments.stage, arguments.paper, where)
-            import_module(f"steps.{arguments.stage}").run(arguments.paper, where)
+            stage = import_module(f"steps.{arguments.stage}")
+            stage.run(arguments.paper, where)
+            if hasattr(stage, "finished"):
+                stage.finished(arguments.paper, where)
         _tell(arguments.stage, arguments.paper, time.monotonic() - begin)
     except SatsrError as error:
-        print(f"error: {error}", file=sys.stderr)
+        number = os.environ.get("RANK", "0")  # of several processes (torchrun)
+        print(f"error{'' if number == '0' else f' (process {number})'}: {error}", file=sys.stderr)
         return 1
     except Interrupted as error:
-        print(f"{arguments.stage}: {error}", file=sys.stderr)
+        if os.environ.get("RANK", "0") == "0":
+            print(f"{arguments.stage}: {error}", file=sys.stderr)
         return error.code
     except KeyboardInterrupt:
         print(f"{arguments.stage}: stopped; the same command starts it again", file=sys.stderr)

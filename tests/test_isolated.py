@@ -112,7 +112,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A checkout whose stack is of such steps, the folder in which their pods are, and the bucket."""
     folder = tmp_path_factory.mktemp("cluster")
     (folder / "pods").mkdir()
-    with ExitStack() as stack, serving(folder / "s3") as server:
+    with ExitStack() as stack, serving(folder / "s3", BUCKET) as server:
         mlflow, zenml = mlflow_server(folder, stack), zenml_server(folder, stack)
         project = project_of(PAPER, folder / "clone")
         shutil.copy(Path(__file__).with_name("isolated.py"), project.root / "isolated.py")

@@ -265,7 +265,7 @@ def test_setup_takes_a_remote_that_it_could_write_and_no_other(tmp_path: Path) -
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("s3")) as found:
+    with serving(tmp_path_factory.mktemp("s3") / "buckets", BUCKET) as found:
         yield found
 
 
@@ -308,7 +308,7 @@ def test_a_thousand_entries_of_others_in_the_run_cache_cost_no_more_requests(
     clone("first").step("download", {})
     few = requests()
     for number in range(1000):
-        folder = bucket.folder / tmp_path.name / f"runs/{number % 256:02x}/{number:064x}"
+        folder = bucket.folder / BUCKET / tmp_path.name / f"runs/{number % 256:02x}/{number:064x}"
         folder.mkdir(parents=True)
         (folder / "entry").write_text("cmd: x\n")
     assert requests() == few > 0

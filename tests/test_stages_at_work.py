@@ -2,14 +2,20 @@
 
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
+from copy import copy
+from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load
 
 from tests.papers import project_of
 from tests.project import Project
+from tests.s3 import SECRET, serving
 
 pytestmark = pytest.mark.slow
 
@@ -19,6 +25,7 @@ BEFORE_TRAINING = ("download", "convert")
 STOPPED = """
 import os
 import sys
+import threading
 
 from satsr.train.loop import _Loop
 from steps.__main__ import main
@@ -29,6 +36,9 @@ step, number, at = _Loop.step, int(sys.argv.pop()), int(sys.argv.pop())
 def stopped(self, batch):
     step(self, batch)
     if self.state.step == at:
+        for thread in threading.enumerate():
+            if thread.name == "checkpoints":  # what was sent has arrived
+                thread.join()
         os.kill(os.getpid(), number)
 
 
@@ -41,6 +51,7 @@ sys.exit(main())
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """With a store."""
     made = project_of(PAPER, tmp_path_factory.mktemp("stages") / "clone")
+    made.params(**{"train.batch": 4})  # which two processes divide, and each of them in its shares
     for stage in BEFORE_TRAINING:
         made.run("python", "-m", "steps", stage, PAPER)
     return made
@@ -114,3 +125,90 @@ def test_a_run_gives_the_same_bytes_in_another_folder_zone_locale_and_hash_seed(
     first, second = found
     assert {"results/msdtgp/metrics.json", "results/msdtgp/train/ema.safetensors"} <= set(first) == set(second)
     assert [name for name in first if first[name] != second[name]] == []
+
+
+OWN = {"scratch", "results", "mlruns", "mlflow.db", ".zen", ".zenml", ".git"}
+"""What a clone has of itself."""
+TRAINED = ("train/network.safetensors", "train/ema.safetensors", "train/train.json", "loss.csv", "validation.csv")
+
+
+@pytest.fixture(scope="module")
+def whole(project: Project) -> dict[str, bytes]:
+    """What a training leaves that nothing happens to."""
+    trained(project)
+    return left(project)
+
+
+def clone(project: Project, folder: Path, **environment: str) -> Project:
+    """What a pod begins with: code, settings and store; its commands begin cold."""
+    shutil.copytree(project.root, folder, ignore=lambda where, _: OWN if Path(where) == project.root else set())
+    made = copy(project)
+    made.root, made.warm = folder, False
+    places = {"PYTHONPATH": str(folder), "ZENML_CONFIG_PATH": str(folder / ".zenml")}
+    made.environment = {**project.environment, **places, **environment}
+    return made
+
+
+def left(project: Project) -> dict[str, bytes]:
+    results = project.root / "results" / PAPER
+    return {name: (results / name).read_bytes() for name in TRAINED if (results / name).exists()}
+
+
+def test_a_killed_training_goes_on_in_an_empty_clone_to_the_same_bits(
+    project: Project, whole: dict[str, bytes], tmp_path: Path
+) -> None:
+    with serving(tmp_path / "s3", "bucket") as server:
+        environment = {**server.environment, "SATSR_CHECKPOINTS": "s3://bucket/checkpoints"}
+        environment["SATSR_CHECKPOINTS_SECONDS"] = "1e-9"
+        environment["MLFLOW_TRACKING_URI"] = f"sqlite:///{tmp_path / 'mlflow.db'}"
+        killed = clone(project, tmp_path / "killed", **environment)
+        said = trained(killed, 3, signal.SIGKILL, code=-signal.SIGKILL)
+        sent = [path.name for path in (tmp_path / "s3").rglob("*.ckpt")]
+        assert sorted(name[:13] for name in sent) in (["step-00000001", "step-00000002"], ["step-00000002"])
+        shutil.rmtree(killed.root)
+        again = clone(project, tmp_path / "again", **environment)
+        said += trained(again)
+    assert "going on from step 2" in said and SECRET not in said and "Traceback" not in said
+    assert left(again) == whole
+    assert [path for path in (tmp_path / "s3").rglob("*") if path.is_file()] == []
+    with sqlite3.connect(tmp_path / "mlflow.db") as database:
+        assert database.execute("select status from runs").fetchall() == [("FINISHED",)]
+
+
+def test_two_nodes_of_torchrun_train_as_one_process_and_one_of_them_writes(
+    project: Project, whole: dict[str, bytes], tmp_path: Path
+) -> None:
+    nodes = [clone(project, tmp_path / f"node{rank}") for rank in range(2)]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        meeting = ["--master-addr", "127.0.0.1", "--master-port", str(free.getsockname()[1])]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1", *meeting]
+    started = [
+        subprocess.Popen(
+            [*torchrun, "--node-rank", str(rank), "-m", "steps", "train", PAPER],
+            cwd=node.root,
+            env=node.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for rank, node in enumerate(nodes)
+    ]
+    said = [process.communicate(timeout=600)[0] for process in started]
+    assert [process.returncode for process in started] == [0, 0], said
+    first, second = nodes
+    assert set(left(first)) == set(whole) and checkpoints(first) and statuses(first) == ["FINISHED"]
+    made = {path.relative_to(second.root).parts[0] for path in second.root.rglob("*") if path.is_file()}
+    assert not made & OWN
+    assert [line.split()[0] for line in said[0].splitlines()] == ["train"] and said[1] == ""
+    one, two = (load(found["train/ema.safetensors"]) for found in (whole, left(first)))
+    torch.testing.assert_close(two, one, rtol=0, atol=1e-5)
+
+
+def test_a_stage_that_starts_its_processes_itself_trains_as_one(
+    project: Project, whole: dict[str, bytes], tmp_path: Path
+) -> None:
+    two = clone(project, tmp_path / "two", SATSR_PROCESSES="2")
+    assert [line.split()[0] for line in trained(two).splitlines()] == ["train"]
+    made = left(two)
+    assert set(made) == set(whole) and statuses(two) == ["FINISHED"]
+    torch.testing.assert_close(*(load(found["train/ema.safetensors"]) for found in (made, whole)), rtol=0, atol=1e-5)

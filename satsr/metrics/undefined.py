@@ -1,5 +1,6 @@
 """A metric without a value ends nothing: it is NaN, and the reason is said once."""
 
+import os
 import sys
 from collections.abc import Callable
 from functools import cache
@@ -23,5 +24,6 @@ def or_nan(metric: Callable[..., float], *arguments: Any, **settings: Any) -> fl
 
 @cache
 def warn(sentence: str) -> None:
-    """Says a sentence on the terminal, the first time that it is said."""
-    print(sentence, file=sys.stderr, flush=True)
+    """Says a sentence on the terminal, the first time that it is said; of several processes (torchrun) one speaks."""
+    if os.environ.get("RANK", "0") == "0":
+        print(sentence, file=sys.stderr, flush=True)

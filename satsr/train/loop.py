@@ -4,15 +4,11 @@ A run that is interrupted, or killed, and started again gives the same bytes as 
 samples, learning rates and random draws are functions of the step alone, and everything else is in the checkpoint.
 """
 
-import os
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
@@ -24,26 +20,19 @@ from satsr.config.recipe import Train
 from satsr.errors import Interrupted, SatsrError
 from satsr.progress import Bar
 from satsr.seeds import integer
-from satsr.train.checkpoint import Checkpoints
-from satsr.train.devices import device, share_statistics
+from satsr.train.checkpoint import Checkpoints, Progress, read, restored, snapshot
+from satsr.train.devices import share_statistics
 from satsr.train.native import Halves, NativeSamples
 from satsr.train.objectives import Objective
+from satsr.train.processes import handed, launched, means, require_same, together
+from satsr.train.remote import Remote
+from satsr.train.sender import Sender
+from satsr.train.surroundings import deterministic, stopping
 from satsr.train.weights import Fitted
 
 LOG_EVERY = 10
 Validate = Callable[[Mapping[str, nn.Module]], dict[str, float]]
 Log = Callable[[dict[str, float], int], None]
-
-
-@dataclass
-class Progress:
-    """Where a training stands; all of it is in the checkpoint."""
-
-    step: int = 0
-    skipped: int = 0
-    bad_in_a_row: int = 0
-    recent: dict[str, list[float]] = field(default_factory=dict)
-    curves: list[dict[str, float]] = field(default_factory=list)
 
 
 def fit(
@@ -53,31 +42,30 @@ def fit(
     folder: Path,
     validate: Validate,
     log: Log = lambda values, step: None,
+    remote: Remote | None = None,
 ) -> Fitted:
-    """Trains for ``settings.iterations`` steps, from the newest checkpoint in ``folder`` if there is one.
+    """Trains for ``settings.iterations`` steps, from the newest checkpoint in ``folder`` or at ``remote``, if any.
 
     Args:
         objective: networks, optimisers and losses.
         samples: item i is sample i of an endless stream; a step takes the next ``batch`` of them.
         settings: the ``train`` section.
-        folder: where checkpoints of this very training lie (one folder per identity of data and configuration).
+        folder: where checkpoints of this very training lie; its name is that of the identity of data and configuration.
         validate: given the networks by role (``network`` and ``ema``), the metrics to put on the curves.
         log: hears every row of the curves as it is made.
+        remote: where checkpoints are sent while the training goes on; of several processes the first has one.
 
     Raises:
-        SatsrError: the loss was not finite ``max_bad_steps`` times in a row.
-        Interrupted: SIGINT or SIGTERM arrived; a checkpoint was written.
+        SatsrError: the loss was not finite ``max_bad_steps`` times in a row; several processes do not fit together, or
+            one of them was lost; ``remote`` does not answer when the training begins.
+        Interrupted: SIGINT or SIGTERM arrived, here or at another process; a checkpoint was written.
     """
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    precision: Any = settings.precision
-    strategy = "ddp" if world > 1 else "auto"
-    fabric = Fabric(accelerator=device().type, devices=world, strategy=strategy, precision=precision)
-    if world > 1:
-        fabric.launch()
-    if settings.batch % world:
-        raise SatsrError(f"train.batch = {settings.batch} cannot be shared by {world} processes: make it a multiple.")
-    with deterministic(settings.threads):
-        loop = _Loop(objective, settings, Checkpoints(folder), fabric, log)
+    fabric = launched(settings.batch, settings.precision)
+    sender = Sender(remote) if remote else None
+    with deterministic(settings.threads), together(fabric.world_size):
+        if fabric.world_size > 1:
+            require_same(fabric, folder.name)
+        loop = _Loop(objective, settings, Checkpoints(folder), fabric, log, sender)
         return loop.run(samples, validate)
 
 
@@ -85,10 +73,16 @@ class _Loop:
     """One training in progress."""
 
     def __init__(
-        self, objective: Objective, settings: Train, checkpoints: Checkpoints, fabric: Fabric, log: Log
+        self,
+        objective: Objective,
+        settings: Train,
+        checkpoints: Checkpoints,
+        fabric: Fabric,
+        log: Log,
+        sender: Sender | None,
     ) -> None:
         self.objective, self.settings, self.checkpoints, self.fabric = objective, settings, checkpoints, fabric
-        self.log = log
+        self.log, self.sender = log, sender
         self.state = Progress()
         for network in objective.networks.values():
             network.to(fabric.device).train()
@@ -97,13 +91,15 @@ class _Loop:
         network = objective.networks["network"]
         self.ema = {name: value.detach().clone() for name, value in network.named_parameters()}
         self.wait = 0.0
+        self.stopped: list[int] = []
+        self.others_stopped = False
 
     def run(self, samples: Dataset[dict[str, torch.Tensor]], validate: Validate) -> Fitted:
         """All steps that are left."""
         self.resume()
         first, total = self.state.step, self.settings.iterations
         begin = time.monotonic()
-        with stopping() as stopped, Bar("train", total, first) as bar:
+        with stopping(self.fabric.world_size > 1) as self.stopped, Bar("train", total, first) as bar:
             for batch in self.batches(samples, first, total):
                 self.step(batch)
                 step = self.state.step
@@ -111,12 +107,14 @@ class _Loop:
                     self.record()
                 if step % self.settings.validate_every == 0 or step == total:
                     self.validated(validate)
-                if stopped or step % self.settings.checkpoint_every == 0:
-                    self.save()
-                if stopped and step < total:
-                    raise Interrupted(stopped[0], step)
+                if (ending := self.ending()) and step < total:
+                    self.leave()
+                if ending or step % self.settings.checkpoint_every == 0 or (self.sender and self.sender.due()):
+                    self.keep()
                 bar.advance(note=self.note(begin))
         seconds = time.monotonic() - begin
+        if self.sender:
+            self.sender.finish()
         network = self.objective.networks["network"]
         weights = {role: _cpu(module.state_dict()) for role, module in self.objective.networks.items()}
         weights["ema"] = _cpu({**network.state_dict(), **self.ema})
@@ -157,7 +155,7 @@ class _Loop:
         if finite:
             self.state.bad_in_a_row = 0
             self.follow()
-            for name, value in self.objective.logs().items():
+            for name, value in means(self.fabric, self.objective.logs()).items():
                 self.state.recent.setdefault(name, []).append(value)
             return
         self.state.skipped += 1
@@ -188,13 +186,19 @@ class _Loop:
         return True
 
     def share(self, parameters: list[nn.Parameter], loss: torch.Tensor) -> torch.Tensor:
-        """Averages gradients and the loss over the processes in one message; returns the loss."""
+        """Averages gradients and the loss over the processes in one message, which says too who was told to stop.
+
+        Returns:
+            The loss.
+        """
         used = [p for p in parameters if p.requires_grad]
         gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in used]
-        flat: Any = self.fabric.all_reduce(torch.cat([g.flatten() for g in gradients] + [loss.detach().reshape(1)]))
-        for parameter, part in zip(used, flat[:-1].split([p.numel() for p in used]), strict=True):
+        more = [loss.detach().reshape(1), loss.new_full((1,), float(bool(self.stopped)))]
+        flat: Any = self.fabric.all_reduce(torch.cat([*(g.flatten() for g in gradients), *more]))
+        for parameter, part in zip(used, flat[:-2].split([p.numel() for p in used]), strict=True):
             parameter.grad = part.view_as(parameter)
-        return flat[-1]  # type: ignore[no-any-return]
+        self.others_stopped |= bool(flat[-1] > 0)
+        return flat[-2]  # type: ignore[no-any-return]
 
     def follow(self) -> None:
         """Moves the exponential moving average of the parameters."""
@@ -225,6 +229,8 @@ class _Loop:
             metrics |= {f"val_ema_{name}": value for name, value in validate({"network": network}).items()}
             _assign(network, raw)
         network.train()
+        if self.fabric.world_size > 1:
+            metrics = self.fabric.broadcast(metrics)  # machines may round otherwise, and rates follow the numbers
         self.append(metrics)
         self.objective.validated(metrics, self.state.step)
 
@@ -237,82 +243,60 @@ class _Loop:
         words = [f"{name}={latest[name]:.4g}" for name in latest if name == "loss" or "psnr" in name]
         return " ".join([*words, f"wait={self.wait / seconds:.0%}"])
 
-    def save(self) -> None:
-        """Writes a checkpoint (on the first process)."""
+    def ending(self) -> bool:
+        """Whether this step is the last because of a signal; several processes stop after the same step."""
+        return bool(self.stopped) if self.fabric.world_size == 1 else self.others_stopped
+
+    def leave(self) -> None:
+        """Ends the training with a checkpoint that is complete, here and, as long as there is time, at the address.
+
+        Raises:
+            Interrupted: always.
+        """
+        path = self.save()
+        if self.sender and path:
+            self.sender.last(path)
+        self.fabric.barrier()  # torchrun ends the others as soon as one has gone
+        raise Interrupted(self.stopped[0] if self.stopped else signal.SIGTERM, self.state.step)
+
+    def keep(self) -> None:
+        """Writes a checkpoint, and sends it on its way if it is time."""
+        path = self.save()
+        if self.sender and path and self.sender.due():
+            self.sender.send(path)
+
+    def save(self) -> Path | None:
+        """Writes a checkpoint on the first process, whose path is returned."""
         if not self.fabric.is_global_zero:
-            return
-        self.checkpoints.save(
-            self.state.step,
-            {
-                "progress": vars(self.state),
-                "networks": {role: module.state_dict() for role, module in self.objective.networks.items()},
-                "ema": self.ema,
-                "optimizers": {name: o.state_dict() for name, o in self.objective.optimizers.items()},
-                "objective": self.objective.state(),
-            },
-        )
+            return None
+        spared = self.sender.sending if self.sender else None
+        return self.checkpoints.save(self.state.step, self.snapshot(), spared)
+
+    def snapshot(self) -> dict[str, Any]:
+        """All that the training goes on from."""
+        return snapshot(self.objective, self.ema, self.state)
 
     def resume(self) -> None:
-        """Goes back to the newest readable checkpoint."""
-        saved = self.checkpoints.newest(self.fabric.device)
-        if saved is None:
-            return
-        self.state = Progress(**saved["progress"])
-        for role, module in self.objective.networks.items():
-            module.load_state_dict(saved["networks"][role])
-        _copy(self.ema, saved["ema"])
-        for name, optimizer in self.objective.optimizers.items():
-            optimizer.load_state_dict(saved["optimizers"][name])
-        self.objective.restore(saved["objective"])
-        print(f"train: going on from step {self.state.step}", file=sys.stderr, flush=True)
+        """Goes back to the newest readable checkpoint; several processes all begin with the state of the first."""
+        if self.fabric.is_global_zero and (saved := self.newest()) is not None:
+            self.state = restored(self.objective, self.ema, saved)
+            print(f"train: going on from step {self.state.step}", file=sys.stderr, flush=True)
+        if self.fabric.world_size > 1:
+            self.state = restored(self.objective, self.ema, handed(self.fabric, self.snapshot()))
 
-
-@contextmanager
-def stopping() -> Iterator[list[int]]:
-    """A list that receives SIGINT and SIGTERM instead of the process dying; a second signal kills as usual."""
-    received: list[int] = []
-
-    def note(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        signal.signal(number, previous[number])
-
-    previous: dict[int, Any] = {}
-    try:
-        for caught in (signal.SIGINT, signal.SIGTERM):
-            previous[caught] = signal.signal(caught, note)
-    except ValueError:  # not the main thread: signals go to whoever runs us
-        yield received
-        return
-    try:
-        yield received
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def deterministic(threads: int | None) -> Iterator[None]:
-    """Deterministic kernels and, if given, a fixed number of threads; as before afterwards."""
-    before = torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    if threads:
-        torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before[0])
-        torch.set_num_threads(before[1])
+    def newest(self) -> dict[str, Any] | None:
+        """What the newest checkpoint holds: of this machine, or of the address if the training was further there."""
+        device = self.fabric.device
+        own = self.checkpoints.newest(device)
+        reached = own["progress"]["step"] if own else 0
+        fetched = self.sender.remote.fetch(self.checkpoints.folder, reached) if self.sender else None
+        return (read(fetched, device) if fetched else None) or own
 
 
 def _assign(network: nn.Module, values: Mapping[str, torch.Tensor]) -> None:
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             parameter.copy_(values[name])
-
-
-def _copy(target: dict[str, torch.Tensor], source: Mapping[str, Any]) -> None:
-    for name, value in target.items():
-        value.copy_(source[name])
 
 
 def _cpu(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

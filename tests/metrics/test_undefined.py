@@ -7,6 +7,7 @@ import pytest
 
 from satsr.errors import SatsrError, Undefined
 from satsr.metrics import cpsnr, cssim, niqe, or_nan, probav_score, psnr, psnr_float, sam, ssim, ssim_kornia
+from satsr.metrics.undefined import warn
 from satsr.seeds import generator
 
 NOISE = generator(5, "noise").random((40, 40)) * 0.2
@@ -44,6 +45,17 @@ def test_the_reason_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
         assert isnan(or_nan(sam, np.zeros((4, 5, 3)), np.ones((4, 5, 3))))
     said = capsys.readouterr().err
     assert said.count("sam has no value, and counts as not a number: the spectral angle is undefined") == 1
+
+
+def test_of_several_processes_the_first_says_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = []
+    for rank in "01":
+        monkeypatch.setenv("RANK", rank)
+        warn(f"a sentence of process {rank}")
+        said.append(capsys.readouterr().err)
+    assert said == ["a sentence of process 0\n", ""]
 
 
 def test_a_flat_image_has_no_niqe(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:

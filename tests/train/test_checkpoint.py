@@ -33,3 +33,27 @@ def test_a_disk_that_fills_up_is_a_sentence_and_the_earlier_checkpoint_is_good(t
     assert [path.name for path in tmp_path.iterdir()] == ["step-00000001.ckpt"]
     state = Checkpoints(tmp_path).newest(torch.device("cpu"))
     assert state is not None and state["weights"].sum() == 10
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_checkpoint_that_is_being_read_stays_until_the_next(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    sent = checkpoints.save(1, {})
+    checkpoints.save(2, {}, spared=sent)
+    checkpoints.save(3, {}, spared=sent)
+    assert names(tmp_path) == ["step-00000001.ckpt", "step-00000002.ckpt", "step-00000003.ckpt"]
+    checkpoints.save(4, {})
+    assert names(tmp_path) == ["step-00000003.ckpt", "step-00000004.ckpt"]
+
+
+def test_damaged_ones_never_push_out_whole_ones(tmp_path: Path) -> None:
+    for step in (80, 90):
+        (tmp_path / f"step-{step:08d}.ckpt").write_bytes(b"damaged")
+    checkpoints = Checkpoints(tmp_path)
+    assert checkpoints.newest(torch.device("cpu")) is None
+    checkpoints.save(10, {"step": 10})
+    assert names(tmp_path) == ["step-00000010.ckpt"]
+    assert checkpoints.newest(torch.device("cpu")) == {"step": 10}
