@@ -152,7 +152,7 @@ def _upscaled(model: "Model", sources: list[Path], arguments: argparse.Namespace
     if model.kind == "imageset":
         from satsr.upscale.imagesets import upscale_imagesets
 
-        return upscale_imagesets(model, source, output, options, say)
+        return upscale_imagesets(model, source, output, options, say, folder or None)
     if model.kind == "series":
         from satsr.upscale.series import upscale_series
 
