@@ -76,6 +76,11 @@ def _unpack_tensor(tensor: Any, kind: str) -> tuple[np.ndarray, Pack]:
 
 
 def _unpack_labelled(labelled: Any, kind: str, bands: Sequence[str]) -> tuple[Any, Pack]:
+    if hasattr(labelled, "data_vars"):
+        raise SatsrError(
+            'a Dataset holds an array for each band, and a model takes one array: give dataset.to_array("band"), of '
+            "the model's bands in their order."
+        )
     names = [str(name) for name in labelled.dims]
     row, column = _one_of(names, ROWS), _one_of(names, COLUMNS)
     band, time = _one_of(names, BANDS), _one_of(names, TIMES)

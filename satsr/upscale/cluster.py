@@ -4,12 +4,8 @@ Workers read and write the files themselves, so they share the file system with 
 loses nothing but the last rows of its scene: another one goes on with what it left.
 """
 
-import asyncio
-import logging
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
@@ -17,16 +13,15 @@ from time import monotonic
 from typing import Any
 
 import satsr
-from satsr.errors import SatsrError, absences
+from satsr.errors import SatsrError
 from satsr.exported import memory
 from satsr.exported.model import Model, reopened
 from satsr.exported.opening import Opening
+from satsr.upscale import scheduler
 from satsr.upscale.appraisal.checks import Say
 from satsr.upscale.attempt import Done, attempt
 from satsr.upscale.options import Options
 
-CONNECT = 10.0
-"""Seconds in which a scheduler answers, and its first worker is there."""
 TURN = 5.0
 """Seconds after which it is looked whether there are new workers."""
 GONE = 300.0
@@ -69,8 +64,9 @@ def outcomes(
     """
     if model.where is None:
         raise SatsrError(f"{model.name} was not loaded by satsr.load, so that workers cannot open it.")
-    with connected(address) as client:
-        _require_alike(client, [Path(model.where.path), *targets], next(iter(targets.values())).parent)
+    with scheduler.connected(address) as client:
+        with scheduler.heard(address):
+            _require_alike(client, model.where, *next(iter(targets.items())))
         jobs = [Job(model.where, path.absolute(), target.absolute(), options) for path, target in targets.items()]
         names = dict(zip(jobs, targets, strict=True))
         for number, (job, done) in enumerate(_spread(client, jobs, address), 1):
@@ -80,104 +76,42 @@ def outcomes(
             yield source, replace(done, made=[folder / path.name for path in done.made])
 
 
-@contextmanager
-def connected(address: str) -> Iterator[Any]:
-    """A client of the cluster at an address.
-
-    Raises:
-        SatsrError: Dask is not installed, nobody answers there, or the connection is lost.
-    """
-    with absences():
-        from distributed import Client
-    with _calm("distributed", "distributed.client"), _client(address, Client) as client:
-        yield client
-
-
-@contextmanager
-def _client(address: str, make: Callable[..., Any]) -> Iterator[Any]:
-    try:
-        asyncio.run(_answer(address))  # a client that found nobody would ask on until the process ends
-        client = make(address, timeout=CONNECT, set_as_default=False)
-    except (OSError, ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:200] or f"nothing was said for {CONNECT:.0f} s"
-        raise SatsrError(
-            f"no Dask scheduler answers at {address or 'an empty address'} ({reason}): start one with `dask "
-            "scheduler`, give the address that it prints, or leave out --scheduler."
-        ) from None
-    try:
-        with client.as_current():
-            yield client
-    except (OSError, TimeoutError) as error:
-        raise SatsrError(f"{_lost(address)} ({error})") from None
-    finally:
-        client.close(timeout=CONNECT)
-
-
-@contextmanager
-def _calm(*names: str) -> Iterator[None]:
-    """Keeps loggers silent: what they mean is told as a sentence."""
-    loggers = [logging.getLogger(name) for name in names]
-    levels = [logger.level for logger in loggers]
-    try:
-        for logger in loggers:
-            logger.setLevel(logging.CRITICAL)
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
-
-
-async def _answer(address: str) -> None:
-    """Returns when somebody at an address speaks Dask's language.
-
-    Raises:
-        OSError: nobody does.
-        ValueError: it is no address.
-    """
-    from distributed import Security
-    from distributed.comm import connect
-    from distributed.comm.addressing import normalize_address
-
-    async with asyncio.timeout(CONNECT):  # Dask's own ends with the connection, before anything is said
-        comm = await connect(normalize_address(address), **Security().get_connection_args("client"))
-    await comm.close()
-
-
-def _lost(address: str) -> str:
-    return f"the connection to the Dask scheduler at {address} was lost: the same command goes on with what is finished"
-
-
-def _require_alike(client: Any, files: Sequence[Path], folder: Path) -> None:
-    """Looks whether every worker that is there has this satsr and sees these files.
+def _require_alike(client: Any, model: Opening, source: Path, folder: Path) -> None:
+    """Looks whether every worker that is there has this satsr and the model, and sees these files.
 
     Raises:
         SatsrError: one does not, or there is none.
     """
     try:
-        client.wait_for_workers(1, timeout=CONNECT)
+        client.wait_for_workers(1, timeout=scheduler.CONNECT)
     except TimeoutError:
         raise SatsrError(
-            f"the Dask cluster has no workers after {CONNECT:.0f} s: start some with `dask worker ADDRESS`, in an "
-            "environment with satsr and where they see the scenes."
+            f"the Dask cluster has no workers after {scheduler.CONNECT:.0f} s: start some with `dask worker ADDRESS`, "
+            "in an environment with satsr and where they see the scenes."
         ) from None
     while not folder.exists():
         folder = folder.parent
-    seen = [folder, *[file for file in files if file.exists()][:2]]
-    stamps = {str(path.absolute()): _stamp(path) for path in seen}
-    for worker, said in client.run(_unlike, satsr.__version__, stamps, on_error="return").items():
+    stamps = {str(path.absolute()): _stamp(path) for path in (source, folder)}
+    for worker, said in client.run(_unlike, satsr.__version__, model, stamps, on_error="return").items():
         if said:
             raise SatsrError(
-                f"the worker {worker} {said if isinstance(said, str) else f'has no working satsr ({said})'}: workers "
-                "need the same satsr, and the same file system under the same paths."
+                f"the worker {worker} {said if isinstance(said, str) else f'has no working satsr ({said!r})'}: workers "
+                "need the same satsr and model, and the same file system under the same paths."
             )
 
 
-def _unlike(version: str, stamps: Mapping[str, tuple[int, int]]) -> str:
+def _unlike(version: str, model: Opening, stamps: Mapping[str, tuple[int, int]]) -> str:
     """In a worker: what it has otherwise, in words; empty if nothing."""
     if satsr.__version__ != version:
         return f"has satsr {satsr.__version__} instead of {version}"
     other = [path for path, stamp in stamps.items() if not Path(path).exists() or _stamp(Path(path)) != stamp]
-    return f"does not see {other[0]}, or sees another" if other else ""
+    if other:
+        return f"does not see {other[0]}, or sees another"
+    try:
+        reopened(model)
+    except SatsrError as error:
+        return f"lacks the model ({error})"
+    return ""
 
 
 def _stamp(path: Path) -> tuple[int, int]:
@@ -188,39 +122,39 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 def _spread(client: Any, jobs: Sequence[Job], address: str) -> Iterator[tuple[Job, Done]]:
     """Jobs as they are done, one at a time in each worker; workers may come and go."""
-    from distributed import wait
-
     waiting, last = deque(jobs), monotonic()
     running: dict[Any, tuple[Job, str]] = {}
     while waiting or running:
-        workers = _workers(client, address)
-        last = monotonic() if workers else last
-        if monotonic() - last > GONE:
-            raise SatsrError(
-                f"the Dask cluster at {address} has had no workers for {GONE:.0f} s: start some; the same command goes "
-                "on with what is finished."
-            )
-        busy = {worker for _, worker in running.values()}
-        for worker in [worker for worker in workers if worker not in busy][: len(waiting)]:
-            job = waiting.popleft()
-            future = client.submit(_made, job, workers=[worker], allow_other_workers=True, pure=False)
-            running[future] = job, worker
-        try:
-            finished = wait(list(running), timeout=TURN, return_when="FIRST_COMPLETED").done
-        except TimeoutError:
-            continue
-        except CancelledError:
-            raise SatsrError(f"{_lost(address)}.") from None
+        with scheduler.heard(address):
+            workers = list(client.nthreads())
+            busy = {worker for _, worker in running.values()}
+            for worker in [worker for worker in workers if worker not in busy][: len(waiting)]:
+                job = waiting.popleft()
+                future = client.submit(_made, job, workers=[worker], allow_other_workers=True, pure=False)
+                running[future] = job, worker
+            finished = _finished(client, list(running))
         for future in finished:
             job, _ = running.pop(future)
             yield job, _result(future, job)
+        last = monotonic() if workers else last
+        if monotonic() - last > GONE:
+            raise SatsrError(
+                f"the Dask cluster at {scheduler.shown(address)} has had no workers for {GONE:.0f} s: start some; the "
+                "same command goes on with what is finished."
+            )
 
 
-def _workers(client: Any, address: str) -> list[str]:
+def _finished(client: Any, futures: Sequence[Any]) -> Sequence[Any]:
+    """Those that are done, after a turn at most; none where there are no workers."""
+    from distributed import wait
+
     try:
-        return list(client.nthreads())
-    except (OSError, RuntimeError, ValueError) as error:
-        raise SatsrError(f"{_lost(address)} ({' '.join(str(error).split())[:200]}).") from None
+        if futures:
+            return list(wait(futures, timeout=TURN, return_when="FIRST_COMPLETED").done)
+        client.wait_for_workers(1, timeout=TURN)
+    except TimeoutError:
+        pass
+    return []
 
 
 def _made(job: Job) -> Done:

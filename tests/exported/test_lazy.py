@@ -229,3 +229,12 @@ def test_bands_in_another_order_are_refused_by_their_names(tiny):
         model(scene.assign_coords(band=["B05", "B06", "B07"]))
     for names in (["red", "green", "blue"], ["a", "b", "c"], [1, 2, 3]):
         assert model(scene.assign_coords(band=names)).shape == (3, 300, 420)
+
+
+def test_a_dataset_of_bands_is_told_how_it_becomes_one_array(tiny):
+    model, scene = tiny(image_graph), labelled().chunk({"y": 80})
+    dataset = scene.to_dataset("band")
+    with pytest.raises(SatsrError, match=r'give dataset\.to_array\("band"\)'):
+        model(dataset)
+    cube = dataset[["B04", "B03", "B02"]].to_array("band")
+    np.testing.assert_array_equal(model(cube).compute(scheduler="synchronous"), model(scene.compute()))

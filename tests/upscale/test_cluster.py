@@ -4,6 +4,7 @@ import argparse
 import os
 import socket
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from rasterio.transform import from_origin
 from satsr import load
 from satsr.errors import SatsrError
 from satsr.exported import memory, opening
-from satsr.upscale import cluster, command
+from satsr.upscale import cluster, command, scheduler
 from tests.tiny_graphs import image_graph, recurrent_graph
 
 distributed = pytest.importorskip("distributed", reason='distributed is absent: pip install "satsr[dask]"')
@@ -110,14 +111,21 @@ def test_one_scene_goes_to_a_cluster_too_and_what_is_no_scene_does_not(scenes, t
 
 @pytest.mark.parametrize("words", ["", "nowhere", "tcp://", "ftp://127.0.0.1:8786", "tcp://127.0.0.1:1"])
 def test_a_bad_address_is_one_sentence_and_nobody_waits(scenes, words, monkeypatch):
-    monkeypatch.setattr(cluster, "CONNECT", 0.2)
+    monkeypatch.setattr(scheduler, "CONNECT", 0.2)
     with pytest.raises(SatsrError, match=r"no Dask scheduler answers at .* start one with `dask scheduler`"):
         upscale(*scenes, "--scheduler", words)
     assert not scenes[1].exists()
 
 
+def test_a_password_in_an_address_is_not_said(scenes, monkeypatch):
+    monkeypatch.setattr(scheduler, "CONNECT", 0.2)
+    with pytest.raises(SatsrError, match="no Dask scheduler answers") as refused:
+        upscale(*scenes, "--scheduler", "tcp://me:hidden-word@127.0.0.1:1")
+    assert "hidden-word" not in str(refused.value)
+
+
 def test_somebody_who_is_no_scheduler_is_not_waited_for(scenes, monkeypatch):
-    monkeypatch.setattr(cluster, "CONNECT", 0.2)
+    monkeypatch.setattr(scheduler, "CONNECT", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(SatsrError, match=r"no Dask scheduler answers at .*nothing was said"):
@@ -125,23 +133,24 @@ def test_somebody_who_is_no_scheduler_is_not_waited_for(scenes, monkeypatch):
 
 
 def test_a_cluster_without_workers_is_said(scenes, monkeypatch):
-    monkeypatch.setattr(cluster, "CONNECT", 0.2)
+    monkeypatch.setattr(scheduler, "CONNECT", 0.2)
     with started(0) as empty, pytest.raises(SatsrError, match="has no workers after 0 s: start some with `dask worker"):
         upscale(*scenes, "--scheduler", empty.scheduler_address)
 
 
-def test_a_worker_without_the_same_satsr_or_files_is_told_apart(tmp_path):
+def test_a_worker_without_the_same_satsr_files_or_model_is_told_apart(scenes, tmp_path):
     import satsr
 
-    file = tmp_path / "a.tif"
-    file.write_text("scene")
-    seen = {str(file): cluster._stamp(file), str(tmp_path): cluster._stamp(tmp_path)}
-    assert cluster._unlike(satsr.__version__, seen) == ""
-    assert "has satsr" in cluster._unlike("9.9", seen)
+    file, where = scenes[0] / "a.tif", load(scenes[3], device="cpu").where
+    seen = {str(path): cluster._stamp(path) for path in (file, tmp_path)}
+    assert cluster._unlike(satsr.__version__, where, seen) == ""
+    assert "has satsr" in cluster._unlike("9.9", where, seen)
+    other = replace(where, path="/nowhere/model.onnx")
+    assert cluster._unlike(satsr.__version__, other, seen).startswith("lacks the model (")
     file.write_text("another scene")
-    assert cluster._unlike(satsr.__version__, seen).startswith(f"does not see {file}")
+    assert cluster._unlike(satsr.__version__, where, seen).startswith(f"does not see {file}")
     file.unlink()
-    assert cluster._unlike(satsr.__version__, seen).startswith(f"does not see {file}")
+    assert cluster._unlike(satsr.__version__, where, seen).startswith(f"does not see {file}")
 
 
 def test_without_dask_the_extra_is_named(scenes, monkeypatch):
