@@ -50,9 +50,10 @@ def heard(address: str) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, CancelledError) as error:
+        why = "" if isinstance(error, CancelledError) else f" ({_words(error)})"
         raise SatsrError(
-            f"the connection to the Dask scheduler at {shown(address)} was lost ({_words(error)}): the same command "
-            "goes on with what is finished."
+            f"the connection to the Dask scheduler at {shown(address)} was lost{why}: the same command goes on with "
+            "what is finished."
         ) from None
 
 
