@@ -27,6 +27,7 @@ PATTERNS = (
 CHECKOUT = ("benchmarks", "models", "pipelines", "steps")
 """What only a checkout of the repository has."""
 PREVIEW = ("PIL", "jinja2")
+DASK = ("dask", "distributed", "xarray")
 TRAIN = (
     *("alembic", "dvc", "great_expectations", "lightning_fabric", "lmdb", "mlflow", "onnx", "onnxscript", "pandas"),
     *("markupsafe", "psutil", "pydantic", "rich", "ruamel", "safetensors", "scipy", "sqlalchemy", "torch", "zenml"),
@@ -74,7 +75,8 @@ def absences() -> Iterator[None]:
                 f"this needs {module}/, which only a checkout of the repository has: run it there, installed by make "
                 "install. ONNX files are applied anywhere."
             ) from None
-        extra = "preview" if module in PREVIEW else "train" if module in TRAIN else ""
+        extras = {"preview": PREVIEW, "dask": DASK, "train": TRAIN}
+        extra = next((name for name, modules in extras.items() if module in modules), "")
         if not extra:
             raise
         raise SatsrError(

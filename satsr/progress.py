@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
 from importlib.util import find_spec
 from typing import Any, TypeVar
 
@@ -17,12 +18,16 @@ class Bar:
     """Counts up to ``total``; use as a context manager.
 
     On a terminal one line that is redrawn and goes away at the end, where rich is installed; elsewhere a line every ten
-    seconds, so that logs stay short, and none for work that is done sooner.
+    seconds, so that logs stay short, and none for work that is done sooner. Bars that are made in the same thread while
+    one is entered that ``gathers`` move that one on and show none of their own.
     """
 
-    def __init__(self, label: str, total: int, done: int = 0) -> None:
+    def __init__(self, label: str, total: int, done: int = 0, gathers: bool = False) -> None:
         self.label, self.total, self.done, self.note = label, total, done, ""
-        self._shown = os.environ.get("RANK", "0") == "0"  # of several processes (torchrun) one speaks
+        self.part = 0.0  # of the next one, which another bar tells
+        self._around, self._gathers = _gathering.get(), gathers
+        # Of several processes (torchrun) one speaks.
+        self._shown = os.environ.get("RANK", "0") == "0" and self._around is None
         self._live = _display(self) if self._shown and _redraws() else None
         self._begin = self._last = time.monotonic()
         self._first, self._told = done, done
@@ -30,9 +35,13 @@ class Bar:
     def __enter__(self) -> "Bar":
         if self._live:
             self._live.start()
+        if self._gathers:
+            _gathering.set(self)
         return self
 
     def __exit__(self, kind: object, *rest: object) -> None:
+        if self._gathers:
+            _gathering.set(None)
         if self._live:
             self._live.stop()
         elif self._shown and kind is None and self._first != self._told != self.done:
@@ -40,14 +49,29 @@ class Bar:
 
     def advance(self, count: int = 1, note: str = "") -> None:
         """Moves on by ``count``; ``note`` is words that stand at the end of the line, a loss before the others."""
-        self.done, self.note = self.done + count, note
+        self.done, self.note, self.part = self.done + count, note, 0.0
+        if self._around is not None:
+            self._around.within(self.done / self.total if self.total else 1.0)
+        self._tell()
+
+    def within(self, part: float) -> None:
+        """Says that a share (0..1) of the next one is done."""
+        self.part = min(max(self.part, part), 1.0)
+        self._tell()
+
+    @property
+    def share(self) -> float:
+        """Of the whole, in 0..1."""
+        return (self.done + self.part) / self.total if self.total else 1.0
+
+    def _tell(self) -> None:
         if self._shown and not self._live and time.monotonic() - self._last > QUIET_SECONDS:
             self._line()
 
     def left(self) -> float | None:
         """Seconds that remain at the speed until now; None before anything was done."""
-        done = self.done - self._first
-        return (time.monotonic() - self._begin) / done * (self.total - self.done) if done else None
+        done = self.done + self.part - self._first
+        return (time.monotonic() - self._begin) / done * (self.total - self.done - self.part) if done else None
 
     def _line(self) -> None:
         self._last, self._told = time.monotonic(), self.done
@@ -56,6 +80,9 @@ class Bar:
         if left and self.done < self.total:
             line += f", {duration(left)} left"
         print(f"{line} {self.note}".rstrip(), file=sys.stderr, flush=True)
+
+
+_gathering: ContextVar[Bar | None] = ContextVar("gathering", default=None)
 
 
 def track(items: Iterable[Item], label: str, total: int) -> Iterator[Item]:
@@ -92,7 +119,7 @@ def fitted(bar: Bar, width: int, marks: str = "━─") -> str:
         marks: of which the bar is drawn, done and to do.
     """
     left, words = bar.left(), sorted(bar.note.split(), key=lambda word: not word.startswith("loss"))
-    share = bar.done / bar.total if bar.total else 1.0
+    share = min(bar.share, 1.0)
     begin = f"{bar.label:<{LABEL}} {share:4.0%}"
     parts = ["" if left is None else f"{duration(left)} left", *words[:1]]
     tail = "  ".join(filter(None, parts))

@@ -57,3 +57,20 @@ def test_long_work_says_a_line_now_and_then_and_one_at_its_end(monkeypatch: pyte
         work.advance(note="loss=0.5")
         work.advance(3)
     assert told.getvalue().splitlines() == ["train: 1/4 in 20 s, 60 s left loss=0.5", "train: 4/4 in 20 s"]
+
+
+def test_a_bar_inside_of_one_that_gathers_moves_that_one_on_and_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", told := io.StringIO())
+    with Bar("scenes", 4, gathers=True) as outer:
+        outer._begin = outer._last = outer._begin - 20
+        with Bar("upscale", 2) as inner:
+            inner._begin = inner._last = inner._begin - 20
+            inner.advance()
+            assert outer.share == 0.125 and told.getvalue().splitlines() == ["scenes: 0/4 in 20 s, 2 min left"]
+        outer.advance(note="a.tif")
+        assert outer.share == 0.25 and list(track(range(3), "hashing", 3)) == [0, 1, 2] and outer.share == 0.5
+    assert "upscale" not in told.getvalue()
+    with Bar("upscale", 4) as later:
+        later._begin = later._last = later._begin - 20
+        later.advance()
+    assert "upscale: 1/4" in told.getvalue()

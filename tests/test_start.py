@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from satsr.constraint import METHODS
-from satsr.errors import CHECKOUT, PREVIEW, TRAIN, SatsrError, absences
+from satsr.errors import CHECKOUT, DASK, PREVIEW, TRAIN, SatsrError, absences
 from tests.tiny_graphs import cubic_graph, image_graph, imageset_graph, series_graph, window_graph
 
 ROOT = Path(__file__).resolve().parents[1]
-ABSENT = (*CHECKOUT, *PREVIEW, *TRAIN)
+ABSENT = (*CHECKOUT, *DASK, *PREVIEW, *TRAIN)
 DECLARED = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 RUN = """
 import sys
@@ -154,6 +154,14 @@ def test_what_is_told_of_as_training_s_is_what_training_brings() -> None:
     assert named - {"jinja2"} == set(TRAIN) - indirect
     base = {line.split(">")[0] for line in DECLARED["dependencies"]}
     assert base == {"numpy", "opencv-python-headless", "onnxruntime", "rasterio", "filelock"}
+
+
+def test_what_dask_brings_is_told_with_its_extra() -> None:
+    declared = " ".join(DECLARED["optional-dependencies"]["dask"])
+    for module in DASK:
+        assert module in declared
+        with pytest.raises(SatsrError, match=rf'needs {module}, .* pip install "satsr\[dask\]"'), absences():
+            raise ModuleNotFoundError(name=f"{module}.array")
 
 
 def test_the_command_offers_every_constraint() -> None:

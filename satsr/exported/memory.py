@@ -1,6 +1,8 @@
 """How much memory there is, and how much a network takes for each pixel."""
 
 import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,12 +37,27 @@ def budget(model: "Model") -> Budget:
     return Budget(available(model.runner.device), per_pixel(model))
 
 
+_most: ContextVar[int | None] = ContextVar("most", default=None)
+
+
+@contextlib.contextmanager
+def limited(most: int | None) -> Iterator[None]:
+    """Lets this process take no more memory than ``most`` bytes in all; None for no limit beside the system's."""
+    token = _most.set(most)
+    try:
+        yield
+    finally:
+        _most.reset(token)
+
+
 def available(device: str = "cpu") -> int:
     """Bytes that can be taken without swapping, also inside a container with a limit, and on the GPU if it is one."""
     found = [_field("/proc/meminfo", "MemAvailable:")]
     limit, used = (Path("/sys/fs/cgroup") / name for name in ("memory.max", "memory.current"))
     with contextlib.suppress(OSError, ValueError):
         found.append(max(int(limit.read_text()) - int(used.read_text()), 0))
+    if (most := _most.get()) is not None:
+        found.append(max(most - resident(), 1))
     if device != "cpu":
         found.append(_free_on_gpu())
     return min((value for value in found if value), default=4 << 30)

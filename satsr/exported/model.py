@@ -5,31 +5,25 @@
 >>> sr = model(frames)
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from satsr.constraint import Constraint, held, require_offered
-from satsr.degrade import opencv_cubic, to_native
+from satsr.degrade import to_native
 from satsr.errors import SatsrError, absences
-from satsr.exported import arrays
-from satsr.exported.facts import BANDS, KINDS, Facts, parse
+from satsr.exported import arrays, lazy, opening, ranges
+from satsr.exported.facts import KINDS, Facts, parse
 from satsr.exported.locate import located
-from satsr.exported.noise import noise
-from satsr.exported.ranges import require_native
+from satsr.exported.network import Float32, Network, real
+from satsr.exported.opening import Opening
 from satsr.exported.runners import OnnxRunner, Runner, TorchRunner
 from satsr.files import sha256
-from satsr.imagery.dates import nearest
 from satsr.kinds.imageset.views import clearest
 
-Float32 = npt.NDArray[np.float32]
 BACKENDS = ("onnx", "torch")
-KNOWN = ("x", "days", "alphas", "quality", "up", "noise")
 
 
 def load(reference: str | Path, *, backend: str = "onnx", device: str = "auto") -> "Model":
@@ -46,13 +40,83 @@ def load(reference: str | Path, *, backend: str = "onnx", device: str = "auto") 
     """
     if backend not in BACKENDS:
         raise SatsrError(f"no backend is called {backend!r}: choose onnx or torch.")
-    with absences(), located(str(reference), backend) as found:
-        made = TorchRunner if found.path.suffix == ".safetensors" else OnnxRunner
-        runner: OnnxRunner | TorchRunner = made(found.path, device)
-        return Model(parse(runner.description, found.name), runner, found.name, sha256(found.path))
+    return _loaded(str(reference), backend, device)
 
 
-class Model:
+def reopened(where: Opening) -> "Model":
+    """A model that another process has loaded, opened at most once in this one (:mod:`satsr.exported.opening`).
+
+    Raises:
+        SatsrError: as :func:`load`; or what is here under its name is another one.
+    """
+    return opening.reopened(where, _again)
+
+
+def _again(where: Opening) -> "Model":
+    return _loaded(where.reference, where.backend, where.device, opening.threads())
+
+
+def _loaded(reference: str, backend: str, device: str, threads: int = 0) -> "Model":
+    with absences(), located(reference, backend) as found:
+        weights = found.path.suffix == ".safetensors"
+        runner: OnnxRunner | TorchRunner = (
+            TorchRunner(found.path, device) if weights else OnnxRunner(found.path, device, threads)
+        )
+        where = Opening(str(found.path.absolute()), found.name, backend, device, sha256(found.path))
+        model = Model(parse(runner.description, found.name), runner, found.name, where.digest, where)
+    opening.note(where, model)
+    return model
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How a model is applied to an array (:meth:`Model.__call__`).
+
+    Raises:
+        SatsrError: the gain is none.
+    """
+
+    days: Sequence[float] | None = None
+    quality: np.ndarray | None = None
+    seed: int = 0
+    constraint: str | None = None
+    gain: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.gain is not None and not 0 < self.gain < float("inf"):
+            raise SatsrError(f"gain={self.gain} is no gain: give a number above 0, such as 255 for values in 0..1.")
+
+
+@dataclass(frozen=True)
+class Later:
+    """What each of Dask's tasks does, in whatever process it runs; some hundred bytes (:mod:`satsr.exported.lazy`)."""
+
+    where: Opening
+    wanted: Wanted
+
+    @property
+    def looks(self) -> bool:
+        """Whether the range of the values is looked at."""
+        return self.wanted.gain is None
+
+    def enlarge(self, values: np.ndarray, corner: tuple[int, int]) -> np.ndarray:
+        """(N, h, w, C) to (N, sh, sw, C), or without the first axis."""
+        return reopened(self.where).enlarged(values, self.wanted, corner)
+
+    def check(self, samples: Sequence[np.ndarray]) -> None:
+        """Looks at the range of samples of the array.
+
+        Raises:
+            SatsrError: they are plainly not native values.
+        """
+        model = reopened(self.where)
+        values = np.concatenate([sample.ravel() for sample in samples])
+        finite = values[np.isfinite(values)]
+        if len(finite):
+            ranges.require_native(model.facts, finite, model.name)
+
+
+class Model(Network):
     """A network with all that is needed to apply it.
 
     Args:
@@ -60,53 +124,17 @@ class Model:
         runner: computes it.
         name: ``rasvsr/3``, or the file's name.
         digest: SHA-256 of its file.
-
-    Attributes:
-        kind: a key of :data:`satsr.exported.facts.KINDS`.
-        channels: of one image.
-        views: number of images that it takes at once, None for any.
+        where: how other processes come to it; None if they cannot.
 
     Raises:
         SatsrError: it takes inputs that are not known here.
     """
 
-    def __init__(self, facts: Facts, runner: Runner, name: str = "model", digest: str = "") -> None:
-        strange = [key for key in runner.inputs if key not in KNOWN]
-        if strange or "x" not in runner.inputs:
-            raise SatsrError(
-                f"{name} takes {', '.join(runner.inputs)}, but the inputs known here are {', '.join(KNOWN)}: export "
-                "the model again with satsr."
-            )
-        self.facts, self.runner, self.name, self.digest = facts, runner, name, digest
-        shape = runner.inputs["x"]
-        # A paper of series may have a variant that takes the nearest date only: an image like any other.
-        self.kind = "image" if facts.kind == "series" and len(shape) == 4 else facts.kind
-        sides = KINDS[self.kind].sides
-        self.channels = _side(shape, sides[0]) or facts.channels
-        self.views = _side(shape, sides[1])
-
-    @property
-    def scale(self) -> int:
-        """SR px per LR px."""
-        return self.facts.scale
-
-    @property
-    def bands(self) -> tuple[str, ...]:
-        """Names of the bands that it takes, in order; empty where they have no names."""
-        if self.facts.bands:
-            return self.facts.bands
-        return BANDS.get(self.channels, ()) if self.facts.reflectance else _colours(self.channels)
-
-    @property
-    def draws(self) -> bool:
-        """Whether its result is one of many that it could give, chosen by noise (diffusion)."""
-        return "noise" in self.runner.inputs
-
-    @property
-    def _noise_planes(self) -> int:
-        """How many planes of noise it takes: as its graph says, or as many as its result has."""
-        said = self.runner.inputs["noise"][1:2]
-        return (said and said[0]) or self.channels
+    def __init__(
+        self, facts: Facts, runner: Runner, name: str = "model", digest: str = "", where: Opening | None = None
+    ) -> None:
+        super().__init__(facts, runner, name, digest)
+        self.where = where
 
     def __call__(
         self,
@@ -121,7 +149,7 @@ class Model:
         """Super-resolves an array.
 
         Args:
-            frames: native values, a NumPy array with the bands last, a torch tensor with the bands first, or an
+            frames: native values, a NumPy or Dask array with the bands last, a torch tensor with the bands first, or an
                 xarray.DataArray with dimensions ``y`` and ``x`` and perhaps ``band`` and ``time``. In NumPy's form: an
                 image (H, W, C) or (H, W), or several (N, H, W, C), for the kind ``image``; a clip (T, H, W, C) for
                 ``video`` and ``window``; dates (T, H, W, C) for ``series``; views (T, H, W) for ``imageset``.
@@ -136,37 +164,70 @@ class Model:
         Returns:
             The same kind of array in the same type and range, each side ``scale`` times longer; for ``series`` and
             ``imageset`` without the axis of dates or views. Integers are rounded and saturate. A DataArray keeps its
-            CRS and gets the coordinates of its new pixels.
+            CRS and names and gets the coordinates of its new pixels. What Dask computes later stays so, chunk by chunk
+            (:mod:`satsr.exported.lazy`).
 
         Raises:
-            SatsrError: the shape or the number of bands or dates does not fit the model, values are not finite, or
-                they are plainly not in the model's range (:mod:`satsr.exported.ranges`).
+            SatsrError: the shape, the number of bands or dates or the bands' names do not fit the model, values are not
+                finite, or they are plainly not in the model's range (:mod:`satsr.exported.ranges`); of Dask's arrays,
+                values are looked at when they are computed.
         """
-        values, pack = arrays.unpack(frames, self.kind)
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
-            raise SatsrError(
-                "the array holds values that are not finite: fill them first, or use satsr upscale on the file, which "
-                "leaves nodata where they are."
-            )
+        wanted = Wanted(days, None if quality is None else np.asarray(quality), seed, constraint, gain)
+        values, pack = arrays.unpack(frames, self.kind, self.bands)
+        if lazy.is_lazy(values):
+            return pack(self._later(values, wanted), self.scale)
+        _require_finite(values)
         if gain is None:
-            require_native(self.facts, values, self.name)
-        elif not 0 < gain < float("inf"):
-            raise SatsrError(f"gain={gain} is no gain: give a number above 0, such as 255 for values in 0..1.")
-        more = {"seed": seed, "constraint": constraint}
-        native = values if gain in (None, 1) else values.astype(np.float32) * np.float32(gain)
-        result = self._apply(native, days, None if quality is None else np.asarray(quality), more)
-        result = result if gain in (None, 1) else result / np.float32(gain)
-        return pack(to_native(result, values.dtype, ties="even"), self.scale)
+            ranges.require_native(self.facts, values, self.name)
+        return pack(self.enlarged(values, wanted), self.scale)
+
+    def enlarged(self, values: np.ndarray, wanted: "Wanted", corner: tuple[int, int] = (0, 0)) -> np.ndarray:
+        """The plain form of what :meth:`__call__` does, whatever range the values lie in.
+
+        Args:
+            values: (N, H, W, C).
+            wanted: how.
+            corner: row and column of the first pixel in its scene, in LR px.
+
+        Returns:
+            (N, sH, sW, C), or without the first axis, of the same type.
+
+        Raises:
+            SatsrError: as :meth:`__call__`.
+        """
+        _require_finite(values)
+        gain = np.float32(wanted.gain or 1)
+        more = {"seed": wanted.seed, "constraint": wanted.constraint, "corners": [corner]}
+        native = values if gain == 1 else values.astype(np.float32) * gain
+        result = self._apply(native, wanted.days, wanted.quality, more)
+        return to_native(result if gain == 1 else result / gain, values.dtype, ties="even")
+
+    def _later(self, cube: Any, wanted: "Wanted") -> Any:
+        """The result for a Dask array (N, H, W, C), of which nothing is computed yet.
+
+        Raises:
+            SatsrError: what is wrong with it, as far as that is known before its values are.
+        """
+        if self.where is None or self.kind == "imageset":
+            views = "the clearest views of an image set are chosen by all of their pixels"
+            reason = "it was not loaded by satsr.load" if self.where is None else views
+            raise SatsrError(f"{self.name} does not take Dask's arrays, as {reason}: give it array.compute().")
+        self._require_bands(cube)
+        together = {"image": 1, "window": self.views or 5, "series": min(len(cube), self.views or self.facts.dates)}
+        way = lazy.Way(
+            scale=self.scale,
+            single=self.kind == "image",
+            merged=KINDS[self.kind].merged,
+            together=together.get(self.kind, len(cube)),
+            reach=self.constraint(wanted.constraint).reach,
+        )
+        return lazy.enlarged(cube, Later(self.where, wanted), way)
 
     def _apply(
         self, values: np.ndarray, days: Sequence[float] | None, quality: np.ndarray | None, more: Mapping[str, Any]
     ) -> Float32:
         """(N, H, W, C) native to float32 native, (N, sH, sW, C) or without the first axis."""
-        if values.shape[-1] != self.channels:
-            raise SatsrError(
-                f"{self.name} takes {self.channels} band(s) ({', '.join(self.bands) or 'unnamed'}), found an array "
-                f"with {values.shape[-1]}: choose the bands first. NumPy arrays have them last, tensors first."
-            )
+        self._require_bands(values)
         planes = np.moveaxis(values, -1, 1)
         if self.kind == "image":
             return np.stack([np.moveaxis(self.predict(plane[None], **more)[0], 0, -1) for plane in planes])
@@ -186,6 +247,18 @@ class Model:
         stack = planes[dates].reshape(1, -1, *planes.shape[2:])
         return np.moveaxis(self.predict(stack, days=signed[dates], alphas=real(dates), **more)[0], 0, -1)
 
+    def _require_bands(self, values: Any) -> None:
+        """Refuses another number of bands than the model takes.
+
+        Raises:
+            SatsrError: so.
+        """
+        if values.shape[-1] != self.channels:
+            raise SatsrError(
+                f"{self.name} takes {self.channels} band(s) ({', '.join(self.bands) or 'unnamed'}), found an array "
+                f"with {values.shape[-1]}: choose the bands first. NumPy arrays have them last, tensors first."
+            )
+
     def _window(self, planes: np.ndarray, index: int, more: Mapping[str, Any]) -> Float32:
         """One frame from its neighbours."""
         from satsr.kinds.sampling import window
@@ -194,148 +267,15 @@ class Model:
         frame: Float32 = self.predict(neighbours.reshape(1, -1, *planes.shape[2:]), **more)[0]
         return frame
 
-    def dates(self, days: npt.NDArray[np.float32]) -> list[int]:
-        """Which dates of a series are used: the nearest ones, in the order of the series.
 
-        Where they are fewer than the model takes, the last one is repeated (:func:`real` marks it).
+def _require_finite(values: np.ndarray) -> None:
+    """Refuses values that are not finite.
 
-        Args:
-            days: (T,) signed, of each date from the wanted one.
-        """
-        wanted = self.views or self.facts.dates
-        chosen = nearest(days, wanted)
-        fixed = self.views is not None or "alphas" in self.runner.inputs
-        return chosen + [chosen[-1]] * (wanted - len(chosen)) if fixed else chosen
-
-    def predict(
-        self,
-        planes: np.ndarray,
-        *,
-        days: np.ndarray | None = None,
-        alphas: np.ndarray | None = None,
-        quality: np.ndarray | None = None,
-        corners: Sequence[tuple[int, int]] | None = None,
-        seed: int = 0,
-        sample: int = 0,
-        constraint: str | None = None,
-    ) -> Float32:
-        """Runs the network on a batch of equal windows.
-
-        Args:
-            planes: (B, N, h, w) native values, finite; N is the bands of an image, or frames times bands.
-            days: (T,) signed days, for ``series``.
-            alphas: (T,) 1 for real dates, 0 for repeated ones.
-            quality: (B, T, h, w), True where clear, for ``imageset``.
-            corners: row and column of each window in its scene, in LR px: where a diffusion network's noise is taken
-                from; default: 0, 0.
-            seed: of that noise (:func:`satsr.exported.noise.noise`).
-            sample: of that noise.
-            constraint: how the result is held to its input; default: as the model says.
-
-        Returns:
-            (B, M, s h, s w) float32 native values, not rounded; with a constraint they are not clipped either.
-
-        Raises:
-            SatsrError: a constraint that is not known, or that the model's kind does not have; or an output of another
-                size than the description says.
-        """
-        wanted = self.constraint(constraint)
-        height, width = planes.shape[2:]
-        padded = self._padded(planes)
-        inputs = self._inputs(padded, days, alphas, None if quality is None else self._padded(quality))
-        if self.draws:
-            shape = self.scale * padded.shape[2], self.scale * padded.shape[3]
-            places = corners or [(0, 0)] * len(planes)
-            inputs["noise"] = np.stack(
-                [noise(seed, sample, self._noise_planes, (self.scale * y, self.scale * x), shape) for y, x in places]
-            )
-        output = self.runner.run(inputs)
-        expected = tuple(self.scale * side for side in padded.shape[2:])
-        if output.shape[-2:] != expected:
-            raise SatsrError(
-                f"{self.name} says that it enlarges {self.scale} times, but made {output.shape[-2:]} px of "
-                f"{padded.shape[2:]}: its description is that of another network; export the model again with satsr."
-            )
-        output = output.reshape(len(planes), -1, *output.shape[-2:])
-        made = self._native(output[..., : self.scale * height, : self.scale * width])
-        return made if wanted.method == "none" else self._held(made, planes, days, wanted)
-
-    def constraint(self, method: str | None = None) -> Constraint:
-        """How results are held to their input: by this method, or as the model says.
-
-        Raises:
-            SatsrError: a method that is not known, or that the model's kind does not have.
-        """
-        wanted = self.facts.constraint if method is None else replace(self.facts.constraint, method=method)
-        require_offered(wanted.method, self.kind)
-        return wanted
-
-    def _held(self, made: Float32, planes: np.ndarray, days: np.ndarray | None, constraint: Constraint) -> Float32:
-        """Each image of (B, frames times C, s h, s w) held to its own frame, to the middle or to the nearest date."""
-        frames = planes.reshape(len(planes), -1, self.channels, *planes.shape[2:])
-        if self.kind in ("series", "window"):
-            place = self.anchor(days) if self.kind == "series" else frames.shape[1] // 2
-            frames = frames[:, [place]]
-        fine = made.reshape(-1, self.channels, *made.shape[2:])
-        given = frames.reshape(-1, self.channels, *planes.shape[2:])
-        return held(fine, given, self.scale, constraint).reshape(made.shape)
-
-    @staticmethod
-    def anchor(days: np.ndarray | None) -> int:
-        """The place of the date that is nearest to the wanted one."""
-        return 0 if days is None else int(np.argmin(np.abs(days)))
-
-    def _inputs(
-        self, planes: np.ndarray, days: np.ndarray | None, alphas: np.ndarray | None, quality: np.ndarray | None
-    ) -> dict[str, np.ndarray]:
-        x = self._normalised(planes)
-        batch, frames, wanted = len(planes), planes.shape[1] // self.channels, self.runner.inputs
-        stacked = self.kind in ("video", "window", "series")
-        inputs = {"x": x.reshape(batch, frames, self.channels, *x.shape[2:]) if stacked else x}
-        if "days" in wanted:
-            offsets = np.arange(frames) - frames // 2 if days is None else days
-            inputs["days"] = np.tile(np.asarray(offsets, np.float32), (batch, 1))
-        if "alphas" in wanted:
-            inputs["alphas"] = np.tile(np.ones(frames) if alphas is None else alphas, (batch, 1)).astype(np.float32)
-        if "quality" in wanted:
-            inputs["quality"] = np.ones_like(x) if quality is None else quality.astype(np.float32)
-        if "up" in wanted:
-            nearest = planes[:, self.anchor(days) * self.channels :][:, : self.channels].astype(np.float32)
-            inputs["up"] = self._normalised(_planewise(nearest, lambda image: opencv_cubic(image, self.scale)))
-        return inputs
-
-    def _padded(self, planes: np.ndarray) -> np.ndarray:
-        """At least ``facts.smallest`` px on each side, by reflection at the bottom and on the right."""
-        missing = [max(self.facts.smallest - side, 0) for side in planes.shape[2:]]
-        if not any(missing):
-            return planes
-        return np.pad(planes, [(0, 0), (0, 0), (0, missing[0]), (0, missing[1])], mode="symmetric")
-
-    def _normalised(self, planes: np.ndarray) -> Float32:
-        return _planewise(planes, self.facts.normalisation.forward, self.channels)
-
-    def _native(self, planes: np.ndarray) -> Float32:
-        """In place, where the runner's output is float32."""
-        return _planewise(planes, partial(self.facts.normalisation.inverse, own=True), self.channels)
-
-
-def real(chosen: Sequence[int]) -> Float32:
-    """1 for every date, 0 where one is repeated: what fusion networks call alphas."""
-    return np.array([index not in chosen[:place] for place, index in enumerate(chosen)], np.float32)
-
-
-def _planewise(planes: np.ndarray, change: Callable[[np.ndarray], np.ndarray], channels: int | None = None) -> Float32:
-    """Applies a function of images (h, w, C) to (B, frames times C, h, w)."""
-    channels = channels or planes.shape[1]
-    images = planes.reshape(-1, channels, *planes.shape[2:])
-    changed = [np.moveaxis(change(np.moveaxis(image, 0, -1)), -1, 0) for image in images]
-    stacked = np.stack(changed) if len(changed) > 1 else changed[0][None]
-    return np.ascontiguousarray(stacked.reshape(len(planes), -1, *stacked.shape[2:]), dtype=np.float32)
-
-
-def _side(shape: tuple[int | None, ...], index: int | None) -> int | None:
-    return shape[index] if index is not None and index < len(shape) else None
-
-
-def _colours(channels: int) -> tuple[str, ...]:
-    return ("red", "green", "blue") if channels == 3 else ()
+    Raises:
+        SatsrError: so.
+    """
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise SatsrError(
+            "the array holds values that are not finite: fill them first, or use satsr upscale on the file, which "
+            "leaves nodata where they are."
+        )

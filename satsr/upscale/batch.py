@@ -1,6 +1,6 @@
 """Several scenes of different places and sizes, each a result of its own in one folder."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from satsr.errors import SatsrError
@@ -8,13 +8,12 @@ from satsr.exported.model import Model
 from satsr.files import natural
 from satsr.imagery import sentinel2
 from satsr.imagery.images import PICTURES
+from satsr.progress import Bar
 from satsr.stac import item
-from satsr.upscale import beside, scene
 from satsr.upscale.appraisal.checks import Say, silent
+from satsr.upscale.attempt import Done, attempt
 from satsr.upscale.options import Options
-from satsr.upscale.provenance import chosen, provenance
 from satsr.upscale.results import clips, names, own
-from satsr.upscale.results.partial import unfinished_at
 
 RASTERS = (".tif", ".tiff", ".jp2")
 
@@ -52,7 +51,12 @@ def _inside(folder: Path) -> list[Path]:
 
 
 def upscale(
-    model: Model, sources: Sequence[Path], folder: Path, options: Options | None = None, say: Say = silent
+    model: Model,
+    sources: Sequence[Path],
+    folder: Path,
+    options: Options | None = None,
+    say: Say = silent,
+    scheduler: str | None = None,
 ) -> list[Path]:
     """Super-resolves scenes one after the other; what is there already, of the same command, is not made again.
 
@@ -62,13 +66,15 @@ def upscale(
         folder: that the results are written to, as ``<name>_x4.tif``.
         options: what the user chose, the same for all.
         say: takes lines for the user.
+        scheduler: address of a Dask cluster whose workers make them, several at a time (:mod:`satsr.upscale.cluster`).
 
     Returns:
         The files that were written now.
 
     Raises:
         SatsrError: two scenes have one name, the results would lie among the scenes or take the place of another
-            file, or scenes were refused (all others are written before that is said).
+            file, the cluster is not there, or some were not made (all others are whole before that is said, in a
+            table).
     """
     options = options or Options()
     targets = {source: names.inside(folder, source, model.scale, ".tif") for source in sources}
@@ -80,18 +86,60 @@ def upscale(
         if target.exists() and own.foreign(target):
             own.require_free(target, options.overwrite)
     made: list[Path] = []
-    problems: list[str] = []
+    problems: dict[Path, str] = {}
+    stopped = ""
+    with Bar("scenes", len(targets), gathers=True) as bar:
+        try:
+            for source, done in _outcomes(model, targets, options, _notes_once(say), scheduler):
+                made += done.made
+                problems |= {source: done.problem} if done.problem else {}
+                bar.advance(note=source.name)
+        except SatsrError as error:  # the cluster is gone; a scene's own mistakes are in what became of it
+            stopped = str(error)
+    if bar.done == 0 and stopped:
+        raise SatsrError(stopped)
+    if problems or stopped:
+        raise SatsrError(_summary(folder, problems, bar.done, len(targets), stopped))
+    return made
+
+
+def _summary(folder: Path, problems: Mapping[Path, str], tried: int, count: int, stopped: str) -> str:
+    whole = f"{tried - len(problems)} of {count} scenes are in {folder}"
+    left = [f"{count - tried} more were not tried: {stopped}"] if stopped else []
+    return "\n  ".join([f"{whole}; these are not:" if problems else f"{whole}.", *_table(problems), *left])
+
+
+def _outcomes(
+    model: Model, targets: Mapping[Path, Path], options: Options, say: Say, scheduler: str | None
+) -> Iterator[tuple[Path, Done]]:
+    """Each scene when it is done, here or by the workers of a cluster."""
+    if scheduler is not None:
+        from satsr.upscale import cluster
+
+        yield from cluster.outcomes(model, targets, options, say, scheduler)
+        return
     for number, (source, target) in enumerate(targets.items(), 1):
         say(f"{number} of {len(targets)}: {source.name}")
-        try:
-            made += _one(model, source, target, options, say)
-        except SatsrError as error:
-            problems.append(f"{source}: {error}")
-            say(f"warning: {error}")
-    if problems:
-        whole = f"{len(targets) - len(problems)} of {len(targets)} scenes are in {folder}; these were refused:"
-        raise SatsrError("\n  ".join([whole, *problems]))
-    return made
+        yield source, attempt(model, source, target, options, say)
+
+
+def _notes_once(say: Say) -> Say:
+    """Takes lines for the user; what is noted of the model stands there for the first scene alone."""
+    said: set[str] = set()
+
+    def once(line: str) -> None:
+        if not line.startswith("note:") or line not in said:
+            say(line)
+        said.add(line)
+
+    return once
+
+
+def _table(problems: Mapping[Path, str]) -> list[str]:
+    """Scenes that were not made and why, a line each."""
+    rows = [("scene", "why"), *((str(source), " ".join(why.split())) for source, why in problems.items())]
+    width = max(len(name) for name, _ in rows)
+    return [f"{name:<{width}}  {why}" for name, why in rows] if problems else []
 
 
 def require_other_folder(sources: Sequence[Path], folder: Path) -> None:
@@ -106,20 +154,6 @@ def require_other_folder(sources: Sequence[Path], folder: Path) -> None:
             f"{folder} is the folder that {among[0]} lies in, where results would be scenes to the same command: name "
             f"another one, such as {folder / 'sharp'}/."
         )
-
-
-def _one(model: Model, source: Path, target: Path, options: Options, say: Say) -> list[Path]:
-    """Makes what is not there yet of a scene's result and of what is asked for beside it."""
-    if options.overwrite or not target.is_file():
-        return scene.upscale(model, source, target, options, say)
-    tags = provenance(model, scene.find(model, source, options).files, options.constraint) | chosen(options)
-    asked = [target, *beside.files(model, target, options)]
-    there = [file for file in asked if beside.same(file, tags)]
-    if there == asked and not unfinished_at(target).exists():
-        say(f"{target} is there already, of the same model, input and options")
-        return []
-    made = scene.upscale(model, source, target, options, say, again=target in there)
-    return [file for file in made if file not in there]
 
 
 def _is_raster(path: Path) -> bool:

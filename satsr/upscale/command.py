@@ -24,7 +24,8 @@ EXAMPLES = """examples:
   satsr upscale frames/ sharp/ --model rasvsr@champion --preview
   satsr upscale clip.mp4 sharp.mp4 --model rasvsr/3
   satsr upscale item.json sharp/ --model srgan-sisr7@champion
-  satsr upscale scenes/*.tif sharp/ --model srgan-sisr7@champion
+  satsr upscale 'scenes/*.tif' sharp/ --model srgan-sisr7@champion
+  satsr upscale 'scenes/*.tif' sharp/ --model srgan-sisr7@champion --scheduler tcp://10.0.0.5:8786
   satsr upscale dates/ sharp.tif --model breizhsr-highresnet_ltae@champion --date 2018-07-01
   satsr upscale imgset0597/ sharp.png --model qanet@champion
 """
@@ -53,6 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--uncertainty", type=_names, default=(), metavar="consistency,spread", help=f"also write maps: {maps}")
     add("--depth-map", action="store_true", help="also write where the input is unlike the training data")
     add("--preview", action="store_true", help="also write a before/after PNG and an HTML page")
+    cluster = "of a Dask cluster whose workers make the scenes; they see the same files (tcp://10.0.0.5:8786)"
+    add("--scheduler", metavar="ADDRESS", help=cluster)
     add("--overwrite", action="store_true", help="replace what satsr wrote before; other files are never replaced")
 
 
@@ -130,11 +133,13 @@ def _upscaled(model: "Model", sources: list[Path], arguments: argparse.Namespace
     from satsr.upscale.results import clips, names, own
 
     output, folder = Path(arguments.output), names.means_folder(arguments.output)
-    options, several = options_of(arguments), len(sources) > 1
+    options, several, scheduler = options_of(arguments), len(sources) > 1, arguments.scheduler
     found = batch.scenes(sources) if model.kind == "image" else []
-    if found and (several or found != sources) and (folder or not output.suffix):
+    if found and (several or found != sources or scheduler is not None) and (folder or not output.suffix):
         own.require_apart([source for source in sources if source.is_dir()], output)
-        return batch.upscale(model, found, output, options, say)
+        return batch.upscale(model, found, output, options, say, scheduler)
+    if scheduler is not None:
+        raise SatsrError("--scheduler is for scenes that go into a folder: name scenes, and a folder such as sharp/.")
     if _is_clip(model, sources, output, folder):
         return _clip(model, sources, output, folder, arguments)
     _require_maps(arguments, model.kind, "image sets" if model.kind == "imageset" else "")
@@ -147,7 +152,7 @@ def _upscaled(model: "Model", sources: list[Path], arguments: argparse.Namespace
     if model.kind == "imageset":
         from satsr.upscale.imagesets import upscale_imagesets
 
-        return upscale_imagesets(model, source, output, options, say)
+        return upscale_imagesets(model, source, output, options, say, folder or None)
     if model.kind == "series":
         from satsr.upscale.series import upscale_series
 

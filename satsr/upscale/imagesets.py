@@ -25,7 +25,12 @@ from satsr.upscale.results.partial import unfinished
 
 
 def upscale_imagesets(
-    model: Model, source: Path, output: Path, options: Options | None = None, say: Say = silent
+    model: Model,
+    source: Path,
+    output: Path,
+    options: Options | None = None,
+    say: Say = silent,
+    folder: bool | None = None,
 ) -> list[Path]:
     """Makes one PNG of each of Proba-V's image sets.
 
@@ -36,6 +41,7 @@ def upscale_imagesets(
         output: a PNG for one set, else a folder.
         options: what the user chose (``force`` and ``overwrite`` count here).
         say: takes lines for the user.
+        folder: whether ``output`` is a folder; by default if it is one already or has no suffix.
 
     Returns:
         The files that were written.
@@ -45,26 +51,28 @@ def upscale_imagesets(
     """
     options = options or Options()
     folders = sorted({file.parent for file in files_below(source) if VIEW.fullmatch(file.name)})
-    if not folders or (len(folders) > 1 and not frames.is_folder(output)):
+    whole = frames.is_folder(output) if folder is None else folder
+    if not folders or (len(folders) > 1 and not whole):
         wish = "name a folder for the results" if folders else "name a folder with LR000.png and QM000.png"
         raise SatsrError(f"{source} holds {len(folders)} image sets: {wish}.")
     own.require_apart([source], output)
-    whole = frames.is_folder(output)
     if not whole and output.suffix.lower() != ".png":
         raise SatsrError(f"image sets become PNGs of 16 bits, not {output.suffix}: name a .png or a folder.")
     files = [file for folder in folders for file in sorted(folder.glob("[LQ][RM]*.png"))]
     tags = provenance(model, files, options.constraint)
-    beside = preview.names(output) if options.preview else []
+    beside = preview.names(output, whole) if options.preview else []
     with (
         disk_errors(f"writing {output}"),
         unfinished(output, tags, options.overwrite, folder=whole, beside=beside) as partial,
     ):
+        if whole and output.suffix:
+            output.mkdir(exist_ok=True)  # so that it is known as a folder, whatever its name
         made = partial.folder / "frames"
         made.mkdir(exist_ok=True)
         names = ["_".join(folder.relative_to(source).parts) or own_name(folder) for folder in folders]
-        for folder, name in track(list(zip(folders, names, strict=True)), "upscale", len(folders)):
+        for place, name in track(list(zip(folders, names, strict=True)), "upscale", len(folders)):
             if not frames.finished(made, name):
-                write_png(made / f"{name}.png", _imageset(model, folder, options, say))
+                write_png(made / f"{name}.png", _imageset(model, place, options, say))
         found, where = _consistency(model, list(zip(folders, names, strict=True)), made)
         say(consistency.sentence(found, "none", where))
         tags |= consistency.tags(found)

@@ -12,7 +12,8 @@ import numpy as np
 from rasterio.windows import Window
 
 from satsr.errors import SatsrError
-from satsr.exported.model import Model, real
+from satsr.exported.model import Model
+from satsr.exported.network import real
 from satsr.imagery import sentinel2
 from satsr.imagery.dates import date_in
 from satsr.imagery.gdal import opened

@@ -14,6 +14,7 @@ from satsr.exported.model import Model
 from satsr.files import disk_errors, files_below, replacing
 from satsr.imagery.images import encode_png, read_image
 from satsr.upscale.appraisal.checks import Say, silent
+from satsr.upscale.results import own
 
 NAMES = tuple(f"imgset{number}" for number in range(1160, 1450))
 """The test sets: 146 of RED (1160 to 1305), 144 of NIR."""
@@ -48,6 +49,7 @@ def make_submission(
             f"{model.name} is of the kind {model.kind}, x{model.scale}: a submission needs a model of image sets x"
             f"{SCALE}, for instance qanet@champion."
         )
+    own.require_folder(path.parent)
     _require_free(path)
     folders = _test_sets(data, names)
     with disk_errors(f"writing {path}"), tempfile.TemporaryDirectory(prefix="satsr-submission-") as scratch:
@@ -75,6 +77,7 @@ def write_submission(folder: Path, path: Path, names: Sequence[str] = NAMES) -> 
         SatsrError: images are missing, unknown, doubled or not as the challenge wants them (all are listed), or
             something is at ``path``.
     """
+    own.require_folder(path.parent)
     files = _named(folder, names)
     problems = []
     with disk_errors(f"writing {path}"), replacing(path) as temporary:

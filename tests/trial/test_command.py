@@ -196,6 +196,8 @@ def test_a_report_replaces_only_a_report(tmp_path):
         evaluate(*words, "--overwrite")
     with pytest.raises(SatsrError, match="lies in"):
         evaluate(*words[:-1], source / "lr" / "report")
+    with pytest.raises(SatsrError, match=r"mine\.txt is a file, so nothing can lie in it"):
+        evaluate(*words[:-1], tmp_path / "out" / "mine.txt" / "report")
 
 
 class Meanwhile(io.StringIO):

@@ -134,3 +134,28 @@ def test_a_folder_of_scenes_may_hold_notes_but_no_video_and_pictures_are_no_scen
     (tmp_path / "in" / "clip.mp4").unlink()
     write_png(tmp_path / "in" / "c.png", np.zeros((4, 4, 3), np.uint8))
     assert batch.scenes([scenes[0]]) == []
+
+
+def test_what_nobody_expected_ends_one_scene_alone_and_is_in_the_table(tiny, scenes):
+    sources, lines = batch.scenes([scenes[0]]), []
+
+    def disturbed(line):
+        lines.append(line)
+        if "made small again" in line and sum("made small again" in said for said in lines) == 1:
+            raise ValueError("the terminal\nis gone")
+
+    with pytest.raises(SatsrError) as failed:
+        batch.upscale(tiny(image_graph), sources, scenes[1], Options(), disturbed)
+    heading, titles, row = str(failed.value).splitlines()
+    assert heading == f"1 of 2 scenes are in {scenes[1]}; these are not:" and titles.split() == ["scene", "why"]
+    assert row.split(maxsplit=1) == [str(sources[0]), "unexpected ValueError: the terminal is gone"]
+    assert any("Traceback" in line for line in lines) and set(stamps(scenes[1])) == {"b_x2.tif"}
+
+
+def test_many_scenes_have_one_bar_and_say_once_what_is_noted_of_the_model(scenes, monkeypatch, capsys):
+    monkeypatch.setattr("satsr.progress.QUIET_SECONDS", -1.0)  # every step is told
+    upscale(*scenes)
+    said = capsys.readouterr().err.splitlines()
+    assert sum(line.startswith("scenes: 2/2 in ") for line in said) == 1
+    assert not any(line.startswith("upscale: ") for line in said)
+    assert sum(line.startswith("note: this model does not say") for line in said) == 1

@@ -269,6 +269,40 @@ def test_folders_that_differ_behind_a_dot_have_maps_and_previews_of_their_own(tm
         assert (tmp_path / f"{name}_preview.png").is_file() and (tmp_path / f"{name}_preview.html").is_file()
 
 
+def test_image_sets_go_into_a_new_folder_with_a_dot_in_its_name(tmp_path, graph):
+    for name in ("imgset0001", "imgset0002"):
+        write_png(tmp_path / "in" / name / "LR000.png", RNG.integers(0, 9999, (32, 32), dtype=np.uint16))
+        write_png(tmp_path / "in" / name / "QM000.png", np.full((32, 32), 255, np.uint8))
+    words = (tmp_path / "in", f"{tmp_path}/sharp.v1/", "--model", graph(imageset_graph), "--preview")
+    upscale(*words)
+    upscale(*words, "--overwrite")  # known as satsr's own
+    files = {file.name for file in (tmp_path / "sharp.v1").iterdir()}
+    assert files == {"imgset0001.png", "imgset0002.png", "satsr.json"}
+    assert (tmp_path / "sharp.v1_preview.png").is_file() and (tmp_path / "sharp.v1_preview.html").is_file()
+    upscale(tmp_path / "in" / "imgset0001", f"{tmp_path}/one.v1/", "--model", graph(imageset_graph))
+    assert (tmp_path / "one.v1" / "imgset0001.png").is_file()
+
+
+def test_a_place_below_a_file_is_a_sentence(tmp_path, graph):
+    (tmp_path / "notes").write_text("mine")
+    frames, place = pictures(tmp_path / "in"), scene(tmp_path / "a.tif")
+    write_png(tmp_path / "set" / "LR000.png", RNG.integers(0, 9999, (32, 32), dtype=np.uint16))
+    write_png(tmp_path / "set" / "QM000.png", np.full((32, 32), 255, np.uint8))
+    clips, scenes, sets = graph(recurrent_graph), graph(image_graph), graph(imageset_graph)
+    for given, name, model in (
+        (place, "notes/out.tif", scenes),
+        (place, "notes/more/out/", scenes),
+        (frames, "notes/out", clips),
+        (frames, "notes/out.v1/", clips),
+        (tmp_path / "set", "notes/out.png", sets),
+    ):
+        with pytest.raises(SatsrError, match=r"notes is a file, so nothing can lie in it"):
+            upscale(given, f"{tmp_path}/{name}", "--model", model)
+    with pytest.raises(SatsrError, match=r"notes is a file, so nothing can lie in it"):
+        upscale(place, scene(tmp_path / "b.tif"), f"{tmp_path}/notes/out/", "--model", scenes)
+    assert (tmp_path / "notes").read_text() == "mine"
+
+
 def test_maps_of_a_video_with_a_dot_in_its_name_are_a_folder(tmp_path, graph):
     pytest.importorskip("av", reason="PyAV (satsr[video]) is absent")
     words = (pictures(tmp_path / "in"), tmp_path / "clip.v1.mkv", "--model", graph(recurrent_graph))

@@ -51,6 +51,8 @@ def test_a_zip_that_came_meanwhile_is_kept(tmp_path: Path) -> None:
     (tmp_path / "out.zip").write_text("mine")
     with pytest.raises(SatsrError, match="replaces nothing"):
         write_submission(tmp_path / "made", tmp_path / "out.zip", NAMES[:1])
+    with pytest.raises(SatsrError, match=r"out\.zip is a file, so nothing can lie in it"):
+        write_submission(tmp_path / "made", tmp_path / "out.zip" / "out.zip", NAMES[:1])
     assert (tmp_path / "out.zip").read_text() == "mine"
     (tmp_path / "out.zip").unlink()
     write_submission(tmp_path / "made", tmp_path / "out.zip", NAMES[:1])

@@ -108,8 +108,9 @@ def require_apart(sources: Iterable[Path], output: Path) -> None:
     """Looks whether a result lies apart from what it is made of.
 
     Raises:
-        SatsrError: it is the input, lies in it or around it.
+        SatsrError: it is the input, lies in it or around it, or below a file.
     """
+    require_folder(output.parent)
     target = output.resolve()
     for source in sources:
         given = source.resolve()
@@ -119,6 +120,17 @@ def require_apart(sources: Iterable[Path], output: Path) -> None:
             raise SatsrError(f"{output} lies in the input {source}: choose a place outside of it.")
         if target in given.parents:
             raise SatsrError(f"{output} is the folder that the input {source} lies in: choose another name.")
+
+
+def require_folder(place: Path) -> None:
+    """Looks whether something can be written in a folder, which need not be there.
+
+    Raises:
+        SatsrError: it, or what it lies in, is a file.
+    """
+    file = next((path for path in (place, *place.parents) if path.is_file()), None)
+    if file is not None:
+        raise SatsrError(f"{file} is a file, so nothing can lie in it: name another place for the result.")
 
 
 def _foreign_in(folder: Path) -> list[str]:
