@@ -14,6 +14,7 @@ from zenml.utils.source_utils import set_custom_source_root
 from satsr.config.change import change
 from satsr.lent import recover, require_own
 from satsr.project import root
+from satsr.stack.registration import on_stack
 from steps import zen
 from steps.configuration import config_of
 
@@ -48,7 +49,8 @@ def train(paper: str) -> Pipeline:
     chain.__name__ = chain.__qualname__ = f"train_{paper}"
     chain.__module__ = "pipelines"
     chain.__doc__ = f"{paper}: download to registration."
-    return pipeline(enable_cache=False, execution_mode=ExecutionMode.FAIL_FAST)(chain)  # a failure is said once
+    made = pipeline(enable_cache=False, execution_mode=ExecutionMode.FAIL_FAST)(chain)  # a failure is said once
+    return on_stack(made, zen)
 
 
 def start(paper: str) -> None:
