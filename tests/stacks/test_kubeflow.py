@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,9 +15,7 @@ from satsr.stack.pod import STAGES
 from steps.inputs import READS
 from tests.stacks.compiled import ROOT, SERVER
 
-pytestmark = pytest.mark.slow
-pytest.importorskip("kfp", reason="kfp is not installed")
-pytest.importorskip("kfp.kubernetes", reason="kfp-kubernetes is not installed")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(find_spec("kfp") is None, reason="kfp is not installed")]
 PAPERS = list(read_yaml(ROOT / "params.yaml")["papers"])
 
 

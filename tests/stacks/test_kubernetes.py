@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,8 @@ import pytest
 
 from satsr.stack.pod import STAGES
 
-pytestmark = pytest.mark.slow
-pytest.importorskip("kubernetes", reason="the client of Kubernetes is not installed")
+ABSENT = find_spec("kubernetes") is None
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(ABSENT, reason="the client of Kubernetes is not installed")]
 
 
 @pytest.fixture(scope="module")
