@@ -53,7 +53,8 @@ def podman() -> list[str]:
 
 
 def inside(podman: list[str], *command: str, options: tuple[str, ...] = ()) -> str:
-    run = [*podman, "run", "--rm", "--network", "none", *options, IMAGE, *command]
+    limits = ["--ulimit", "nofile=4096:4096"]  # podman asks for more than some machines allow
+    run = [*podman, "run", "--rm", "--network", "none", *limits, *options, IMAGE, *command]
     done = subprocess.run(run, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
