@@ -24,7 +24,8 @@ RUN apt-get update && apt-get install --yes --no-install-recommends libexpat1 &&
 COPY --from=built /opt/satsr /opt/satsr
 # Whoever runs it (ZenML's local_docker takes the number of the user who submits) may write into /app and the home.
 RUN useradd --uid 1000 --create-home satsr && mkdir /app && chmod 1777 /app /home/satsr
-ENV PATH=/opt/satsr/bin:$PATH HOME=/home/satsr PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+# The code that arrives goes before what is installed: see satsr/quiet.py.
+ENV PATH=/opt/satsr/bin:$PATH HOME=/home/satsr SATSR_CODE=/app/code PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER 1000
 WORKDIR /app
 RUN python -c "import zenml.client, satsr.stack.kubeflow, mlflow, torch, rasterio, dvc.api"

@@ -32,8 +32,6 @@ TRAIN = (
     *("markupsafe", "psutil", "pydantic", "rich", "ruamel", "safetensors", "scipy", "sqlalchemy", "torch", "zenml"),
 )
 """What only ``pip install "satsr[train]"`` brings, as it is imported."""
-CLUSTER = ("boto3", "kfp", "kubernetes", "s3fs")
-"""What only stacks of clusters need, as it is imported."""
 
 
 class SatsrError(Exception):
@@ -77,11 +75,6 @@ def absences() -> Iterator[None]:
                 "install. ONNX files are applied anywhere."
             ) from None
         extra = "preview" if module in PREVIEW else "train" if module in TRAIN else ""
-        if module in CLUSTER:
-            raise SatsrError(
-                f'stacks of clusters need {module}, which is not installed: pip install "satsr[kubeflow]" brings what '
-                "Kubernetes and Kubeflow need, in a checkout make install does."
-            ) from None
         if not extra:
             raise
         raise SatsrError(

@@ -1,7 +1,8 @@
 """``satsr stack``: registers a stack and makes it active, or writes a pipeline for Kubeflow to a file."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ from satsr.errors import SatsrError
 from satsr.files import write_text
 from satsr.project import root
 from satsr.stack.file import Stack, read
+
+CLIENTS = ("boto3", "kfp", "kfp_server_api", "kubernetes", "s3fs")
+"""What only stacks of clusters need, as it is imported."""
 
 
 def run(arguments: argparse.Namespace, pipeline: Callable[[str], Any]) -> None:
@@ -36,7 +40,8 @@ def run(arguments: argparse.Namespace, pipeline: Callable[[str], Any]) -> None:
     setup(where)
     from satsr.stack.registration import register
 
-    print("\n".join(register(stack)))
+    with installed():
+        print("\n".join(register(stack)))
 
 
 def written(pipeline: Callable[[], Any], stack: Stack, output: Path) -> list[str]:
@@ -44,11 +49,12 @@ def written(pipeline: Callable[[], Any], stack: Stack, output: Path) -> list[str
 
     Raises:
         SatsrError: the stack is no Kubeflow.
-        ModuleNotFoundError: kfp is not installed.
+            Or kfp is not installed.
     """
     if stack.kind != "kubeflow":
         raise SatsrError("--compile writes a pipeline of Kubeflow's: `satsr stack kubeflow --compile rasvsr`.")
-    from satsr.stack import kubeflow  # noqa: F401  # first, for ZenML has another sentence for what is not installed
+    with installed():
+        from satsr.stack import kubeflow  # noqa: F401  # first, for ZenML has another sentence for what is absent
     from satsr.stack.compile import kubeflow as compiled
     from satsr.stack.compile import of_server
 
@@ -56,3 +62,22 @@ def written(pipeline: Callable[[], Any], stack: Stack, output: Path) -> list[str
     write_text(output, text)
     more = [f"left out, for they are secrets or places of this machine: {', '.join(left)}"] if left else []
     return [f"wrote {output}, to be read: its snapshot is nobody's until `zenml pipeline run` submits one", *more]
+
+
+@contextmanager
+def installed() -> Iterator[None]:
+    """Turns the absence of what only stacks of clusters need into a sentence.
+
+    Raises:
+        SatsrError: so.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        module = (error.name or "").partition(".")[0]
+        if module not in CLIENTS:
+            raise
+        raise SatsrError(
+            f'this stack needs {module}, which is not installed: pip install "satsr[kubeflow]" brings what Kubernetes '
+            "and Kubeflow need."
+        ) from None
