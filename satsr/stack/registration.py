@@ -17,6 +17,9 @@ from satsr.stack.file import Kubeflow, Kubernetes, Secret, Stack
 from satsr.stack.settings import FLAVOR, environment, label, of_pipeline, of_steps, remembered
 
 SOURCE = "satsr.stack.kubeflow.Flavor"
+UNREACHED = (
+    "its pods cannot reach ZenML's state on this disk: `zenml login ADDRESS` of a server, then this command once more"
+)
 Config = dict[str, Any]
 
 
@@ -49,7 +52,8 @@ def register(stack: Stack) -> list[str]:
         lines += [f"removed {name}" for name in _orphans(client, before, set(ids.values()))]
         client.activate_stack(stack.name)
     shown = ", ".join(f"{kind.value} {one.flavor or one.name}" for kind, one in wanted.items())
-    return [*lines, f"{'updated' if existed else 'registered'} {stack.name}: {shown}", f"{stack.name} is active"]
+    lines += [f"{'updated' if existed else 'registered'} {stack.name}: {shown}", f"{stack.name} is active"]
+    return [*lines, UNREACHED] if stack.kind != "local" and client.zen_store.is_local_store() else lines
 
 
 def components(stack: Stack) -> dict[Type, Component]:

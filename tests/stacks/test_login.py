@@ -18,6 +18,7 @@ from tests.project import STAGES, Project
 ABSENT = find_spec("flask_wtf") is None
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(ABSENT, reason="Flask-WTF, MLflow's login, is not installed")]
 PASSWORD = "satsr-test-password"
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +28,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
-    (folder / "auth.ini").write_text(
-        f"[mlflow]\ndefault_permission = MANAGE\ndatabase_uri = sqlite:///{folder}/users.db\nadmin_username = admin\n"
-        "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
-    )
+    shipped = (ROOT / "stacks/server/auth.ini").read_text()
+    (folder / "auth.ini").write_text(shipped.replace("sqlite:////mlflow", f"sqlite:///{folder}"))
     secrets = {"MLFLOW_AUTH_ADMIN_PASSWORD": PASSWORD, "MLFLOW_FLASK_SERVER_SECRET_KEY": "satsr-test-key"}
     environment = {**os.environ, **secrets, "MLFLOW_AUTH_CONFIG_PATH": str(folder / "auth.ini")}
     options = ["--app-name", "basic-auth", "--host", "127.0.0.1", "--port", url.rpartition(":")[2], "--workers", "1"]

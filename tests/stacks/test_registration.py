@@ -72,7 +72,8 @@ def test_one_file_registers_all_components_with_secrets_by_reference(project: Pr
     project.environment |= SECRETS
     said = project.run("satsr", "stack", "kubernetes")
     project.environment = {key: value for key, value in project.environment.items() if key not in SECRETS}
-    assert "satsr-kubernetes is active" in said and not [value for value in SECRETS.values() if value in said]
+    assert "satsr-kubernetes is active" in said and "`zenml login ADDRESS` of a server" in said
+    assert not [value for value in SECRETS.values() if value in said]
     found = look(project)
     assert found["active"] == "satsr-kubernetes"
     assert found["secrets"] == {"satsr": SECRETS}
