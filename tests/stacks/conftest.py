@@ -17,7 +17,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
     def run(kind: str) -> Path:
         folder = tmp_path_factory.mktemp(kind)
-        state = {"ZENML_CONFIG_PATH": str(folder / "zenml"), "PYTHONPATH": str(ROOT)}
+        state = {"ZENML_CONFIG_PATH": str(folder.parent / "zenml"), "PYTHONPATH": str(ROOT)}
         command = [sys.executable, "-m", "tests.stacks.compiled", kind, str(folder)]
         done = subprocess.run(command, cwd=ROOT, env={**os.environ, **state}, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr

@@ -1,6 +1,7 @@
 """Stacks in ZenML's own store: what `satsr stack` registers, updates and leaves behind."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ SECRETS = {
 }
 LOOK = """
 import json
+from importlib.util import find_spec
 from zenml.client import Client
 client = Client()
 listed = client.list_stack_components(size=100, hydrate=True)
@@ -36,6 +38,7 @@ from pipelines.chain import train
 from steps import zen
 made = train("msdtgp")
 import json
+from importlib.util import find_spec
 steps = {n: getattr(zen, n).configuration for n in ("convert", "train")}
 found = {"docker": made.configuration.docker_settings.parent_image}
 for name, c in steps.items():
@@ -127,3 +130,24 @@ def test_another_orchestrator_of_the_same_stack_takes_the_place_of_the_first(pro
     assert components["orchestrator"] == "satsr-local-local-docker" and components["artifact_store"] == "default"
     names = {name for name in found["components"] if "satsr-local" in name}
     assert names == {"orchestrator satsr-local-local-docker", "image_builder satsr-local-local"}
+
+
+@pytest.mark.skipif(find_spec("kfp") is None, reason="kfp is not installed")
+def test_kubeflow_is_registered_with_a_flavor_of_our_own_once(project: Project) -> None:
+    for word in ("registered", "updated"):
+        assert f"{word} satsr-kubeflow: orchestrator satsr_kubeflow" in project.run("satsr", "stack", "kubeflow")
+    found = look(project)
+    assert found["active"] == "satsr-kubeflow"
+    configuration = found["components"]["orchestrator satsr-kubeflow-satsr-kubeflow"]
+    assert configuration["kubeflow_hostname"] == "https://kubeflow.example.org/pipeline"
+    assert "satsr-kubernetes" in found["stacks"] and found["secrets"]["satsr"] == SECRETS
+
+
+@pytest.mark.skipif(find_spec("kfp") is not None, reason="kfp is installed")
+def test_kubeflow_without_kfp_is_a_sentence_and_the_stack_before_stays(project: Project) -> None:
+    before = look(project)
+    for more in ((), ("--compile", "msdtgp")):
+        assert "error: this stack needs kfp, which is not installed" in project.run(
+            "satsr", "stack", "kubeflow", *more, code=1
+        )
+    assert look(project) == before
