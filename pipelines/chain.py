@@ -15,6 +15,7 @@ from pipelines.apart import require_reachable
 from satsr.config.change import change
 from satsr.lent import recover, require_own
 from satsr.project import root
+from satsr.stack.registration import on_stack
 from satsr.tracking.manifest import stated
 from steps import zen
 from steps.configuration import config_of
@@ -51,7 +52,8 @@ def train(paper: str) -> Pipeline:
     chain.__module__ = "pipelines"
     chain.__doc__ = f"{paper}: download to registration."
     once = ExecutionMode.FAIL_FAST  # a failure is said once
-    return pipeline(enable_cache=False, execution_mode=once, environment=stated(root()))(chain)
+    made = pipeline(enable_cache=False, execution_mode=once, environment=stated(root()))(chain)
+    return on_stack(made, zen)
 
 
 def start(paper: str) -> None:

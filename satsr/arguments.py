@@ -21,6 +21,12 @@ params.yaml keeps them, as after `satsr set`, and nothing is out of step.
 A stage whose settings, data and code are those of an earlier run is not run
 again, on whatever device that was. A training that was stopped goes on with the
 same command, or with --resume, which takes the settings of the stopped run."""
+STACK = "register where the pipelines run (this machine, Kubernetes, Kubeflow) from one YAML file, and make it active"
+STACK_DETAILS = """\
+A stack is one YAML file; those in stacks/ say what can be set. Copy one, change
+it, and give it with --file. The same command again brings the stack up to date.
+Secrets are never in the file: it names variables of the environment, of which
+this command makes a ZenML secret, and Kubernetes secrets."""
 DEVICES = ("auto", "cpu", "cuda")
 COMPARE = "one table and one HTML page for model versions that were measured on the same data: quality, cost, crops"
 
@@ -70,6 +76,15 @@ def run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", choices=DEVICES, default="auto", help="auto: a GPU if there is one")
     parser.add_argument("--resume", action="store_true", help="go on with the settings of the run that was stopped")
     parser.add_argument("--verbose", action="store_true", help="show what ZenML, DVC and the others say as well")
+
+
+def stack_arguments(parser: argparse.ArgumentParser) -> None:
+    """Of ``satsr stack``."""
+    parser.formatter_class, parser.epilog = argparse.RawDescriptionHelpFormatter, STACK_DETAILS
+    parser.add_argument("kind", choices=("local", "kubernetes", "kubeflow"))
+    parser.add_argument("--file", help="the stack (default: stacks/<kind>.yaml)")
+    parser.add_argument("--compile", metavar="PAPER", dest="paper", help="kubeflow: write a paper's pipeline as YAML")
+    parser.add_argument("--output", help="where to write it (default: kubeflow-<paper>.yaml)")
 
 
 def looking_arguments(

@@ -54,6 +54,7 @@ def parser() -> words.Parser:
         "--remote", metavar="ADDRESS", help="a DVC remote for this project, such as s3://bucket/prefix or a folder"
     )
     words.run_arguments(add("run", _run, words.RUN))
+    words.stack_arguments(add("stack", _stack, words.STACK))
     words.looking_arguments(add, _runs, _open, _doctor)
     setter = add("set", _set, "change params.yaml, for instance: satsr set rasvsr data=my/frames train.iterations=300")
     setter.add_argument("paper")
@@ -131,6 +132,20 @@ def _run(arguments: argparse.Namespace) -> None:
         from pipelines.chain import start
 
         start(arguments.paper)
+
+
+def _stack(arguments: argparse.Namespace) -> None:
+    from satsr.project import checkout
+
+    checkout()
+    from satsr.stack.command import run
+
+    def pipeline(paper: str) -> Any:
+        from pipelines.chain import train
+
+        return train(paper)
+
+    run(arguments, pipeline)
 
 
 def _runs(arguments: argparse.Namespace) -> None:

@@ -17,6 +17,8 @@ from satsr.errors import Interrupted, SatsrError
 
 VERBOSE = "SATSR_VERBOSE"
 """Environment variable that brings back what the tools below say of themselves."""
+ARRIVING = "SATSR_CODE"
+"""Environment variable of the container image: where ZenML will put the submitted code, satsr's among it."""
 ENVIRONMENT = {
     "ZENML_ANALYTICS_OPT_IN": "false",
     "ZENML_ENABLE_RICH_TRACEBACK": "false",
@@ -64,6 +66,8 @@ def apply() -> None:
     calm()
     if (PROJECT / "dvc.yaml").is_file():
         _follow(PROJECT)
+    elif os.environ.get(ARRIVING):
+        _give_way()
 
 
 def calm() -> None:
@@ -84,6 +88,12 @@ def calm() -> None:
             logger.addFilter(kept)
     if not isinstance(sys.excepthook, _Sentences):
         sys.excepthook = _Sentences(sys.excepthook)
+
+
+def _give_way() -> None:
+    """Forgets the installed satsr, so that a step imports the submitted one, of which the cache keeps the hashes."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "satsr"]:
+        del sys.modules[name]
 
 
 @cache

@@ -17,7 +17,7 @@ PAGES = [
     *sorted((ROOT / "docs").glob("*.md")),
 ]
 FENCED = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
-PLACES = ("satsr", "pipelines", "steps", "models", "tests", "docs", "benchmarks", "data/catalog")
+PLACES = ("satsr", "pipelines", "steps", "models", "tests", "docs", "benchmarks", "data/catalog", "stacks")
 REPOSITORY = re.compile(rf"`((?:{'|'.join(PLACES)})/[^\s`]*)`")
 PLACEHOLDER = re.compile(r"<\w+>")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)

@@ -80,6 +80,11 @@ def client(root: Path) -> Any:
 
 
 def _unusable(location: str, error: Exception) -> SatsrError:
+    if getattr(error, "error_code", "") in ("UNAUTHENTICATED", "PERMISSION_DENIED") or "error code 401" in str(error):
+        return SatsrError(
+            f"the MLflow server {location} does not let this user in: set MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD in the environment, as its administrator gave them to you."
+        )
     return SatsrError(
         f"the MLflow store {location} cannot be used: {_reason(error)}. "
         "Check MLFLOW_TRACKING_URI, or that mlflow.db is writable and made by this version of MLflow."

@@ -1,0 +1,83 @@
+"""``satsr stack``: registers a stack and makes it active, or writes a pipeline for Kubeflow to a file."""
+
+import argparse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from satsr import quiet
+from satsr.errors import SatsrError
+from satsr.files import write_text
+from satsr.project import root
+from satsr.stack.file import Stack, read
+
+CLIENTS = ("boto3", "kfp", "kfp_server_api", "kubernetes", "s3fs")
+"""What only stacks of clusters need, as it is imported."""
+
+
+def run(arguments: argparse.Namespace, pipeline: Callable[[str], Any]) -> None:
+    """Registers or compiles.
+
+    Args:
+        arguments: of :func:`satsr.arguments.stack_arguments`.
+        pipeline: a paper's, by its name.
+
+    Raises:
+        SatsrError: the file is not valid, or something is not installed.
+    """
+    where = root()
+    stack = read(arguments.kind, Path(arguments.file or where / "stacks" / f"{arguments.kind}.yaml"))
+    quiet.apply()
+    if arguments.paper:
+        output = Path(arguments.output or f"kubeflow-{arguments.paper}.yaml")
+        print("\n".join(written(lambda: pipeline(arguments.paper), stack, output)))
+        return
+    if arguments.output:
+        raise SatsrError("--output goes with --compile: `satsr stack kubeflow --compile rasvsr --output file.yaml`.")
+    from satsr.setup import setup
+
+    setup(where)
+    from satsr.stack.registration import register
+
+    with installed():
+        print("\n".join(register(stack)))
+
+
+def written(pipeline: Callable[[], Any], stack: Stack, output: Path) -> list[str]:
+    """Writes the pipeline's YAML; what there is to say of it, a line each.
+
+    Raises:
+        SatsrError: the stack is no Kubeflow.
+            Or kfp is not installed.
+    """
+    if stack.kind != "kubeflow":
+        raise SatsrError("--compile writes a pipeline of Kubeflow's: `satsr stack kubeflow --compile rasvsr`.")
+    with installed():
+        from satsr.stack import kubeflow  # noqa: F401  # first, for ZenML has another sentence for what is absent
+    from satsr.stack.compile import kubeflow as compiled
+    from satsr.stack.compile import of_server
+
+    text, left = compiled(pipeline(), stack, of_server())
+    write_text(output, text)
+    more = [f"left out, for they are secrets or places of this machine: {', '.join(left)}"] if left else []
+    return [f"wrote {output}, to be read: its snapshot is nobody's until `zenml pipeline run` submits one", *more]
+
+
+@contextmanager
+def installed() -> Iterator[None]:
+    """Turns the absence of what only stacks of clusters need into a sentence.
+
+    Raises:
+        SatsrError: so.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        module = (error.name or "").partition(".")[0]
+        if module not in CLIENTS:
+            raise
+        raise SatsrError(
+            f'this stack needs {module}, which is not installed: pip install "satsr[kubeflow]" brings what Kubernetes '
+            "and Kubeflow need."
+        ) from None

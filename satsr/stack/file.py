@@ -1,0 +1,273 @@
+"""The YAML file of a stack: checked before anything is registered, and without a secret in it."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
+
+from satsr.config.data import Section
+from satsr.config.resolve import read_yaml
+from satsr.errors import SECRET_NAME, SatsrError, hidden, listed, problems
+from satsr.stack.pod import STAGES, Name, Pod, PodSpec, Steps
+
+KINDS = ("local", "kubernetes", "kubeflow")
+LOOPBACK = ("localhost", "127.0.0.1", "::1", "0.0.0.0")  # noqa: S104
+REFERENCE = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[-._A-Za-z0-9]+$"
+
+
+def _address(value: str) -> str:
+    if urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname:
+        raise ValueError("an address is expected, such as https://mlflow.example.org")
+    return value
+
+
+def _bucket(value: str) -> str:
+    if not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]+(/\S*)?", value):
+        raise ValueError("a place in a bucket is expected, such as s3://satsr/zenml")
+    return value
+
+
+Address = Annotated[str, AfterValidator(_address)]
+Bucket = Annotated[str, AfterValidator(_bucket)]
+Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+class Local(Section):
+    """ZenML's orchestrators of one machine: steps in this process, or each in a container."""
+
+    flavor: Literal["local", "local_docker"]
+
+
+class Kubernetes(Section):
+    """ZenML's ``kubernetes`` orchestrator.
+
+    Attributes:
+        context: of kubectl's configuration.
+        in_cluster: submitted from a pod of the same cluster, which needs no context.
+        namespace: where pods are made.
+        service_account: of the pods; ZenML makes one where none is named.
+        parallel: how many steps run at a time; all that can by default.
+        keep_seconds: how long finished jobs are kept.
+    """
+
+    flavor: Literal["kubernetes"]
+    context: str | None = None
+    in_cluster: bool = False
+    namespace: Name = "zenml"
+    service_account: Name | None = None
+    parallel: int | None = Field(None, gt=0)
+    keep_seconds: int | None = Field(None, ge=0)
+
+
+class Kubeflow(Section):
+    """Kubeflow Pipelines, by :mod:`satsr.stack.kubeflow`.
+
+    Attributes:
+        hostname: of Kubeflow Pipelines' API; else ``context``.
+        context: of kubectl's configuration.
+        namespace: where Kubeflow is installed.
+        user_namespace: where runs are made, if Kubeflow has several users.
+        wait_seconds: how long the submitting command waits for the run; 0: not at all.
+    """
+
+    flavor: Literal["kubeflow"]
+    hostname: Address | None = None
+    context: str | None = None
+    namespace: Name = "kubeflow"
+    user_namespace: Name | None = None
+    wait_seconds: int = Field(0, ge=0)
+
+
+class Artifacts(Section):
+    """ZenML's artifact store, which carries code and references between the steps."""
+
+    path: Bucket
+    endpoint: Address | None = None
+    region: str | None = None
+
+
+class Tracking(Section):
+    """An MLflow server."""
+
+    uri: Address
+
+
+class Remote(Section):
+    """The DVC remote, by which data go from step to step."""
+
+    url: Bucket
+    endpoint: Address | None = None
+
+
+class Secret(Section):
+    """A ZenML secret, whose keys are environment variables of every step.
+
+    Attributes:
+        name: of the secret.
+        variables: its keys; ``satsr stack`` takes their values from the environment that it is run in.
+    """
+
+    name: Name
+    variables: list[Variable] = Field(min_length=1)
+
+    @field_validator("variables")
+    @classmethod
+    def _named(cls, names: list[str]) -> list[str]:
+        if any(hidden(name) != name or re.fullmatch(r"[A-Z0-9]{16,}|[0-9a-f]{16,}", name) for name in names):
+            raise ValueError("names of environment variables are expected, never their values")
+        return names
+
+
+class Stack(Section):
+    """A stack, with the resources of each step.
+
+    Attributes:
+        name: in ZenML.
+        orchestrator: what runs the steps.
+        image: the container image of every step.
+        registry: where it lies.
+        artifacts: ZenML's artifact store; on one machine a folder of ZenML's.
+        tracking: MLflow; on one machine ``mlflow.db`` by default.
+        remote: the DVC remote.
+        secret: credentials of the three, by the names of their environment variables.
+        environment: plain variables of every step.
+        pod_secrets: variables of every pod that come from a Kubernetes secret: ``ZENML_STORE_API_KEY: satsr/api-key``.
+        pull_secrets: Kubernetes secrets with which the image is pulled.
+        defaults: of the pods.
+        steps: where a step differs from them.
+    """
+
+    name: Name
+    orchestrator: Annotated[Local | Kubernetes | Kubeflow, Field(discriminator="flavor")]
+    image: str | None = Field(None, pattern=r"^[^\s@]+(@sha256:[0-9a-f]{64})?$")
+    registry: str | None = Field(None, pattern=r"^[^\s@]+$")
+    artifacts: Artifacts | None = None
+    tracking: Tracking | None = None
+    remote: Remote | None = None
+    secret: Secret | None = None
+    environment: dict[Variable, str] = Field({})
+    pod_secrets: dict[Variable, Annotated[str, Field(pattern=REFERENCE)]] = Field({})
+    pull_secrets: list[Name] = Field([])
+    defaults: Pod = Pod()
+    steps: Steps = Steps()
+
+    @property
+    def kind(self) -> str:
+        """One of :data:`KINDS`."""
+        return "local" if isinstance(self.orchestrator, Local) else self.orchestrator.flavor
+
+    def pod(self, stage: str) -> Pod:
+        """What a stage's pod asks for."""
+        return self.steps.of(stage).over(self.defaults)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        """What belongs together is there, and what would be passed over is not."""
+        needs, idle = NEEDS[self.orchestrator.flavor], IDLE[self.orchestrator.flavor]
+        if missing := [name for name in needs if getattr(self, name) is None]:
+            raise ValueError(f"the flavor {self.orchestrator.flavor} needs {', '.join(missing)}")
+        if given := sorted(self.model_fields_set.intersection(idle)):
+            raise ValueError(f"the flavor {self.orchestrator.flavor} has no use for {', '.join(given)}")
+        return self
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        """Pods have a loopback of their own."""
+        addresses = {
+            "artifacts.endpoint": self.artifacts and self.artifacts.endpoint,
+            "tracking.uri": self.tracking and self.tracking.uri,
+            "remote.endpoint": self.remote and self.remote.endpoint,
+        }
+        for key, value in addresses.items():
+            if self.kind != "local" and value and urlsplit(value).hostname in LOOPBACK:
+                raise ValueError(f"{key} is an address of this machine alone, which no pod can reach")
+        return self
+
+    @model_validator(mode="after")
+    def _orchestrated(self) -> Self:
+        """An orchestrator finds its cluster, and is asked for what it can do."""
+        match self.orchestrator:
+            case Kubernetes(context=None, in_cluster=False):
+                raise ValueError("orchestrator.context is missing (kubectl config get-contexts), or in_cluster: true")
+            case Kubeflow(hostname=None, context=None):
+                raise ValueError("orchestrator.hostname or orchestrator.context is missing: where Kubeflow is")
+            case Kubeflow():
+                for stage in STAGES:
+                    if self.pod(stage).disk or self.pod(stage).pod_spec != PodSpec():
+                        raise ValueError(f"{stage}: Kubeflow Pipelines takes neither disk nor pod_spec")
+        return self
+
+
+NEEDS = {
+    "local": (),
+    "local_docker": ("image",),
+    "kubernetes": ("image", "registry", "artifacts", "remote"),
+    "kubeflow": ("image", "registry", "artifacts", "remote"),
+}
+PODS = ("pod_secrets", "pull_secrets", "defaults", "steps")
+IDLE = {"local": ("image", "registry", *PODS), "local_docker": PODS, "kubernetes": (), "kubeflow": ()}
+
+
+def read(kind: str, path: Path) -> Stack:
+    """A stack of the kind that is asked for.
+
+    Args:
+        kind: one of :data:`KINDS`.
+        path: the YAML file.
+
+    Raises:
+        SatsrError: the file is missing, holds a secret, does not say what it must, or describes another kind.
+    """
+    found = checked(read_yaml(path), str(path))
+    if found.kind != kind:
+        raise SatsrError(
+            f"{path} describes a stack of the flavor {found.orchestrator.flavor}: "
+            f"give it to `satsr stack {found.kind}`."
+        )
+    return found
+
+
+def checked(values: Any, place: str) -> Stack:
+    """A stack of plain values.
+
+    Raises:
+        SatsrError: as :func:`read`.
+    """
+    if not isinstance(values, Mapping):
+        raise SatsrError(f"{place} holds no stack: see the files in stacks/, which say what is expected.")
+    if secrets := sorted(set(_literal(values))):
+        raise SatsrError(
+            f"{place} holds what looks like a secret at {', '.join(secrets)}. Secrets are named, never written: give "
+            "the variable's name under secret.variables and its value in the environment of `satsr stack`, or name a "
+            "Kubernetes secret under pod_secrets."
+        )
+    try:
+        return Stack.model_validate(values)
+    except ValidationError as error:
+        raise SatsrError(listed(f"{place} is no valid stack", [_clause(line) for line in problems(error)])) from None
+
+
+def _clause(line: str) -> str:
+    """A problem without what was found in it, which may be a secret, and without pydantic's word for a whole file."""
+    key = line.partition(":")[0].partition(" ")[0]
+    shown = line.partition(" (found ")[0] if re.match(r"secret|pod_secrets|environment|$", key) else line
+    shown = shown.partition(" (found {")[0].removeprefix(": ")
+    camel = re.fullmatch(r"unknown key (.*pod_spec)\.(\w*[A-Z]\w*)", shown)
+    return shown + ": fields of pods are written like_this" * bool(camel)
+
+
+def _literal(values: Any, key: str = "") -> Iterator[str]:
+    """The keys at which a secret is written out: by the name of a variable, or by the look of a value."""
+    if isinstance(values, Mapping):
+        for name, value in values.items():
+            here = f"{key}.{name}".removeprefix(".")
+            secret = key != "pod_secrets" and (SECRET_NAME.search(str(name)) or "ACCESS_KEY" in str(name).upper())
+            yield from [here] if secret and isinstance(value, str) else _literal(value, here)
+    elif isinstance(values, list):
+        for value in values:
+            yield from _literal(value, key)
+    elif isinstance(values, str) and hidden(values) != values:
+        yield key
