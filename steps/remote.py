@@ -6,6 +6,7 @@ and the remote keeps it in DVC's own run cache, under the hash of all that decid
 alone, however many others there are (``dvc push --run-cache`` and ``dvc pull --run-cache`` carry all).
 """
 
+import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -46,6 +47,22 @@ def opened(root: Path) -> Repo:
         config["core"] = {**config.get("core", {}), "no_scm": True}
         config["cache"] = {"type": "hardlink,copy"}  # a copy would double what a pod's disk holds
     return Repo(str(root), config=config)
+
+
+def share_checkpoints(root: Path) -> None:
+    """Lets the checkpoints of trainings go to the remote too, unless the environment names another place or none."""
+    with opened(root) as repo:
+        name = repo.config["core"].get("remote")
+        known = repo.config["remote"].get(name, {}) if name else {}
+    url, endpoint = str(known.get("url", "")), known.get("endpointurl")
+    if url.startswith("s3://"):
+        os.environ.setdefault("SATSR_CHECKPOINTS", f"{url.rstrip('/')}/checkpoints")
+        if endpoint:
+            os.environ.setdefault("AWS_ENDPOINT_URL_S3", str(endpoint))
+    elif url and "://" not in url:
+        place = (root / ".dvc" / url).resolve() / "checkpoints"
+        place.mkdir(parents=True, exist_ok=True)
+        os.environ.setdefault("SATSR_CHECKPOINTS", str(place))
 
 
 def entry(stage: Stage) -> Entry:

@@ -19,6 +19,7 @@ from satsr.review.summary import summary
 from steps.cache import reuse_or_run
 from steps.inputs import require_unaltered
 from steps.outputs import Output
+from steps.remote import share_checkpoints
 
 
 def _stage(name: str, paper: str, *before: Output, also: Sequence[str] = ()) -> Output:
@@ -60,6 +61,7 @@ def validate(paper: str, store: Output) -> Output:
 @step(enable_cache=False)
 def train(paper: str, store: Output, checked: Output) -> Output:
     """The store and the recipe become weights; ZenML shows which, and what they started from."""
+    share_checkpoints(root())
     reference = _stage("train", paper, store, checked)
     if os.environ.get("SATSR_CHECKPOINTS"):
         import_module("steps.train").finished(paper, root())
