@@ -4,7 +4,9 @@ python -m benchmarks.spread                          # 8 scenes of 256 x 256 px 
 python -m benchmarks.spread --workers 1 2 4 --scenes 64 --size 1024 --model srgan-sisr7@champion
 python -m benchmarks.spread --lazy                   # one array of Dask's instead of files
 
-Each worker is a process with one thread. What a process does once (importing, opening the model) is not counted.
+Each worker is a process with one thread. What a process does once (importing, opening the model) is not counted. How
+many times as many scenes a second there are is told twice: by the clock, which shows the neighbours where cores are
+shared, and by the workers' processor time, as if each had a core of its own.
 """
 
 import argparse
@@ -22,7 +24,7 @@ from satsr.exported.model import Model
 from satsr.upscale import batch
 from satsr.upscale.options import Options
 
-FORMAT = "{:>7}  {:>7}  {:>8}  {:>7}  {:>18}  {:>15}"
+FORMAT = "{:>7}  {:>6}  {:>8}  {:>9}  {:>17}  {:>5}  {:>5}  {:>16}"
 
 
 def main() -> None:
@@ -36,8 +38,9 @@ def main() -> None:
     parser.add_argument("--lazy", action="store_true", help="an array of all scenes' pixels, by load(model)(array)")
     given = parser.parse_args()
     model = load(given.model, device="cpu")
-    print(FORMAT.format("workers", "scenes", "wall (s)", "times", "processor (s/scene)", "peak memory (GB)"))
-    first = 0.0
+    titles = ("workers", "scenes", "wall (s)", "scenes/s", "processor/scene", "times", "(cpu)", "peak memory (GB)")
+    print(FORMAT.format(*titles))
+    first: tuple[float, float] = (0.0, 0.0)
     with tempfile.TemporaryDirectory(prefix="satsr-benchmark-") as name:
         sources = [Path(name) / "in" / f"{number}.tif" for number in range(given.scenes)]
         (Path(name) / "in").mkdir()
@@ -46,8 +49,10 @@ def main() -> None:
         for count in given.workers:
             apply = _array(model, given) if given.lazy else _files(model, sources, Path(name) / f"out{count}")
             seconds, spent, peaks = measured(count, given.limit, apply)
-            first = first or seconds * count
-            row = (count, len(sources), f"{seconds:.1f}", f"{first / seconds:.2f}", f"{spent / len(sources):.1f}")
+            first = first if any(first) else (seconds, spent / count)
+            total, each = len(sources), f"{spent / len(sources):.1f} s"
+            times = f"{first[0] / seconds:.2f}", f"{count * first[1] / spent:.2f}"
+            row = (count, total, f"{seconds:.1f}", f"{total / seconds:.3f}", each, *times)
             print(FORMAT.format(*row, " ".join(f"{peak / 1e9:.2f}" for peak in peaks)), flush=True)
 
 

@@ -15,6 +15,8 @@ from satsr import load
 from satsr.errors import SatsrError
 from satsr.exported import memory, opening
 from satsr.upscale import cluster, command, scheduler
+from satsr.upscale.attempt import attempt
+from satsr.upscale.options import Options
 from tests.tiny_graphs import image_graph, recurrent_graph
 
 distributed = pytest.importorskip("distributed", reason='distributed is absent: pip install "satsr[dask]"')
@@ -27,13 +29,13 @@ def upscale(*words):
     return command.run(parser.parse_args([str(word) for word in words]))
 
 
-def scene(path):
+def scene(path, shape=(40, 48)):
     path.parent.mkdir(exist_ok=True)
     with rasterio.open(
-        path, "w", driver="GTiff", count=3, height=40, width=48, dtype="uint16",
+        path, "w", driver="GTiff", count=3, height=shape[0], width=shape[1], dtype="uint16",
         crs="EPSG:32632", transform=from_origin(600000, 5e6, 10, 10),
     ) as target:  # fmt: skip
-        target.write(RNG.integers(300, 2500, (3, 40, 48), dtype=np.uint16))
+        target.write(RNG.integers(300, 2500, (3, *shape), dtype=np.uint16))
     return path
 
 
@@ -166,6 +168,19 @@ def test_the_limit_of_a_worker_bounds_what_a_scene_takes():
         assert memory.available() == 1
     with memory.limited(None):
         assert memory.available() > 64 << 20
+
+
+def test_a_worker_with_little_memory_makes_the_same_in_smaller_windows(scenes, tmp_path):
+    model, made = load(scenes[3], device="cpu"), []
+    wide = scene(tmp_path / "wide.tif", (100, 120))
+    for place, limit in enumerate((None, memory.resident() + (300 << 20))):
+        lines = []
+        with memory.limited(limit):
+            upscaled = attempt(model, wide, tmp_path / f"{place}.tif", Options(), lines.append)
+        assert not upscaled.problem and f"windows of {64 if limit else 256} px" in "\n".join(lines)
+        with rasterio.open(tmp_path / f"{place}.tif") as source:
+            made.append(source.read().astype(int))
+    assert np.abs(made[0] - made[1]).max() <= 1
 
 
 def sessions():
