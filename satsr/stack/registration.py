@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 from zenml.client import Client
 from zenml.enums import StackComponentType as Type
-from zenml.exceptions import ZenKeyError
+from zenml.exceptions import ZenKeyError, ZenMLBaseException
 from zenml.models import ComponentResponse, StackResponse
 from zenml.pipelines.pipeline_definition import Pipeline
 
-from satsr.errors import SatsrError
+from satsr.errors import SatsrError, redact
 from satsr.stack.file import Kubeflow, Kubernetes, Secret, Stack
 from satsr.stack.settings import FLAVOR, environment, label, of_pipeline, of_steps, remembered
 
@@ -29,6 +29,23 @@ class Component(NamedTuple):
     name: str
     flavor: str | None
     config: Config
+
+
+def require_answer() -> None:
+    """Asks ZenML's store who this user is, before anything is made.
+
+    Raises:
+        SatsrError: its server does not answer, or does not let this user in.
+    """
+    try:
+        with _quietly():
+            Client().active_user  # noqa: B018
+    except (RuntimeError, OSError, ZenMLBaseException) as error:
+        said = redact(" ".join(str(error).split()))[:300].rstrip(".")
+        raise SatsrError(
+            f"ZenML's server does not answer, or does not let this user in ({said}): look at `zenml status`; `zenml "
+            "login ADDRESS` signs in, `zenml logout` goes back to the state on this disk."
+        ) from None
 
 
 def register(stack: Stack) -> list[str]:
