@@ -13,7 +13,8 @@ from zenml.models import ComponentResponse, StackResponse
 from zenml.pipelines.pipeline_definition import Pipeline
 
 from satsr.errors import SatsrError, redact
-from satsr.stack.file import Kubeflow, Kubernetes, Secret, Stack
+from satsr.stack.file import Stack
+from satsr.stack.parts import Kubeflow, Kubernetes, Secret
 from satsr.stack.settings import FLAVOR, environment, label, of_pipeline, of_steps, remembered
 
 SOURCE = "satsr.stack.kubeflow.Flavor"
