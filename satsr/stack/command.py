@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace, pipeline: Callable[[str], Any]) -> None:
     require_answer()
     setup(where)
     with installed():
-        print("\n".join(register(stack)))
+        print("\n".join(register(stack, where)))
 
 
 def written(pipeline: Callable[[], Any], stack: Stack, output: Path) -> list[str]:

@@ -4,9 +4,11 @@ import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from zenml.client import Client
+from zenml.config.global_config import GlobalConfiguration
 from zenml.enums import StackComponentType as Type
 from zenml.exceptions import ZenKeyError, ZenMLBaseException
 from zenml.models import ComponentResponse, StackResponse
@@ -40,7 +42,7 @@ def require_answer() -> None:
     """
     try:
         with _quietly():
-            Client().active_user  # noqa: B018
+            GlobalConfiguration().zen_store.get_user()  # a client would not find a .zen that is made later
     except (RuntimeError, OSError, ZenMLBaseException) as error:
         said = redact(" ".join(str(error).split()))[:300].rstrip(".")
         raise SatsrError(
@@ -49,8 +51,12 @@ def require_answer() -> None:
         ) from None
 
 
-def register(stack: Stack) -> list[str]:
-    """Registers the stack, or brings a registered one up to date, and makes it active.
+def register(stack: Stack, root: Path) -> list[str]:
+    """Registers the stack, or brings a registered one up to date, and makes it active in the project.
+
+    Args:
+        stack: what is registered.
+        root: the project's root, where ``satsr setup`` was run.
 
     Returns:
         What was done, a line each, for the terminal.
@@ -58,7 +64,7 @@ def register(stack: Stack) -> list[str]:
     Raises:
         SatsrError: a secret that it names does not exist and cannot be made, or ZenML refuses a component.
     """
-    client = Client()
+    client = Client(root)
     with _quietly():
         lines = _secret(client, stack.secret)
         _flavor(client, stack)

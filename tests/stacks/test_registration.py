@@ -1,6 +1,7 @@
 """Stacks in ZenML's own store: what `satsr stack` registers, updates and leaves behind."""
 
 import json
+import shutil
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from pathlib import Path
@@ -137,6 +138,7 @@ def test_registering_again_updates_and_leaves_nothing_over(project: Project) -> 
 
 
 def test_another_orchestrator_of_the_same_stack_takes_the_place_of_the_first(project: Project) -> None:
+    shutil.rmtree(project.root / ".zen")  # as in a fresh clone, which the command sets up first
     project.run("satsr", "stack", "local")
     assert look(project)["active"] == "satsr-local"
     flavor = {"flavor": "local_docker"}
