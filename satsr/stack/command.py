@@ -36,12 +36,12 @@ def run(arguments: argparse.Namespace, pipeline: Callable[[str], Any]) -> None:
     if arguments.output:
         raise SatsrError("--output goes with --compile: `satsr stack kubeflow --compile rasvsr --output file.yaml`.")
     from satsr.setup import setup
+    from satsr.stack.registration import register, require_answer
 
+    require_answer()
     setup(where)
-    from satsr.stack.registration import register
-
     with installed():
-        print("\n".join(register(stack)))
+        print("\n".join(register(stack, where)))
 
 
 def written(pipeline: Callable[[], Any], stack: Stack, output: Path) -> list[str]:

@@ -18,7 +18,8 @@ from zenml.pipelines.pipeline_definition import Pipeline
 from zenml.stack import Stack as ZenStack
 from zenml.utils.env_utils import get_runtime_environment
 
-from satsr.stack.file import Kubeflow, Stack
+from satsr.stack.file import Stack
+from satsr.stack.parts import Kubeflow
 from satsr.stack.settings import FLAVOR, environment, of_pipeline, of_steps
 
 NOBODY = uuid.UUID(int=0)

@@ -4,16 +4,19 @@ import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from zenml.client import Client
+from zenml.config.global_config import GlobalConfiguration
 from zenml.enums import StackComponentType as Type
-from zenml.exceptions import ZenKeyError
+from zenml.exceptions import ZenKeyError, ZenMLBaseException
 from zenml.models import ComponentResponse, StackResponse
 from zenml.pipelines.pipeline_definition import Pipeline
 
-from satsr.errors import SatsrError
-from satsr.stack.file import Kubeflow, Kubernetes, Secret, Stack
+from satsr.errors import SatsrError, redact
+from satsr.stack.file import Stack
+from satsr.stack.parts import Kubeflow, Kubernetes, Secret
 from satsr.stack.settings import FLAVOR, environment, label, of_pipeline, of_steps, remembered
 
 SOURCE = "satsr.stack.kubeflow.Flavor"
@@ -31,8 +34,29 @@ class Component(NamedTuple):
     config: Config
 
 
-def register(stack: Stack) -> list[str]:
-    """Registers the stack, or brings a registered one up to date, and makes it active.
+def require_answer() -> None:
+    """Asks ZenML's store who this user is, before anything is made.
+
+    Raises:
+        SatsrError: its server does not answer, or does not let this user in.
+    """
+    try:
+        with _quietly():
+            GlobalConfiguration().zen_store.get_user()  # a client would not find a .zen that is made later
+    except (RuntimeError, OSError, ZenMLBaseException) as error:
+        said = redact(" ".join(str(error).split()))[:300].rstrip(".")
+        raise SatsrError(
+            f"ZenML's server does not answer, or does not let this user in ({said}): look at `zenml status`; `zenml "
+            "login ADDRESS` signs in, `zenml logout` goes back to the state on this disk."
+        ) from None
+
+
+def register(stack: Stack, root: Path) -> list[str]:
+    """Registers the stack, or brings a registered one up to date, and makes it active in the project.
+
+    Args:
+        stack: what is registered.
+        root: the project's root, where ``satsr setup`` was run.
 
     Returns:
         What was done, a line each, for the terminal.
@@ -40,7 +64,7 @@ def register(stack: Stack) -> list[str]:
     Raises:
         SatsrError: a secret that it names does not exist and cannot be made, or ZenML refuses a component.
     """
-    client = Client()
+    client = Client(root)
     with _quietly():
         lines = _secret(client, stack.secret)
         _flavor(client, stack)

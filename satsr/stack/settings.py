@@ -6,7 +6,8 @@ Plain values, for ZenML imports the client of Kubernetes only when it checks the
 import json
 from typing import Any
 
-from satsr.stack.file import Kubeflow, Kubernetes, Stack, checked
+from satsr.stack.file import Stack, checked
+from satsr.stack.parts import Kubeflow, Kubernetes
 from satsr.stack.pod import STAGES, Pod, Toleration
 
 LABEL = "satsr"

@@ -1,8 +1,11 @@
 """Stacks in ZenML's own store: what `satsr stack` registers, updates and leaves behind."""
 
 import json
+import shutil
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -21,6 +24,7 @@ SECRETS = {
 }
 LOOK = """
 import json
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from zenml.client import Client
 client = Client()
@@ -38,6 +42,7 @@ from pipelines.chain import train
 from steps import zen
 made = train("msdtgp")
 import json
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 steps = {n: getattr(zen, n).configuration for n in ("convert", "train")}
 found = {"docker": made.configuration.docker_settings.parent_image}
@@ -62,6 +67,20 @@ def edited(project: Project, kind: str, **change: Any) -> Path:
     values = yaml.load((project.root / f"stacks/{kind}.yaml").read_text()) | change
     yaml.dump({key: value for key, value in values.items() if value is not None}, path)
     return path
+
+
+def test_an_address_that_is_no_server_of_zenml_is_a_sentence_without_the_key(project: Project) -> None:
+    plain = project.environment
+    state = {"ZENML_CONFIG_PATH": str(project.root / "elsewhere"), "no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1"}
+    with ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        store = {"ZENML_STORE_TYPE": "rest", "ZENML_STORE_URL": f"http://127.0.0.1:{server.server_port}"}
+        project.environment = {**plain, **state, **store, "ZENML_STORE_API_KEY": "satsr-test-1"}
+        said = project.run("satsr", "stack", "local", code=1)
+        server.shutdown()
+    project.environment = plain
+    assert "error: ZenML's server does not answer" in said and "zenml login ADDRESS" in said
+    assert "satsr-test-1" not in said and "Traceback" not in said
 
 
 def test_a_secret_without_values_is_a_sentence_and_registers_nothing(project: Project) -> None:
@@ -119,6 +138,7 @@ def test_registering_again_updates_and_leaves_nothing_over(project: Project) -> 
 
 
 def test_another_orchestrator_of_the_same_stack_takes_the_place_of_the_first(project: Project) -> None:
+    shutil.rmtree(project.root / ".zen")  # as in a fresh clone, which the command sets up first
     project.run("satsr", "stack", "local")
     assert look(project)["active"] == "satsr-local"
     flavor = {"flavor": "local_docker"}
