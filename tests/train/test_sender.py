@@ -183,3 +183,23 @@ def test_a_server_that_never_answers_does_not_hold_up_the_end(
     assert (
         "waiting at most 0.05 s" in said and "step-00000010.ckpt did not reach s3://bucket/prefix/p/k in time" in said
     )
+
+
+@pytest.mark.slow
+def test_a_server_that_stops_answering_is_told_of_and_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("satsr.train.remote.WAIT_SECONDS", 0.05)
+    path = tmp_path / "step-00000010.ckpt"
+    path.write_bytes(b"state")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-to-be-seen-anywhere")
+        shared = Remote("s3://bucket/prefix", "p/k", ALWAYS)
+        with pytest.raises(SatsrError, match=r"writing to s3://.*\(there was no answer in time\)"):
+            shared.begin({})
+        sender = Sender(shared)
+        sender.send(path)
+        assert sender.finish() and sender.due()  # the next one may go
+    assert "there was no answer in time" in capsys.readouterr().err
