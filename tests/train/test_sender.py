@@ -169,6 +169,7 @@ def test_a_training_does_not_begin_where_its_address_cannot_be_read(tmp_path: Pa
 def test_a_server_that_never_answers_does_not_hold_up_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setattr("satsr.train.remote.WAIT_SECONDS", 1.0)
     path = tmp_path / "step-00000010.ckpt"
     path.write_bytes(b"state")
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -179,6 +180,7 @@ def test_a_server_that_never_answers_does_not_hold_up_the_end(
         sender.send(path)
         assert not sender.due() and sender.sending == path  # one at a time, and its file is needed
         assert not sender.finish() and not sender.last(path)
+        arrive()  # nothing of this test stays at work
     said = capsys.readouterr().err
     assert (
         "waiting at most 0.05 s" in said and "step-00000010.ckpt did not reach s3://bucket/prefix/p/k in time" in said
