@@ -34,8 +34,11 @@ PART = ".part"
 """How the name of a file ends on its way into a folder; what lies in a bucket is whole or absent."""
 OBJECTS = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oci"}
 """Kinds of address whose files appear whole, and whose folders need not be made."""
-S3 = {"config_kwargs": {"connect_timeout": 10, "read_timeout": 30, "retries": {"max_attempts": 2}}}
-"""A server that does not answer is told of after a minute or two, not after an hour."""
+S3 = {"config_kwargs": {"connect_timeout": 10, "read_timeout": 30, "retries": {"max_attempts": 1}}}
+TRIES = 2
+"""A server that does not answer is told of after minutes, not after an hour."""
+WAIT_SECONDS, SLOWEST = 60.0, 200e3
+"""How long sending a file may take: so many seconds, and the rest at so many bytes a second."""
 
 
 class _DamagedError(Exception):
@@ -108,7 +111,7 @@ class Remote:
                     )
                 self._files.makedirs(self._folder, exist_ok=True)
             text = json.dumps(finite(dict(identity)), indent=2, sort_keys=True)
-            self._files.pipe_file(f"{self._folder}/{IDENTITY}", text.encode())
+            self._files.pipe_file(f"{self._folder}/{IDENTITY}", text.encode(), **self._limited(len(text)))
 
     def found(self) -> list[Sent]:
         """The checkpoints that lie there, oldest first.
@@ -212,9 +215,13 @@ class Remote:
         """Sends a file, which appears there whole."""
         place = f"{self._folder}/{name}"
         on_its_way = place if self._objects else place + PART
-        self._files.put_file(str(path), on_its_way)
+        self._files.put_file(str(path), on_its_way, **self._limited(path.stat().st_size))
         if not self._objects:
             self._files.mv(on_its_way, place)
+
+    def _limited(self, size: int) -> dict[str, float]:
+        """The time that so many bytes may take; without, a server that takes none would hold them for ever."""
+        return {"timeout": WAIT_SECONDS + size / SLOWEST} if self._files.async_impl else {}
 
     @contextmanager
     def _told(self, doing: str) -> Iterator[None]:
@@ -243,6 +250,8 @@ def _sent(paths: Iterable[str]) -> list[Sent]:
 
 def reason(error: Exception) -> str:
     """What an error says, in one line."""
+    if isinstance(error, TimeoutError):
+        return "there was no answer in time"
     return redact(" ".join(str(error).split())[:200] or type(error).__name__).rstrip(".")
 
 
@@ -261,4 +270,6 @@ def _file_system(address: str) -> tuple[Any, str]:
         raise SatsrError(
             f"{ADDRESS} is {address!r}, which cannot be used ({reason(error)}): take s3://bucket/prefix, or a folder."
         ) from None
+    if options:
+        found[0].retries = TRIES
     return found

@@ -169,6 +169,7 @@ def test_a_training_does_not_begin_where_its_address_cannot_be_read(tmp_path: Pa
 def test_a_server_that_never_answers_does_not_hold_up_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setattr("satsr.train.remote.WAIT_SECONDS", 1.0)
     path = tmp_path / "step-00000010.ckpt"
     path.write_bytes(b"state")
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -179,7 +180,28 @@ def test_a_server_that_never_answers_does_not_hold_up_the_end(
         sender.send(path)
         assert not sender.due() and sender.sending == path  # one at a time, and its file is needed
         assert not sender.finish() and not sender.last(path)
+        arrive()  # nothing of this test stays at work
     said = capsys.readouterr().err
     assert (
         "waiting at most 0.05 s" in said and "step-00000010.ckpt did not reach s3://bucket/prefix/p/k in time" in said
     )
+
+
+@pytest.mark.slow
+def test_a_server_that_stops_answering_is_told_of_and_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("satsr.train.remote.WAIT_SECONDS", 0.05)
+    path = tmp_path / "step-00000010.ckpt"
+    path.write_bytes(b"state")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-to-be-seen-anywhere")
+        shared = Remote("s3://bucket/prefix", "p/k", ALWAYS)
+        with pytest.raises(SatsrError, match=r"writing to s3://.*\(there was no answer in time\)"):
+            shared.begin({})
+        sender = Sender(shared)
+        sender.send(path)
+        assert sender.finish() and sender.due()  # the next one may go
+    assert "there was no answer in time" in capsys.readouterr().err
