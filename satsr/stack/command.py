@@ -35,11 +35,9 @@ def run(arguments: argparse.Namespace, pipeline: Callable[[str], Any]) -> None:
         return
     if arguments.output:
         raise SatsrError("--output goes with --compile: `satsr stack kubeflow --compile rasvsr --output file.yaml`.")
-    from satsr.setup import setup
     from satsr.stack.registration import register, require_answer
 
     require_answer()
-    setup(where)
     with installed():
         print("\n".join(register(stack, where)))
 

@@ -56,7 +56,7 @@ def register(stack: Stack, root: Path) -> list[str]:
 
     Args:
         stack: what is registered.
-        root: the project's root, where ``satsr setup`` was run.
+        root: the project's root, which becomes ZenML's as well.
 
     Returns:
         What was done, a line each, for the terminal.
@@ -64,8 +64,12 @@ def register(stack: Stack, root: Path) -> list[str]:
     Raises:
         SatsrError: a secret that it names does not exist and cannot be made, or ZenML refuses a component.
     """
-    client = Client(root)
     with _quietly():
+        if not (
+            root / ".zen"
+        ).is_dir():  # of `satsr setup` no more, which asks for an answer of the former stack's MLflow
+            Client.initialize(root)
+        client = Client(root)
         lines = _secret(client, stack.secret)
         _flavor(client, stack)
         wanted = components(stack)
