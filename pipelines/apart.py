@@ -9,6 +9,7 @@ from satsr import tracking
 from satsr.config.resolve import paper_block, read_yaml
 from satsr.download.card import load_card
 from satsr.errors import SatsrError
+from satsr.remote import REMOTE
 from steps.remote import Remote, opened
 
 
@@ -23,7 +24,7 @@ def require_reachable(paper: str, root: Path) -> None:
         return
     elsewhere = f"the steps of the stack {stack.name} run on other machines"
     with opened(root) as repo:
-        if not Remote(repo, root).address:
+        if not Remote(repo, root).address and REMOTE not in stack.environment:
             raise SatsrError(
                 f"{elsewhere} and share no disk: `satsr setup --remote s3://bucket/prefix` sets the DVC remote through "
                 "which they find each other's files."
