@@ -35,7 +35,13 @@ quiet.apply()  # again, for DVC's import has set levels of its own
 
 
 def reuse_or_run(
-    stage: str, paper: str, root: Path, run: Callable[[], None], before: Sequence[Output] = (), also: Sequence[str] = ()
+    stage: str,
+    paper: str,
+    root: Path,
+    run: Callable[[], None],
+    before: Sequence[Output] = (),
+    also: Sequence[str] = (),
+    holds: Callable[[], bool] = lambda: True,
 ) -> Output:
     """Reuses the stage's outputs if they are up to date, takes them from the run cache, or runs and commits them.
 
@@ -46,6 +52,7 @@ def reuse_or_run(
         run: does the stage's work.
         before: what the stages made that this one reads; with a remote they may have run on other machines.
         also: paths of these that are read although the stage itself need not run.
+        holds: with a remote, whether what the outputs say of other servers is still so; else the stage runs again.
 
     Raises:
         SatsrError: a dependency is missing, the repository is locked for too long, or the remote does not serve.
@@ -55,12 +62,15 @@ def reuse_or_run(
     ready = up_to_date(found)
     known = {f"{one.stage}@{one.paper}": one.entry for one in before}
     reused = ready or (patiently(lambda: remote.reuse(found, known, also)) if remote.address else from_run_cache(found))
+    if reused and not ready:
+        require_written(stage, paper, root)
+    if reused and remote.address and not holds():
+        patiently(lambda: remote.fetch(found, known))
+        reused = False
     if not reused:
         run()
         with opened(root) as repo:
             patiently(lambda: repo.commit(address(stage, paper, root), force=True))
-    elif not ready:
-        require_written(stage, paper, root)
     made = output(collected(stage, paper, root), paper, root, reused)
     if remote.address:
         patiently(lambda: remote.send(made.entry))

@@ -108,16 +108,30 @@ class Remote:
         Raises:
             SatsrError: a dependency that no earlier stage makes is missing, or the remote does not serve.
         """
-        kept = self.added(stage)
-        found = self.earlier(stage.name, wanted(stage, {**before, **kept}))
-        paths = also if found else [dependency.def_path for dependency in stage.deps]
-        for name, known in (*before.items(), *kept.items()):
-            new = name not in kept and recorded(self.root / "dvc.lock", *name.split("@")) != known
-            self.receive(known, [one["path"] for one in known["outs"] if one["path"] in paths], force=new)
+        found = self.earlier(stage.name, wanted(stage, {**before, **self.added(stage)}))
+        self.fetch(stage, before, also if found else None)
         if found:
             self.receive(found, [one["path"] for one in found["outs"]], force=True)
-        self.adopt({**before, **({stage.name: found} if found else {})})
+            self.adopt({stage.name: found})
         return found is not None
+
+    def fetch(self, stage: Stage, before: Mapping[str, Entry], only: Sequence[str] | None = None) -> None:
+        """Fetches what a stage reads of earlier ones, and of what ``dvc add`` keeps.
+
+        Args:
+            stage: as ``dvc.yaml`` and ``params.yaml`` have it.
+            before: entries of the stages that it reads of, by their names.
+            only: these paths; else all of its dependencies.
+
+        Raises:
+            SatsrError: the remote does not serve.
+        """
+        paths = [dependency.def_path for dependency in stage.deps] if only is None else only
+        added = self.added(stage)
+        for name, known in (*before.items(), *added.items()):
+            new = name not in added and recorded(self.root / "dvc.lock", *name.split("@")) != known
+            self.receive(known, [one["path"] for one in known["outs"] if one["path"] in paths], force=new)
+        self.adopt(before)
 
     def added(self, stage: Stage) -> dict[str, Entry]:
         """Dependencies that are not here and that ``dvc add`` keeps, as entries of stages that made them."""

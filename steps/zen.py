@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Annotated
 
@@ -15,6 +15,7 @@ from satsr.locks import turn
 from satsr.progress import announce
 from satsr.project import Places, root
 from satsr.review.outcome import line
+from satsr.review.present import present
 from satsr.review.summary import summary
 from steps.cache import reuse_or_run
 from steps.inputs import require_unaltered
@@ -22,7 +23,9 @@ from steps.outputs import Output
 from steps.remote import share_checkpoints
 
 
-def _stage(name: str, paper: str, *before: Output, also: Sequence[str] = ()) -> Output:
+def _stage(
+    name: str, paper: str, *before: Output, also: Sequence[str] = (), holds: Callable[[Places], bool] = lambda _: True
+) -> Output:
     where, begin = root(), time.monotonic()
     require_own(where, paper)
     place = Places(where, paper)
@@ -34,7 +37,7 @@ def _stage(name: str, paper: str, *before: Output, also: Sequence[str] = ()) -> 
             import_module(f"steps.{name}").run(paper, where)
 
     with turn(place.scratch, name, paper, purpose="-zenml"):
-        reference = reuse_or_run(name, paper, where, run, before, also)
+        reference = reuse_or_run(name, paper, where, run, before, also, lambda: holds(place))
     seconds = None if reference.reused else time.monotonic() - begin
     print(line(name, place, seconds), flush=True)
     return reference
@@ -90,6 +93,6 @@ def export(paper: str, store: Output, weights: Output) -> Output:
 def register(paper: str, checked: Output, weights: Output, measured: Output, graph: Output) -> Output:
     """The graph becomes a version in the model registry."""
     metrics = Places(root(), paper).metrics.relative_to(root()).as_posix()
-    reference = _stage("register", paper, checked, weights, measured, graph, also=[metrics])
+    reference = _stage("register", paper, checked, weights, measured, graph, also=[metrics], holds=present)
     print(summary(root(), paper))
     return reference

@@ -140,6 +140,19 @@ def test_what_is_read_of_a_stage_that_need_not_run_is_fetched_when_it_is_asked_f
     assert last.files() == {"results/tiny/metrics.json", *MADE["register"]}
 
 
+def test_a_stage_whose_outputs_no_longer_hold_elsewhere_runs_again_on_what_it_reads(clone: Clones) -> None:
+    pods(clone, "first")
+    made: dict[str, Output] = {}
+    for stage in ("download", "convert", "evaluate"):
+        clone(f"second-{stage}").step(stage, made)
+    last = clone("register")
+    with chdir(last.root):
+        again = reuse_or_run(
+            "register", PAPER, last.root, lambda: last.write("register"), [made["evaluate"]], holds=lambda: False
+        )
+    assert not again.reused and last.ran == ["register"] and "results/tiny/metrics.json" in last.files()
+
+
 def test_an_edit_runs_again_what_depends_on_it_and_nothing_else(clone: Clones) -> None:
     pods(clone, "first")
     made: dict[str, Output] = {}

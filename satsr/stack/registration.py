@@ -65,9 +65,7 @@ def register(stack: Stack, root: Path) -> list[str]:
         SatsrError: a secret that it names does not exist and cannot be made, or ZenML refuses a component.
     """
     with _quietly():
-        if not (
-            root / ".zen"
-        ).is_dir():  # of `satsr setup` no more, which asks for an answer of the former stack's MLflow
+        if not (root / ".zen").is_dir():  # no more of `satsr setup`: it waits for the former stack's MLflow
             Client.initialize(root)
         client = Client(root)
         lines = _secret(client, stack.secret)
