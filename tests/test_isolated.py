@@ -46,6 +46,37 @@ client.create_stack("apart", {{Type.ORCHESTRATOR: "isolated", Type.ARTIFACT_STOR
 client.activate_stack("apart")
 """
 
+ASKED = """
+import os
+import sys
+from pathlib import Path
+from satsr import quiet
+quiet.apply()
+from pipelines.apart import require_reachable
+from satsr.config.change import change
+from satsr.errors import SatsrError
+from steps.configuration import config_of
+paper, outside, root = sys.argv[1], sys.argv[2], Path.cwd()
+def asked():
+    try:
+        require_reachable(paper, root)
+        print("it may begin")
+    except SatsrError as error:
+        print(error)
+asked()
+server = os.environ.pop("MLFLOW_TRACKING_URI")
+asked()
+os.environ["MLFLOW_TRACKING_URI"] = server
+config = (root / ".dvc/config").read_text()
+(root / ".dvc/config").write_text("")
+asked()
+(root / ".dvc/config").write_text(config)
+params = (root / "params.yaml").read_text()
+change(paper, {"data": outside}, root, config_of(paper))
+asked()
+(root / "params.yaml").write_text(params)
+"""
+
 
 def zenml_server(folder: Path, stack: ExitStack) -> dict[str, str]:
     """A running ZenML server; what a client of its service account is told."""
@@ -137,6 +168,20 @@ def files(clone: Path) -> set[str]:
 def outputs(root: Path, stage: str) -> dict[str, str]:
     """The hashes of what a stage made, by path."""
     return {one["path"]: one["md5"] for one in recorded(root / "dvc.lock", stage, PAPER)["outs"]}
+
+
+def test_a_run_that_would_not_find_its_data_its_cache_or_its_registry_is_refused_before_it_begins(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    project, pods, _ = cluster
+    (tmp_path / "frames").mkdir()
+    told = project.run(sys.executable, "-c", ASKED, PAPER, str(tmp_path / "frames"))
+    well, registry, cache, data = [line for line in told.splitlines() if line]
+    assert well == "it may begin"
+    assert "put a server's address into MLFLOW_TRACKING_URI" in registry
+    assert "`satsr setup --remote s3://bucket/prefix`" in cache
+    assert f"{tmp_path / 'frames'} is neither in git nor kept by DVC" in data
+    assert list(pods.iterdir()) == []
 
 
 def test_seven_steps_that_share_nothing_but_servers_give_what_one_machine_gives(
