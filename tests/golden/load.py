@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import logging
 import os
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from tests.golden import compact
 from tests.golden.inputs import RULES
 
+LOG = logging.getLogger("golden")
 HERE = Path(__file__).resolve().parent
 TABLES = "tables.json.gz"
 
@@ -95,10 +97,15 @@ class Arrays:
         return kept if self._full is None else [*kept, (found, self._full[key])]
 
     def matches(self, found: Any, key: str, *, atol: float = 0.0, rtol: float = 0.0) -> None:
-        """Fails unless every value is within ``atol + rtol * |golden|``, and every mean of a part as well."""
+        """Fails unless every value is within ``atol + rtol * |golden|``, and every mean of a part as well.
+
+        Logs the largest deviation beside the largest golden value.
+        """
         says = f"{self.name}: {key}"
         for ours, theirs in self.pairs(found, key):
             np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=atol, err_msg=says)
+            far = np.nanmax(np.abs(np.subtract(ours, theirs, dtype=np.float64)), initial=0.0)
+            LOG.info("%s: at most %.1e of %.1e", says, far, np.nanmax(np.abs(theirs), initial=0.0))
         if key not in self._packed:
             return
         means = compact.unpack(self._packed[key][1])[1]
