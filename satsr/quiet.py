@@ -81,6 +81,7 @@ def calm() -> None:
     wanted = dict.fromkeys(CALM, logging.NOTSET) if os.environ.get(VERBOSE) else CALM
     for name, level in {**LEVELS, **wanted}.items():
         logging.getLogger(name).setLevel(level)
+    warnings.filterwarnings("ignore", message="You are using a Python version", category=FutureWarning)  # Google's
     warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\).*", category=FutureWarning)
     for name, kept in {**dict.fromkeys(STEPS, _without_sentences), RUNS: _without_server}.items():
         logger = logging.getLogger(name)
