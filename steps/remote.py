@@ -97,6 +97,8 @@ class Remote:
     def reuse(self, stage: Stage, before: Mapping[str, Entry], also: Sequence[str] = ()) -> bool:
         """Puts in place what the very same stage made before, here or elsewhere; else what it needs to run.
 
+        What a clone has of stages before it, because git keeps it, gives way to what they made in this run.
+
         Args:
             stage: as ``dvc.yaml`` and ``params.yaml`` have it.
             before: entries of the stages that it reads of, by their names.
@@ -113,7 +115,8 @@ class Remote:
         paths = also if found else [dependency.def_path for dependency in stage.deps]
         for name, known in (*before.items(), *kept.items()):
             new = name not in kept and recorded(self.root / "dvc.lock", *name.split("@")) != known
-            self.receive(known, [one["path"] for one in known["outs"] if one["path"] in paths], force=new)
+            stale = [one["path"] for one in known["outs"] if new and (self.root / one["path"]).exists()]
+            self.receive(known, [one["path"] for one in known["outs"] if one["path"] in [*paths, *stale]], force=new)
         if found:
             self.receive(found, [one["path"] for one in found["outs"]], force=True)
         self.adopt({**before, **({stage.name: found} if found else {})})
