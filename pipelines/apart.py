@@ -1,9 +1,11 @@
-"""What must be so before steps are sent to machines that share no disk: said here, not by the first pod that fails."""
+"""Steps on machines that share no disk: what must be so before they are sent, and what is said when one has failed."""
 
 import subprocess
 from pathlib import Path
 
 from zenml.client import Client
+from zenml.enums import ExecutionStatus
+from zenml.models import PipelineRunResponse
 
 from satsr import tracking
 from satsr.config.resolve import paper_block, read_yaml
@@ -11,6 +13,8 @@ from satsr.download.card import load_card
 from satsr.errors import SatsrError
 from satsr.remote import REMOTE
 from steps.remote import Remote, opened
+
+KILLED = "it ended without a word, as when its pod was removed or wanted more memory than it may have."
 
 
 def require_reachable(paper: str, root: Path) -> None:
@@ -40,6 +44,22 @@ def require_reachable(paper: str, root: Path) -> None:
                 f"{elsewhere}, and {place} is neither in git nor kept by DVC, so that it would reach none of them: "
                 f"`dvc add {place} && dvc push` inside the project, or name an address to fetch it from in a card."
             )
+
+
+def require_success(run: PipelineRunResponse | None) -> None:
+    """Refuses a run that has ended otherwise: ZenML's orchestrator for Kubernetes waits for its pods and says nothing.
+
+    Args:
+        run: as ZenML's server has it after the submission; a run that goes on elsewhere is no failure.
+
+    Raises:
+        SatsrError: it failed or was stopped.
+    """
+    if run is None or not run.status.is_finished or run.status.is_successful:
+        return
+    failed = Client().list_run_steps(pipeline_run_id=run.id, status=ExecutionStatus.FAILED, hydrate=True).items
+    reasons = [f"{one.name}: {(one.exception_info and one.exception_info.message) or KILLED}" for one in failed]
+    raise SatsrError(f"the run {run.name} {'failed' if run.status.is_failed else 'was stopped'}. {' '.join(reasons)}")
 
 
 def _data(paper: str, root: Path) -> list[str]:

@@ -8,10 +8,11 @@ from zenml import pipeline
 from zenml.enums import ExecutionMode
 from zenml.environment import Environment
 from zenml.integrations.registry import integration_registry
+from zenml.models import PipelineRunResponse
 from zenml.pipelines.pipeline_definition import Pipeline
 from zenml.utils.source_utils import set_custom_source_root
 
-from pipelines.apart import require_reachable
+from pipelines.apart import require_reachable, require_success
 from satsr.config.change import change
 from satsr.lent import recover, require_own
 from satsr.project import root
@@ -26,6 +27,19 @@ integration_registry.activate_integrations = lambda: None  # type: ignore[method
 Environment.get_python_packages = staticmethod(  # type: ignore[method-assign]
     cache(Environment.get_python_packages)
 )
+
+
+_submitted = Pipeline._run
+
+
+def _judged(self: Pipeline) -> PipelineRunResponse | None:
+    """As ZenML's, which ends with code 0 and without a word after pods that failed."""
+    run = _submitted(self)
+    require_success(run)
+    return run
+
+
+Pipeline._run = _judged  # type: ignore[method-assign]
 
 
 @cache

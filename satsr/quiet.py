@@ -43,6 +43,7 @@ LEVELS = {
     "lightning_fabric": logging.WARNING,
     "lightning.fabric": logging.WARNING,
     "aiobotocore.credentials": logging.WARNING,  # "found credentials in environment variables", once a client
+    "botocore.configprovider": logging.WARNING,  # "found endpoint for s3 via"
     "botocore.credentials": logging.WARNING,
     "mlflow.store.model_registry.abstract_store": logging.WARNING,  # "waiting up to 300 seconds" for an instant
     "matplotlib": logging.WARNING,  # "generated new fontManager"

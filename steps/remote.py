@@ -118,6 +118,8 @@ class Remote:
     def fetch(self, stage: Stage, before: Mapping[str, Entry], only: Sequence[str] | None = None) -> None:
         """Fetches what a stage reads of earlier ones, and of what ``dvc add`` keeps.
 
+        What a clone has of earlier ones, because git keeps it, gives way to what they made in this run.
+
         Args:
             stage: as ``dvc.yaml`` and ``params.yaml`` have it.
             before: entries of the stages that it reads of, by their names.
@@ -130,7 +132,9 @@ class Remote:
         added = self.added(stage)
         for name, known in (*before.items(), *added.items()):
             new = name not in added and recorded(self.root / "dvc.lock", *name.split("@")) != known
-            self.receive(known, [one["path"] for one in known["outs"] if one["path"] in paths], force=new)
+            made = [one["path"] for one in known["outs"]]
+            stale = [path for path in made if new and (self.root / path).exists()]
+            self.receive(known, [path for path in made if path in (*paths, *stale)], force=new)
         self.adopt(before)
 
     def added(self, stage: Stage) -> dict[str, Entry]:

@@ -229,3 +229,13 @@ def test_a_changed_gate_reuses_six_stages_in_fresh_clones_and_registers_no_secon
     registered = f"results/{PAPER}/register/registration.json"
     found = [json.loads((run["register"] / registered).read_text()) for run in (before, after)]
     assert found[0]["version"] == found[1]["version"] == 1 and found[0]["gates"] != found[1]["gates"]
+
+
+def test_a_run_that_fails_in_its_pods_is_a_sentence_and_an_exit_code_where_it_was_submitted(cluster: Cluster) -> None:
+    project, pods, server = cluster
+    store = outputs(clones(pods)["convert"], "convert")[f"data/lmdb/{PAPER}"]
+    (server.folder / BUCKET / "dvc/files/md5" / store[:2] / store[2:]).unlink()
+    project.params(**{"train.iterations": 5})
+    told = project.run("zenml", "pipeline", "run", f"train_{PAPER}", code=1)
+    said = next(line for line in told.splitlines() if line.startswith("error: the run"))
+    assert "failed. convert: the remote" in said and f"data/lmdb/{PAPER} (md5 {store})" in said

@@ -12,6 +12,7 @@ import pytest
 from satsr.errors import SatsrError
 from satsr.remote import REMOTE
 from steps.cache import reuse_or_run
+from steps.inputs import require_unaltered
 from steps.outputs import Output
 from steps.remote import opened
 from tests.papers import project_of
@@ -129,6 +130,20 @@ def test_a_second_run_in_fresh_clones_reuses_every_stage_and_fetches_what_it_mad
     assert [one.ran for one in again.values()] == [[]] * len(MADE)
     for stage, one in again.items():
         assert {name: (one.root / name).read_text() for name in one.files()} == MADE[stage]
+
+
+def test_what_git_keeps_of_a_former_run_gives_way_in_a_clone_to_what_this_run_made(clone: Clones) -> None:
+    for ran, prefix in ([["register"], "first"], [[], "second"]):
+        made: dict[str, Output] = {}
+        for stage in MADE:
+            last = clone(f"{prefix}-{stage}")
+            kept = last.root / "results/tiny/evaluation/report.html"  # of evaluate, and register does not read it
+            if stage == "register":
+                kept.parent.mkdir(parents=True)
+                kept.write_text("page of a former run")
+            last.step(stage, made)
+        assert last.ran == ran and kept.read_text() == "page"
+        require_unaltered("register", PAPER, last.root)
 
 
 def test_what_is_read_of_a_stage_that_need_not_run_is_fetched_when_it_is_asked_for(clone: Clones) -> None:
