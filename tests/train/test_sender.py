@@ -6,6 +6,8 @@ import shutil
 import signal
 import socket
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -165,6 +167,16 @@ def test_a_training_does_not_begin_where_its_address_cannot_be_read(tmp_path: Pa
         train(tmp_path / "here", shared)
 
 
+@contextmanager
+def silent_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Within, S3 is a server that accepts connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-to-be-seen-anywhere")
+        yield
+
+
 @pytest.mark.slow
 def test_a_server_that_never_answers_does_not_hold_up_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -172,10 +184,7 @@ def test_a_server_that_never_answers_does_not_hold_up_the_end(
     monkeypatch.setattr("satsr.train.remote.WAIT_SECONDS", 1.0)
     path = tmp_path / "step-00000010.ckpt"
     path.write_bytes(b"state")
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{silent.getsockname()[1]}")
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-to-be-seen-anywhere")
+    with silent_server(monkeypatch):
         sender = Sender(Remote("s3://bucket/prefix", "p/k", ALWAYS), grace=0.05)
         sender.send(path)
         assert not sender.due() and sender.sending == path  # one at a time, and its file is needed
@@ -194,10 +203,7 @@ def test_a_server_that_stops_answering_is_told_of_and_not_waited_for(
     monkeypatch.setattr("satsr.train.remote.WAIT_SECONDS", 0.05)
     path = tmp_path / "step-00000010.ckpt"
     path.write_bytes(b"state")
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{silent.getsockname()[1]}")
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-to-be-seen-anywhere")
+    with silent_server(monkeypatch):
         shared = Remote("s3://bucket/prefix", "p/k", ALWAYS)
         with pytest.raises(SatsrError, match=r"writing to s3://.*\(there was no answer in time\)"):
             shared.begin({})
