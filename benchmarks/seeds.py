@@ -1,10 +1,12 @@
 """What the seed of training decides: the gain on the test scenes, trained and measured once a seed.
 
-``python benchmarks/seeds.py [paper...] [--seeds 0 1 2]`` trains and evaluates the papers of ``params.yaml`` in this
-checkout once for each seed, on the same data, adds what it measures to ``benchmarks/seeds/<paper>.json`` and prints a
-table: the mean of the gains over the seeds and their (sample) standard deviation. ``params.yaml`` is left as it was;
-the last seed's weights and results stay, so name the seed of the profile last. Seeds and papers may be measured one by
-one and several at a time, each in a clone; seeds of other data or of another profile than the newest are dropped.
+``python benchmarks/seeds.py [paper[:profile]...] [--seeds 0 1 2]`` trains and evaluates the papers of ``params.yaml``
+in this checkout once for each seed, on the same data, adds what it measures to
+``benchmarks/seeds/<model>.<data>.json`` and prints a table: the mean of the gains over the seeds and their (sample)
+standard deviation. A profile and its data stay in ``params.yaml``, else it is left as it was; the last seed's weights
+and results stay, so name the seed of the profile last. Seeds and papers may be measured one by one and several at a
+time, each in a clone; seeds of another profile than the newest, or of data that another baseline shows to differ, are
+dropped.
 ``--measured`` trains nothing and adds what ``results/`` holds, of the seed with which it was trained.
 """
 
@@ -28,8 +30,10 @@ DATA, MEASURED = ("download", "convert", "validate"), ("train", "evaluate")
 HEAD = ("model", "data", "seeds", "baseline", "gain", "gain of each seed")
 
 
-def measure(paper: str, seeds: list[int]) -> dict[str, Any]:
+def measure(paper: str, profile: str, seeds: list[int]) -> dict[str, Any]:
     """Trains and evaluates a paper once a seed; what is known of its seeds then, as it is written."""
+    if profile:
+        change(paper, {"profile": profile}, root(), config_of(paper))
     before = read_yaml(root() / "params.yaml")["papers"][paper]["train"].get("seed")
     for stage in DATA:
         _run(stage, paper)
@@ -50,7 +54,7 @@ def added(paper: str, found: dict[str, Any]) -> dict[str, Any]:
     metrics = read_json(Places(root(), paper).metrics)
     described = {key: metrics[key] for key in ("profile", "dataset", "split", "decides", "exported")}
     described["model"] = job(paper, root()).paper.registered_name
-    path = root() / "benchmarks" / "seeds" / f"{paper}.json"
+    path = root() / "benchmarks" / "seeds" / f"{described['model']}.{described['dataset']}.json"
     known = read_json(path) if path.is_file() else {}
     baseline = next(iter(found.values()))[BASELINE]
     if described.items() <= known.items() and all(_same(run[BASELINE], baseline) for run in known["seeds"].values()):
@@ -112,6 +116,9 @@ if __name__ == "__main__":
     parser.add_argument("--seeds", nargs="+", type=int, default=[2, 1, 0])
     parser.add_argument("--measured", action="store_true", help="add what results/ holds; train nothing")
     arguments = parser.parse_args()
-    here = arguments.measured
-    rows = [row(added(name, _measured(name)) if here else measure(name, arguments.seeds)) for name in arguments.papers]
+    names = [name.partition(":") for name in arguments.papers]
+    if arguments.measured:
+        rows = [row(added(paper, _measured(paper))) for paper, _, _ in names]
+    else:
+        rows = [row(measure(paper, profile, arguments.seeds)) for paper, _, profile in names]
     print("\n".join("| " + " | ".join(cells) + " |" for cells in (HEAD, ["---"] * len(HEAD), *rows)))
