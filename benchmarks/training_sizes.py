@@ -44,7 +44,8 @@ HEAD = (
 
 def row(paper: str, folder: Path) -> list[str]:
     """The cells of a paper."""
-    work = _work(paper, folder)
+    work = published(paper, folder)
+    stages.run(folder, paper, "download", "convert")
     objective = work.paper.objective(work.paper.network())
     size, written, hashed = _checkpoint(objective, STEPS[paper], folder / "checkpoints")
     sample, made = (FRAMES.get(paper, 1) * value for value in _samples(work))
@@ -56,15 +57,15 @@ def row(paper: str, folder: Path) -> list[str]:
     ]
 
 
-def _work(paper: str, folder: Path) -> Job:
-    """The recipe with a store of drawn data in the published form."""
+def published(paper: str, folder: Path) -> Job:
+    """The recipe with drawn data in the published form."""
     WRITERS[paper](folder / "published")
     card = read_yaml(root() / read_yaml(root() / f"pipelines/{paper}.yaml")["paper"]["data"])
     card["source"] = {"files": {"path": str(folder / "published")}}
     stages.project(folder, paper, "", settings(paper, folder))
     with (folder / "tiny.yaml").open("w") as handle:
         YAML().dump(card, handle)
-    return stages.run(folder, paper, "download", "convert")
+    return stages.run(folder, paper)
 
 
 def _checkpoint(objective: Objective, steps: int, folder: Path) -> tuple[int, float, float]:
