@@ -28,11 +28,12 @@ CHECKOUT = ("benchmarks", "models", "pipelines", "steps")
 """What only a checkout of the repository has."""
 PREVIEW = ("PIL", "jinja2")
 DASK = ("dask", "distributed", "xarray")
+KUBEFLOW = ("boto3", "kfp", "kfp_server_api", "kubernetes", "s3fs")
 TRAIN = (
     *("alembic", "dvc", "great_expectations", "lightning_fabric", "lmdb", "mlflow", "onnx", "onnxscript", "pandas"),
     *("markupsafe", "psutil", "pydantic", "rich", "ruamel", "safetensors", "scipy", "sqlalchemy", "torch", "zenml"),
 )
-"""What only ``pip install "satsr[train]"`` brings, as it is imported."""
+"""What only an extra brings (``pip install "satsr[train]"``), as it is imported."""
 
 
 class SatsrError(Exception):
@@ -61,7 +62,7 @@ class Interrupted(Exception):
 
 @contextmanager
 def absences() -> Iterator[None]:
-    """Turns the absence of what only training, previews or a checkout have into sentences.
+    """Turns the absence of what only an extra or a checkout has into sentences.
 
     Raises:
         SatsrError: so.
@@ -75,7 +76,7 @@ def absences() -> Iterator[None]:
                 f"this needs {module}/, which only a checkout of the repository has: run it there, installed by make "
                 "install. ONNX files are applied anywhere."
             ) from None
-        extras = {"preview": PREVIEW, "dask": DASK, "train": TRAIN}
+        extras = {"preview": PREVIEW, "dask": DASK, "kubeflow": KUBEFLOW, "train": TRAIN}
         extra = next((name for name, modules in extras.items() if module in modules), "")
         if not extra:
             raise

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
-from satsr.errors import SatsrError, problems, redact
+from satsr.errors import SatsrError, absences, problems, redact
 
 
 @pytest.mark.parametrize(
@@ -67,3 +67,18 @@ def test_every_wrong_value_is_a_clause() -> None:
         "name is missing",
         "unknown key colour",
     ]
+
+
+@pytest.mark.parametrize(
+    ("module", "extra"), [("kfp.dsl", "kubeflow"), ("dask.array", "dask"), ("jinja2", "preview"), ("torch", "train")]
+)
+def test_what_is_not_installed_is_told_with_the_extra_that_brings_it(module: str, extra: str) -> None:
+    name = module.partition(".")[0]
+    said = rf'needs {name}, which is not installed: pip install "satsr\[{extra}\]"'
+    with pytest.raises(SatsrError, match=said), absences():
+        raise ModuleNotFoundError(name=module)
+
+
+def test_an_absent_module_that_no_extra_brings_is_a_mistake_of_the_programs() -> None:
+    with pytest.raises(ModuleNotFoundError), absences():
+        raise ModuleNotFoundError(name="satsr.nothing")

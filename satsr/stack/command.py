@@ -1,8 +1,7 @@
 """``satsr stack``: registers a stack and makes it active, or writes a pipeline for Kubeflow to a file."""
 
 import argparse
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,6 @@ from satsr.errors import SatsrError
 from satsr.files import write_text
 from satsr.project import root
 from satsr.stack.file import Stack, read
-
-CLIENTS = ("boto3", "kfp", "kfp_server_api", "kubernetes", "s3fs")
-"""What only stacks of clusters need, as it is imported."""
 
 
 def run(arguments: argparse.Namespace, pipeline: Callable[[str], Any]) -> None:
@@ -24,7 +20,8 @@ def run(arguments: argparse.Namespace, pipeline: Callable[[str], Any]) -> None:
         pipeline: a paper's, by its name.
 
     Raises:
-        SatsrError: the file is not valid, or something is not installed.
+        SatsrError: the file is not valid.
+        ModuleNotFoundError: a client is not installed, which :func:`satsr.errors.absences` has a sentence for.
     """
     where = root()
     stack = read(arguments.kind, Path(arguments.file or where / "stacks" / f"{arguments.kind}.yaml"))
@@ -38,8 +35,7 @@ def run(arguments: argparse.Namespace, pipeline: Callable[[str], Any]) -> None:
     from satsr.stack.registration import register, require_answer
 
     require_answer()
-    with installed():
-        print("\n".join(register(stack, where)))
+    print("\n".join(register(stack, where)))
 
 
 def written(pipeline: Callable[[], Any], stack: Stack, output: Path) -> list[str]:
@@ -47,12 +43,11 @@ def written(pipeline: Callable[[], Any], stack: Stack, output: Path) -> list[str
 
     Raises:
         SatsrError: the stack is no Kubeflow.
-            Or kfp is not installed.
+        ModuleNotFoundError: kfp is not installed.
     """
     if stack.kind != "kubeflow":
         raise SatsrError("--compile writes a pipeline of Kubeflow's: `satsr stack kubeflow --compile rasvsr`.")
-    with installed():
-        from satsr.stack import kubeflow  # noqa: F401  # first, for ZenML has another sentence for what is absent
+    from satsr.stack import kubeflow  # noqa: F401  # first, for ZenML has another sentence for what is absent
     from satsr.stack.compile import kubeflow as compiled
     from satsr.stack.compile import of_server
 
@@ -60,22 +55,3 @@ def written(pipeline: Callable[[], Any], stack: Stack, output: Path) -> list[str
     write_text(output, text)
     more = [f"left out, for they are secrets or places of this machine: {', '.join(left)}"] if left else []
     return [f"wrote {output}, to be read: its snapshot is nobody's until `zenml pipeline run` submits one", *more]
-
-
-@contextmanager
-def installed() -> Iterator[None]:
-    """Turns the absence of what only stacks of clusters need into a sentence.
-
-    Raises:
-        SatsrError: so.
-    """
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        module = (error.name or "").partition(".")[0]
-        if module not in CLIENTS:
-            raise
-        raise SatsrError(
-            f'this stack needs {module}, which is not installed: pip install "satsr[kubeflow]" brings what Kubernetes '
-            "and Kubeflow need."
-        ) from None

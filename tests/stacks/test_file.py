@@ -6,7 +6,6 @@ import pytest
 from ruamel.yaml import YAML
 
 from satsr.errors import SatsrError
-from satsr.stack.command import installed
 from satsr.stack.file import KINDS, Stack, checked, read
 from satsr.stack.pod import STAGES, PodSpec, Toleration
 from satsr.stack.settings import (
@@ -214,13 +213,3 @@ def test_a_file_of_another_kind_is_told_its_command(tmp_path: Path) -> None:
 def test_further_fields_of_pods_are_those_of_kubernetes_client() -> None:
     client = pytest.importorskip("kubernetes.client", reason="the client of Kubernetes is not installed")
     assert set(PodSpec.model_fields) <= set(client.V1PodSpec.openapi_types)
-
-
-def test_what_is_not_installed_is_told_with_the_extra_that_brings_it() -> None:
-    with (
-        pytest.raises(SatsrError, match=r'needs kfp, which is not installed: pip install "satsr\[kubeflow\]"'),
-        installed(),
-    ):
-        raise ModuleNotFoundError(name="kfp.dsl")
-    with pytest.raises(ModuleNotFoundError), installed():
-        raise ModuleNotFoundError(name="satsr.nothing")

@@ -167,7 +167,7 @@ def test_kubeflow_is_registered_with_a_flavor_of_our_own_once(project: Project) 
 def test_kubeflow_without_kfp_is_a_sentence_and_the_stack_before_stays(project: Project) -> None:
     before = look(project)
     for more in ((), ("--compile", "msdtgp")):
-        assert "error: this stack needs kfp, which is not installed" in project.run(
+        assert "error: this needs kfp, which is not installed" in project.run(
             "satsr", "stack", "kubeflow", *more, code=1
         )
     assert look(project) == before
