@@ -2,6 +2,7 @@
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from zenml.client import Client
 from zenml.enums import ExecutionStatus
@@ -44,6 +45,15 @@ def require_reachable(paper: str, root: Path) -> None:
                 f"{elsewhere}, and {place} is neither in git nor kept by DVC, so that it would reach none of them: "
                 f"`dvc add {place} && dvc push` inside the project, or name an address to fetch it from in a card."
             )
+
+
+def watched() -> str:
+    """Where the steps of the active stack can be watched whose orchestrator is silent while they run, else nothing."""
+    orchestrator: Any = Client().active_stack.orchestrator
+    if orchestrator.flavor != "kubernetes":
+        return ""
+    namespace = orchestrator.config.kubernetes_namespace
+    return f"the steps run as jobs of Kubernetes: kubectl --namespace {namespace} get jobs"
 
 
 def require_success(run: PipelineRunResponse | None) -> None:

@@ -12,7 +12,7 @@ from zenml.models import PipelineRunResponse
 from zenml.pipelines.pipeline_definition import Pipeline
 from zenml.utils.source_utils import set_custom_source_root
 
-from pipelines.apart import require_reachable, require_success
+from pipelines.apart import require_reachable, require_success, watched
 from satsr.config.change import change
 from satsr.lent import recover, require_own
 from satsr.project import root
@@ -83,3 +83,5 @@ def prepare(paper: str, settings: Mapping[str, Any]) -> None:
     for line in change(paper, settings, root(), config_of(paper)):
         print(line)
     require_reachable(paper, root())
+    if told := watched():
+        print(told)

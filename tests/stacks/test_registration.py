@@ -24,8 +24,6 @@ SECRETS = {
 }
 LOOK = """
 import json
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from importlib.util import find_spec
 from zenml.client import Client
 client = Client()
 listed = client.list_stack_components(size=100, hydrate=True)
@@ -38,14 +36,13 @@ secrets = {s.name: client.get_secret(s.name).secret_values for s in client.list_
 print(json.dumps({"active": client.active_stack_model.name, "components": kinds, "stacks": stacks, "secrets": secrets}))
 """
 SETTINGS = """
+from pipelines.apart import watched
 from pipelines.chain import train
 from steps import zen
 made = train("msdtgp")
 import json
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from importlib.util import find_spec
 steps = {n: getattr(zen, n).configuration for n in ("convert", "train")}
-found = {"docker": made.configuration.docker_settings.parent_image}
+found = {"docker": made.configuration.docker_settings.parent_image, "watched": watched()}
 for name, c in steps.items():
     found[name] = {"settings": c.settings["orchestrator.kubernetes"].model_dump(), "retries": c.retry.max_retries}
 print(json.dumps(found))
@@ -116,6 +113,7 @@ def test_one_file_registers_all_components_with_secrets_by_reference(project: Pr
 def test_the_steps_of_the_chain_have_what_the_active_stack_says_of_them(project: Project) -> None:
     found = look(project, SETTINGS)
     assert found["docker"] == "registry.example.org/satsr:0.1.0"
+    assert found["watched"] == "the steps run as jobs of Kubernetes: kubectl --namespace satsr get jobs"
     train, convert = found["train"]["settings"]["pod_settings"], found["convert"]["settings"]["pod_settings"]
     assert train["resources"]["limits"] == {"memory": "64Gi", "ephemeral-storage": "500Gi", "nvidia.com/gpu": "1"}
     assert train["node_selectors"] == {"accelerator": "nvidia"} and found["train"]["retries"] == 3
