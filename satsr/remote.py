@@ -1,6 +1,7 @@
 """A DVC remote: where clones and machines that share no disk find each other's data, models and finished stages."""
 
 import os
+from pathlib import Path
 
 from satsr.errors import SatsrError, redact
 
@@ -9,13 +10,16 @@ REMOTE = "SATSR_REMOTE"
 ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 NAME = "satsr"
 """Of the remote in DVC's configuration."""
+LIMITS = {"connect_timeout": 10, "read_timeout": 30}
+"""Seconds until S3's client gives up a silent connection, a dozen times and more before it is an error; DVC's own is to
+wait for ever."""
 
 
-def described(url: str) -> dict[str, str]:
+def described(url: str) -> dict[str, object]:
     """DVC's settings of a remote; credentials are not among them.
 
     Args:
-        url: such as ``s3://bucket/prefix``, or a folder.
+        url: such as ``s3://bucket/prefix``, or a folder, which may be relative to the working directory.
 
     Raises:
         SatsrError: there is a user or a password in the address.
@@ -25,8 +29,12 @@ def described(url: str) -> dict[str, str]:
             f"the address {redact(url)} holds a user: leave it out. Credentials come from where the storage's tools "
             "look for them, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of the environment."
         )
+    if "://" not in url:
+        return {"url": str(Path(url).expanduser().resolve())}
+    if not url.startswith("s3://"):
+        return {"url": url}
     endpoint = next((os.environ[name] for name in ENDPOINTS if os.environ.get(name)), None)
-    return {"url": url, **({"endpointurl": endpoint} if endpoint and url.startswith("s3://") else {})}
+    return {"url": url, **LIMITS, **({"endpointurl": endpoint} if endpoint else {})}
 
 
 def of_environment() -> dict[str, dict[str, object]]:

@@ -37,7 +37,7 @@ def _remote(root: Path, url: str) -> str:
     """Makes it DVC's default remote, in ``.dvc/config``, which belongs into git."""
     from dvc.repo import Repo
 
-    settings = described(url if "://" in url else str(Path(url).expanduser().resolve()))
+    settings = described(url)
     trial = {"core": {"remote": NAME}, "remote": {NAME: settings}}
     with Repo(str(root), config=trial) as repo:
         try:

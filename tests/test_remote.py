@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from satsr.errors import SatsrError
-from satsr.remote import REMOTE
+from satsr.remote import REMOTE, described
 from steps.cache import reuse_or_run
 from steps.inputs import require_unaltered
 from steps.outputs import Output
@@ -274,6 +274,18 @@ def test_an_address_with_a_password_is_refused_without_showing_it(
     with pytest.raises(SatsrError, match="holds a user: leave it out") as raised:
         clone("one").step("download", {})
     assert "hunter22" not in str(raised.value)
+
+
+def test_a_relative_folder_is_beside_the_checkout_in_which_a_step_runs(
+    clone: Clones, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(REMOTE, "../near")
+    clone("one").step("download", {})
+    assert (tmp_path / "near/files").is_dir()
+
+
+def test_no_connection_to_s3_waits_for_ever() -> None:
+    assert described("s3://bucket/x")["read_timeout"] == 30 and described("s3://bucket/x")["connect_timeout"] == 10
 
 
 def test_setup_takes_a_remote_that_it_could_write_and_no_other(tmp_path: Path) -> None:
