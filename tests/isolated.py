@@ -1,8 +1,8 @@
 """A ZenML orchestrator whose steps see what a pod sees: an empty clone, a home of their own, and servers.
 
-A step is the very command that the orchestrators of Kubernetes and Kubeflow put into their pods, in a process and a
-mount namespace of its own, in which the submitting checkout and the other steps' folders do not exist. Steps that do
-not wait for each other run at the same time.
+A step is the very command that the orchestrators of Kubernetes and Kubeflow put into their pods, in a process (of
+tests/warm.py, at :data:`WARM`) and a mount namespace of its own, in which the submitting checkout and the other steps'
+folders do not exist. Steps that do not wait for each other run at the same time.
 """
 
 import os
@@ -19,20 +19,38 @@ from zenml.entrypoints import StepEntrypointConfiguration
 from zenml.enums import ExecutionMode
 from zenml.orchestrators import BaseOrchestrator, BaseOrchestratorConfig, BaseOrchestratorFlavor
 
-RUN_ID = "SATSR_ISOLATED_RUN"
+if __package__:
+    from tests.warm import run
+else:  # beside it, in the checkout that is submitted
+    from warm import run
+
+RUN_ID, WARM = "SATSR_ISOLATED_RUN", "SATSR_ISOLATED_WARM"
 GIVEN = ("AWS_", "MLFLOW_TRACKING_", "SATSR_REMOTE", "OMP_NUM_THREADS", "LANG", "SATSR_VERBOSE")
 """Beginnings of the names of what a cluster gives its pods: addresses, and secrets by reference."""
 ENTER = """
-set -eu
-checkout=$1 pods=$2 name=$3 home=$4; shift 4
-mkdir -p /app
-mount --bind "$pods/$name/app" /app
-mount --bind "$pods/$name/home" "$home"
-mount -t tmpfs -o size=1m none "$checkout"
-mount -t tmpfs -o size=1m none "$pods"
-cd /app
-exec "$@"
+import ctypes
+import os
+import subprocess
+from pathlib import Path
+
+user, group, libc = os.geteuid(), os.getegid(), ctypes.CDLL(None, use_errno=True)
+if libc.unshare(0x20000 | (0x10000000 if user else 0)):  # CLONE_NEWNS, CLONE_NEWUSER
+    raise OSError(ctypes.get_errno(), "no mount namespace")
+if user:
+    for name, text in (("setgroups", "deny"), ("uid_map", f"0 {{user}} 1"), ("gid_map", f"0 {{group}} 1")):
+        Path("/proc/self", name).write_text(text)
+os.chdir("/")
+for words in (
+    ["--make-rprivate", "/"],
+    ["--bind", {pod!r} + "/app", "/app"],
+    ["--bind", {pod!r} + "/home", {home!r}],
+    ["-t", "tmpfs", "-o", "size=1m", "none", {checkout!r}],
+    ["-t", "tmpfs", "-o", "size=1m", "none", {pods!r}],
+):
+    subprocess.run(["mount", *words], check=True)
+os.chdir("/app")
 """
+"""What a process does before it is a pod: it takes a mount namespace of its own, in which it sees its clone alone."""
 NAMESPACE = (
     "unshare",
     *(() if os.geteuid() == 0 else ("--user", "--map-root-user")),
@@ -105,10 +123,10 @@ def pod(checkout: Path, pods: Path, name: str, command: list[str], environment: 
     own = {"HOME": home, "TMPDIR": home, "DVC_SITE_CACHE_DIR": f"{home}/dvc"}
     given = {key: value for key, value in os.environ.items() if key.startswith(GIVEN)}
     paths = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "PYTHONPATH": "/app"}
-    enter = [*NAMESPACE, "bash", "-c", ENTER, "enter", str(checkout), str(pods), name, home]
-    with (pods / f"{name}.log").open("wb") as log:
-        env = {**given, **environment, **paths, **own}
-        return subprocess.run([*enter, *command], cwd="/", env=env, stdout=log, stderr=log).returncode
+    enter = ENTER.format(pod=str(pods / name), home=home, checkout=str(checkout), pods=str(pods))
+    log = pods / f"{name}.log"
+    log.touch()
+    return run(os.environ[WARM], command, Path("/"), {**given, **environment, **paths, **own}, log, enter)
 
 
 class IsolatedFlavor(BaseOrchestratorFlavor):

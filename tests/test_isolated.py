@@ -14,10 +14,11 @@ import pytest
 
 from steps import STAGES
 from steps.inputs import recorded
-from tests.isolated import NAMESPACE
+from tests.isolated import NAMESPACE, WARM
 from tests.papers import project_of
 from tests.project import Project
 from tests.s3 import BUCKET, KEY, SECRET, Server, answers, free_port, serving
+from tests.warm import warm
 
 pytestmark = [
     pytest.mark.slow,
@@ -146,8 +147,10 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     with ExitStack() as stack, serving(folder / "s3", BUCKET) as server:
         mlflow, zenml = mlflow_server(folder, stack), zenml_server(folder, stack)
         project = project_of(PAPER, folder / "clone")
-        shutil.copy(Path(__file__).with_name("isolated.py"), project.root / "isolated.py")
+        for name in ("isolated.py", "warm.py"):
+            shutil.copy(Path(__file__).with_name(name), project.root / name)
         project.environment |= {**server.environment, **mlflow, **zenml, "ZENML_CONFIG_PATH": str(folder / "client")}
+        project.environment[WARM] = warm().address
         project.run(sys.executable, "-c", REGISTER, str(folder / "pods"), server.endpoint)
         project.run("satsr", "setup", "--remote", f"s3://{BUCKET}/dvc")
         yield project, folder / "pods", server

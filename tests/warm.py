@@ -11,8 +11,10 @@ import gc
 import json
 import os
 import runpy
+import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -25,7 +27,6 @@ from pathlib import Path
 from typing import Any
 
 from satsr import quiet
-from tests.imports import PACKAGES
 
 DATA = ("great_expectations", "pandas", "cv2", "scipy.stats")
 """What the stages of the data load, and no torch."""
@@ -39,24 +40,32 @@ SECONDS = 600
 
 
 class Warm:
-    """A process that has loaded some modules and forks for each command.
+    """A process that has loaded some modules and forks for each command; commands may run at the same time.
 
     Args:
         modules: what it loads; those that are not there are passed over.
+
+    Attributes:
+        address: of the socket on which it hears; commands may be asked for by other processes too (:func:`run`).
     """
 
     def __init__(self, modules: Sequence[str]) -> None:
         root = Path(__file__).resolve().parents[1]
         environment = {**os.environ, **quiet.ENVIRONMENT, "ZENML_LOGGING_COLORS_DISABLED": "true"}
         environment |= {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", "ZENML_CONFIG_PATH": tempfile.gettempdir()}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.warm", *modules],
-            cwd=root,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        self._folder = tempfile.TemporaryDirectory(prefix="satsr-warm-")
+        self.address = f"{self._folder.name}/socket"
+        with socket.socket(socket.AF_UNIX) as listener:  # who asks before the modules are loaded waits
+            listener.bind(self.address)
+            listener.listen(64)
+            number = listener.fileno()
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tests.warm", str(number), *modules],
+                cwd=root,
+                env=environment,
+                stdin=subprocess.PIPE,
+                pass_fds=[number],
+            )
 
     def run(self, command: Sequence[str], cwd: Path, env: Mapping[str, str], first: str = "") -> tuple[int, str]:
         """Exit code and output of a command: ``python -m``, ``python -c``, or a script on the path.
@@ -68,12 +77,17 @@ class Warm:
             first: code that is executed before it.
         """
         with tempfile.NamedTemporaryFile() as said:
-            asked = {"command": list(command), "cwd": str(cwd), "env": dict(env), "said": said.name, "first": first}
-            assert self.process.stdin and self.process.stdout
-            self.process.stdin.write(json.dumps(asked) + "\n")
-            self.process.stdin.flush()
-            answer = self.process.stdout.readline()
-            return int(answer), Path(said.name).read_text(errors="replace")
+            code = run(self.address, command, cwd, env, Path(said.name), first)
+            return code, Path(said.name).read_text(errors="replace")
+
+
+def run(address: str, command: Sequence[str], cwd: Path, env: Mapping[str, str], said: Path, first: str = "") -> int:
+    """The exit code of a command that a warm process ran, whose output is appended to the file ``said``."""
+    asked = {"command": list(command), "cwd": str(cwd), "env": dict(env), "said": str(said), "first": first}
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(address)
+        connection.sendall(json.dumps(asked).encode() + b"\n")
+        return int(connection.makefile().readline())
 
 
 @cache
@@ -83,20 +97,38 @@ def warm(modules: tuple[str, ...] = ALL) -> Warm:
 
 
 def main() -> None:
-    """Reads a command a line and answers with its exit code."""
-    for name in sys.argv[1:]:
+    """Runs what is asked for on the socket, until the end of the standard input."""
+    from tests.imports import PACKAGES
+
+    for name in sys.argv[2:]:
         with suppress(ImportError):
             import_module(name)
     for name in [name for name in sys.modules if name.partition(".")[0] in PACKAGES]:
         del sys.modules[name]
     gc.collect()
     gc.freeze()  # else every collection of a child looks at, and copies, what was loaded here
-    for line in sys.stdin:
-        child = os.fork()
-        if not child:
-            _end(_code(json.loads(line)))
-        _, status = os.waitpid(child, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
+    with socket.socket(fileno=int(sys.argv[1])) as listener:
+        while sys.stdin not in select.select([sys.stdin, listener], [], [])[0]:
+            connection, _ = listener.accept()
+            if not os.fork():
+                _answer(connection)
+            connection.close()
+            with suppress(ChildProcessError):
+                while os.waitpid(-1, os.WNOHANG)[0]:
+                    pass
+
+
+def _answer(connection: socket.socket) -> None:
+    """Runs what was asked for in a child, and says its exit code."""
+    asked = json.loads(connection.makefile().readline())
+    child = os.fork()
+    if not child:
+        connection.close()
+        _end(_code(asked))
+    _, status = os.waitpid(child, 0)
+    with suppress(BrokenPipeError):  # who asked has ended meanwhile
+        connection.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
+    os._exit(0)
 
 
 def _code(asked: dict[str, Any]) -> object:
@@ -132,6 +164,7 @@ def _become(asked: dict[str, Any]) -> None:
     sys.stdin = open(0, closefd=False)  # noqa: SIM115  # the one of before has read ahead
     os.environ.clear()
     os.environ.update(environment)
+    tempfile.tempdir = None  # that of this environment
     os.chdir(asked["cwd"])
     own = [place for place in environment.get("PYTHONPATH", "").split(os.pathsep) if place]
     sys.path[:] = ["", *own, *(place for place in sys.path[1:] if place not in own)]
