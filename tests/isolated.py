@@ -20,9 +20,9 @@ from zenml.enums import ExecutionMode
 from zenml.orchestrators import BaseOrchestrator, BaseOrchestratorConfig, BaseOrchestratorFlavor
 
 if __package__:
-    from tests.warm import run
+    from tests.warm import Started
 else:  # beside it, in the checkout that is submitted
-    from warm import run
+    from warm import Started
 
 RUN_ID, WARM = "SATSR_ISOLATED_RUN", "SATSR_ISOLATED_WARM"
 GIVEN = ("AWS_", "MLFLOW_TRACKING_", "SATSR_REMOTE", "OMP_NUM_THREADS", "LANG", "SATSR_VERBOSE")
@@ -126,7 +126,7 @@ def pod(checkout: Path, pods: Path, name: str, command: list[str], environment: 
     enter = ENTER.format(pod=str(pods / name), home=home, checkout=str(checkout), pods=str(pods))
     log = pods / f"{name}.log"
     log.touch()
-    return run(os.environ[WARM], command, Path("/"), {**given, **environment, **paths, **own}, log, enter)
+    return Started(os.environ[WARM], command, Path("/"), {**given, **environment, **paths, **own}, log, enter).wait()
 
 
 class IsolatedFlavor(BaseOrchestratorFlavor):

@@ -22,7 +22,9 @@ from ruamel.yaml import YAML
 from satsr import quiet
 from tests.papers import project_of
 from tests.project import STAGES
+from tests.warm import Started, warm
 
+Process = subprocess.Popen[bytes] | Started
 DOORS = ("dvc", "zenml")
 PAPER = "msdtgp"
 """It trains in seconds."""
@@ -110,19 +112,22 @@ class Victim:
         if stages:
             YAML().dump({**self.lock, "stages": stages}, self.root / "dvc.lock")
 
-    def start(self, kill: Kill) -> subprocess.Popen[bytes]:
+    def start(self, kill: Kill) -> Process:
         """The command in a process group of its own; its output goes to a file."""
+        environment = {**self.project.environment, quiet.VERBOSE: "1"}  # else ZenML does not say when a step begins
         with (self.root.parent / "said.txt").open("wb") as said:
+            if self.project.warm:
+                return Started(warm().address, self.command(kill), self.root, environment, Path(said.name))
             return subprocess.Popen(
                 self.command(kill),
                 cwd=self.root,
-                env={**self.project.environment, quiet.VERBOSE: "1"},  # else ZenML does not say when a step begins
+                env=environment,
                 stdout=said,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
 
-    def begun(self, process: subprocess.Popen[bytes], kill: Kill) -> float:
+    def begun(self, process: Process, kill: Kill) -> float:
         """Waits until the command has come to the stage; the time."""
         said = self.root.parent / "said.txt"
         line = f"Running stage '{kill.stage}@" if kill.door == "dvc" else f"Step `{kill.stage}` has started"
@@ -163,7 +168,8 @@ class Victim:
 
     def violations(self, kill: Kill) -> list[str]:
         """After :meth:`strike` gives the same command again, and says what is not as if nothing had happened."""
-        left = [p for p in psutil.process_iter(["cmdline"]) if str(self.root) in " ".join(p.info["cmdline"] or [])]
+        here = [process for process in psutil.process_iter(["cwd"]) if process.info["cwd"] == str(self.root)]
+        _, left = psutil.wait_procs(here, timeout=10)  # the kernel takes its time to take down a large one
         process = self.start(kill)
         code = process.wait(600)
         if code:

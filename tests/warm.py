@@ -46,7 +46,7 @@ class Warm:
         modules: what it loads; those that are not there are passed over.
 
     Attributes:
-        address: of the socket on which it hears; commands may be asked for by other processes too (:func:`run`).
+        address: of the socket on which it hears; commands may be asked for by other processes too (:class:`Started`).
     """
 
     def __init__(self, modules: Sequence[str]) -> None:
@@ -77,17 +77,59 @@ class Warm:
             first: code that is executed before it.
         """
         with tempfile.NamedTemporaryFile() as said:
-            code = run(self.address, command, cwd, env, Path(said.name), first)
+            code = Started(self.address, command, cwd, env, Path(said.name), first).wait()
             return code, Path(said.name).read_text(errors="replace")
 
 
-def run(address: str, command: Sequence[str], cwd: Path, env: Mapping[str, str], said: Path, first: str = "") -> int:
-    """The exit code of a command that a warm process ran, whose output is appended to the file ``said``."""
-    asked = {"command": list(command), "cwd": str(cwd), "env": dict(env), "said": str(said), "first": first}
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(address)
-        connection.sendall(json.dumps(asked).encode() + b"\n")
-        return int(connection.makefile().readline())
+class Started:
+    """A command that a warm process runs, in a process group of its own.
+
+    Args:
+        address: of the warm process.
+        command: and its arguments.
+        cwd: where.
+        env: the environment.
+        said: the file to which its output is appended.
+        first: code that is executed before it.
+    """
+
+    def __init__(
+        self, address: str, command: Sequence[str], cwd: Path, env: Mapping[str, str], said: Path, first: str = ""
+    ) -> None:
+        asked = {"command": list(command), "cwd": str(cwd), "env": dict(env), "said": str(said), "first": first}
+        self._connection, self._heard, self._code = socket.socket(socket.AF_UNIX), b"", None
+        self._connection.connect(address)
+        self._connection.sendall(json.dumps(asked).encode() + b"\n")
+        self.pid = int(self._line(None))
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit code.
+
+        Raises:
+            subprocess.TimeoutExpired: it has not ended within these seconds.
+        """
+        if self._code is None:
+            self._code = int(self._line(timeout))
+            self._connection.close()
+        return self._code
+
+    def poll(self) -> int | None:
+        """Its exit code, or None while it runs."""
+        with suppress(subprocess.TimeoutExpired):
+            return self.wait(0.001)
+        return None
+
+    def _line(self, timeout: float | None) -> bytes:
+        self._connection.settimeout(timeout)
+        while b"\n" not in self._heard:
+            try:
+                heard = self._connection.recv(64)
+            except TimeoutError:
+                raise subprocess.TimeoutExpired("a warm command", timeout or 0) from None
+            assert heard, "the warm process has ended"
+            self._heard += heard
+        line, _, self._heard = self._heard.partition(b"\n")
+        return line
 
 
 @cache
@@ -124,9 +166,11 @@ def _answer(connection: socket.socket) -> None:
     child = os.fork()
     if not child:
         connection.close()
+        os.setsid()
         _end(_code(asked))
-    _, status = os.waitpid(child, 0)
     with suppress(BrokenPipeError):  # who asked has ended meanwhile
+        connection.sendall(f"{child}\n".encode())
+        _, status = os.waitpid(child, 0)
         connection.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
     os._exit(0)
 
