@@ -219,15 +219,18 @@ class _Loop:
             self.log(row, self.state.step)
 
     def validated(self, validate: Validate) -> None:
-        """Runs the validation on the raw and the averaged weights, and tells the objective."""
+        """Runs the validation on the raw and the averaged weights, once where these are equal; tells the objective."""
         network = self.objective.networks["network"]
         network.eval()
         raw = {name: value.detach().clone() for name, value in network.named_parameters()}
         with torch.no_grad():
-            metrics = {f"val_{name}": value for name, value in validate({"network": network}).items()}
-            _assign(network, self.ema)
-            metrics |= {f"val_ema_{name}": value for name, value in validate({"network": network}).items()}
-            _assign(network, raw)
+            measured = averaged = validate({"network": network})
+            if not all(torch.equal(value, self.ema[name]) for name, value in raw.items()):
+                _assign(network, self.ema)
+                averaged = validate({"network": network})
+                _assign(network, raw)
+        metrics = {f"val_{name}": value for name, value in measured.items()}
+        metrics |= {f"val_ema_{name}": value for name, value in averaged.items()}
         network.train()
         if self.fabric.world_size > 1:
             metrics = self.fabric.broadcast(metrics)  # machines may round otherwise, and rates follow the numbers

@@ -76,6 +76,20 @@ def same(a: Fitted, b: Fitted) -> bool:
     )
 
 
+@pytest.mark.parametrize(("ema", "times"), [(0.0, 1), (0.9, 2)])
+def test_weights_that_equal_their_average_are_validated_once(ema: float, times: int, tmp_path: Path) -> None:
+    measured: list[float] = []
+
+    def counted(networks: Mapping[str, nn.Module]) -> dict[str, float]:
+        measured.append(validate(networks)["psnr"])
+        return {"psnr": measured[-1]}
+
+    fitted = fit(Toy(), Line(), settings(iterations=8, validate_every=4, ema=ema), tmp_path, counted)
+    rows = [row for row in fitted.curves if "val_psnr" in row]
+    assert [row[name] for row in rows for name in ("val_psnr", "val_ema_psnr")[:times]] == measured
+    assert all(row["val_ema_psnr"] == row["val_psnr"] for row in rows) == (times == 1)
+
+
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not(tmp_path: Path) -> None:
     first = train(tmp_path / "a")
