@@ -4,6 +4,7 @@ import fcntl
 import os
 import pty
 import re
+import select
 import struct
 import termios
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from tests.papers import project_of
 from tests.project import STAGES, Project
+from tests.warm import Started, warm
 
 pytestmark = pytest.mark.slow
 CONTROL = re.compile(r"\x1b\[[?0-9;]*[A-Za-z]")
@@ -30,26 +32,21 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 def terminal(project: Project, columns: int, *command: str, interrupt: str = "") -> tuple[int, str]:
     """Exit code and output on a terminal; Ctrl-C is pressed when the output holds ``interrupt``."""
-    process, end = pty.fork()
-    if not process:
-        os.chdir(project.root)
-        os.execvpe(command[0], command, project.environment)
-    fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    process = Started(warm().address, command, project.root, project.environment, Path(os.ttyname(theirs)))
     text = b""
-    while piece := _read(end):
-        text += piece
+    while True:
+        if select.select([ours], [], [], 0.1)[0]:
+            text += os.read(ours, 65536)
+        elif process.poll() is not None:
+            break
         if interrupt and interrupt.encode() in text:
-            os.write(end, b"\x03")
+            os.write(ours, b"\x03")
             interrupt = ""
-    os.close(end)
-    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), text.decode()
-
-
-def _read(end: int) -> bytes:
-    try:
-        return os.read(end, 65536)
-    except OSError:  # the other side is gone
-        return b""
+    os.close(ours)
+    os.close(theirs)
+    return process.wait(), text.decode()
 
 
 def stages(text: str) -> list[str]:

@@ -82,14 +82,14 @@ class Warm:
 
 
 class Started:
-    """A command that a warm process runs, in a process group of its own.
+    """A command that a warm process runs, in a session of its own.
 
     Args:
         address: of the warm process.
         command: and its arguments.
         cwd: where.
         env: the environment.
-        said: the file to which its output is appended.
+        said: the file to which its output is appended, or a terminal, which becomes the session's.
         first: code that is executed before it.
     """
 
@@ -202,9 +202,10 @@ def _become(asked: dict[str, Any]) -> None:
     """This process is that of the command."""
     signal.alarm(SECONDS)
     command, environment = asked["command"], asked["env"]
-    said, nothing = os.open(asked["said"], os.O_WRONLY | os.O_APPEND), os.open(os.devnull, os.O_RDONLY)
+    said, nothing = os.open(asked["said"], os.O_RDWR | os.O_APPEND), os.open(os.devnull, os.O_RDONLY)
     for place, end in ((0, nothing), (1, said), (2, said)):
         os.dup2(end, place)
+    sys.stdout.reconfigure(line_buffering=sys.stdout.isatty())
     sys.stdin = open(0, closefd=False)  # noqa: SIM115  # the one of before has read ahead
     os.environ.clear()
     os.environ.update(environment)
