@@ -150,6 +150,7 @@ GIVEN = (
 )
 
 
+@pytest.mark.slow
 @given(KEYS, GIVEN, st.sampled_from(["msdtgp", "msdtgp", "msdtgp", "../x", "chain", "__init__", ""]))
 @few(8)
 def test_a_setting_is_taken_or_refused_and_then_nothing_changed(

@@ -61,6 +61,7 @@ def scene(path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_frame_needs_no_package_of_training(tmp_path: Path) -> None:
     frame(tmp_path / "low.png")
     graph = image_graph(tmp_path / "m.onnx", normalisation="unit_u8")
@@ -69,6 +70,7 @@ def test_a_frame_needs_no_package_of_training(tmp_path: Path) -> None:
     assert cv2.imread(str(tmp_path / "high.png")).shape == (64, 64, 3)
 
 
+@pytest.mark.slow
 def test_a_frame_imports_none_of_them_where_they_are_installed(tmp_path: Path) -> None:
     frame(tmp_path / "low.png")
     graph = image_graph(tmp_path / "m.onnx", normalisation="unit_u8")

@@ -197,6 +197,7 @@ def test_a_scale_that_is_no_doubling_is_refused():
         SRResNet(scale=3)
 
 
+@pytest.mark.slow
 def test_a_small_generator_learns_one_image():
     torch.manual_seed(0)
     network = SRResNet(scale=2, n_blocks=2, n_channels=16)

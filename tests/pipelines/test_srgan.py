@@ -297,6 +297,7 @@ def test_the_plateau_is_torchs_and_survives_a_restart() -> None:
     assert objective.plateau == before  # a validation without a number is none
 
 
+@pytest.mark.slow
 def test_a_training_that_stops_goes_on_to_the_same_bits(store: Store, tmp_path: Path) -> None:
     def train(folder: str, iterations: int) -> Any:
         config = tiny(variant="misr3", iterations=6, plateau_patience=0, fusion_steps=1, g_pretrain_steps=1)

@@ -64,6 +64,7 @@ def test_a_window_equals_the_crop_of_the_whole_frame_and_is_a_copy(tmp_path: Pat
         scene.read("hr", 2, (30, 0, 20, 4))
 
 
+@pytest.mark.slow
 def test_equal_content_gives_equal_bytes_also_when_the_map_has_to_grow(tmp_path: Path) -> None:
     for name in ("a", "b"):
         fill(tmp_path / name, frames=6, side=1024)

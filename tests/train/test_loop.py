@@ -110,6 +110,7 @@ def test_a_killed_training_goes_on_to_bit_equal_weights(tmp_path: Path, workers:
     assert same(whole, resumed)
 
 
+@pytest.mark.slow
 def test_sigterm_saves_and_tells_its_exit_code(tmp_path: Path) -> None:
     whole = train(tmp_path / "whole")
     with pytest.raises(Interrupted) as stopped:
@@ -132,6 +133,7 @@ def test_too_many_bad_steps_in_a_row_stop_and_keep_the_last_checkpoint(tmp_path:
     assert [path.name for path in sorted(tmp_path.iterdir())][-1] == "step-00000015.ckpt"
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

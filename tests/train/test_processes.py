@@ -114,6 +114,7 @@ def place(folder: Path) -> Remote:
     return shared
 
 
+@pytest.mark.slow
 def test_two_nodes_train_as_one_process_and_the_first_alone_writes(one: Fitted, tmp_path: Path) -> None:
     assert nodes(tmp_path, lambda rank, own: train(own / "training", Fit())) == [0, 0]
     first, second = made(tmp_path / "0"), made(tmp_path / "1")
@@ -125,6 +126,7 @@ def test_two_nodes_train_as_one_process_and_the_first_alone_writes(one: Fitted, 
     assert (tmp_path / "1/said").read_text() == ""
 
 
+@pytest.mark.slow
 def test_one_process_goes_on_where_two_were_told_to_stop(one: Fitted, tmp_path: Path) -> None:
     """The second hears the signal, of the terminal and of torchrun; both end after the same step."""
     objective = Fit(signal.SIGTERM, 7, times=2)
@@ -138,6 +140,7 @@ def test_one_process_goes_on_where_two_were_told_to_stop(one: Fitted, tmp_path: 
     close({"weights": resumed.weights, "curves": resumed.curves}, one)
 
 
+@pytest.mark.slow
 def test_two_processes_go_on_where_one_was_stopped_though_no_node_has_its_files(one: Fitted, tmp_path: Path) -> None:
     with pytest.raises(Interrupted):
         train(tmp_path / "before", Fit(signal.SIGTERM, 7), place(tmp_path / "shared"))
@@ -204,6 +207,7 @@ def fail(how: str) -> None:
         raise OSError(errno.ENOSPC, "") if how == "full" else KeyError(how)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "told", "said"),
     [

@@ -66,6 +66,7 @@ def train(folder: Path, remote: Remote, objective: Toy | None = None) -> Fitted:
     return fit(objective or Toy(), Line(), settings(), folder, validate, remote=remote)
 
 
+@pytest.mark.slow
 def test_a_killed_training_goes_on_in_an_empty_folder_to_bit_equal_weights(whole: Fitted, tmp_path: Path) -> None:
     shared = place(tmp_path / "shared")
     process = multiprocessing.get_context("fork").Process(
@@ -100,6 +101,7 @@ def test_a_training_that_is_told_to_stop_sends_its_last_checkpoint(
     assert same(whole, resumed)
 
 
+@pytest.mark.slow
 def test_whoever_is_further_decides_the_machine_or_the_address(tmp_path: Path) -> None:
     shared = place(tmp_path / "shared", NEVER)
     with pytest.raises(Interrupted):

@@ -44,6 +44,7 @@ def stamps(folder):
     return {path.name: path.stat().st_mtime_ns for path in folder.glob("*.tif")}
 
 
+@pytest.mark.slow
 def test_what_is_asked_for_beside_results_that_are_there_is_made_and_said(scenes, capsys):
     upscale(*scenes)
     first, out = stamps(scenes[1]), scenes[1]

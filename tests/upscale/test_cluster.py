@@ -70,6 +70,7 @@ def pixels(folder):
     return found
 
 
+@pytest.mark.slow
 def test_workers_make_what_one_process_makes_and_a_broken_scene_stops_no_other(scenes, tmp_path, address, capsys):
     with pytest.raises(SatsrError) as here:
         upscale(scenes[0], tmp_path / "alone", *scenes[2:])

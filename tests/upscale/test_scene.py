@@ -321,6 +321,7 @@ def test_memory_does_not_grow_with_the_height(tiny, tmp_path):
     assert peaks[1] < 1.2 * peaks[0]
 
 
+@pytest.mark.slow
 def test_the_consistency_map_of_the_cubic_is_small_and_has_gaps_where_the_input_has(tiny, tmp_path):
     values = smooth(300, 90)
     values[:, 100:110, 40:50] = 0
@@ -336,6 +337,7 @@ def test_the_consistency_map_of_the_cubic_is_small_and_has_gaps_where_the_input_
     np.testing.assert_allclose(difference[:, :80], np.moveaxis(small, -1, 0)[:, :80] - values[:, :80], atol=0.01)
 
 
+@pytest.mark.slow
 def test_the_spread_is_zero_for_a_network_that_knows_no_direction(tiny, tmp_path):
     source = write(tmp_path / "in.tif", smooth(100, 90))
     for graph, least, most in ((cubic_graph, 0, 0.01), (image_graph, 1, 1000)):
