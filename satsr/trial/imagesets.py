@@ -82,10 +82,12 @@ def images(model: Model, pair: Pair, options: Options, folder: Path, say: Say = 
     mean, clear = mean_of_clearest(views, quality)
     bicubic = np.rint(model.facts.normalisation.inverse(probav_baseline(views, quality)))
     shown = views[clearest(quality, 1)[0]]
-    layers = (_layer(image) for image in (mean, hr, read_image(folder / "result.png"), bicubic))
     return Images(
         pair.name,
-        *layers,
+        lr=_layer(mean),
+        hr=_layer(hr),
+        sr=_layer(read_image(folder / "result.png")),
+        bicubic=_layer(bicubic),
         clear=np.asarray(status[None] != 0),
         clear_lr=clear[None],
         shown=_layer(shown),

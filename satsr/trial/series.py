@@ -5,7 +5,6 @@ image's, and a fine image in 8 bits, which is another sensor's, gets the colours
 ``satsr upscale`` chooses them, so at least half of the nearest one is clear; what is hidden there is not measured.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from satsr.errors import SatsrError
 from satsr.exported.facts import Facts
 from satsr.exported.model import Model
 from satsr.imagery.dates import date_in
-from satsr.imagery.raster import Raster
+from satsr.imagery.raster import Raster, Strip
 from satsr.radiometry import histogram_match
 from satsr.trial.images import Float32, Images, Opened, opened, without_gaps
 from satsr.trial.pairs import Pair
@@ -139,9 +138,8 @@ def _fine(model: Model, file: Path, options: Options) -> Raster:
 def _clip(scene: Raster) -> clips.Clip:
     """A scene as a clip of one frame."""
 
-    def load(index: int) -> clips.Strip:
+    def load(index: int) -> Strip:
         with scene as source:
             return source.read(0, source.height)
 
-    files: Sequence[Path] = scene.files
-    return clips.Clip([files[0].stem], files, load, [scene])
+    return clips.Clip([scene.files[0].stem], scene.files, load, [scene])
