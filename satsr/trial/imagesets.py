@@ -17,6 +17,7 @@ from satsr.exported.model import Model
 from satsr.imagery.images import read_image, read_size
 from satsr.imagery.imageset import VIEW
 from satsr.kinds.imageset.views import clearest, mean_of_clearest
+from satsr.metrics.pixels import SHIFT_BORDER
 from satsr.trial.images import Images
 from satsr.trial.pairs import Pair
 from satsr.trial.partners import require_memory, require_one_unit
@@ -60,6 +61,11 @@ def look(model: Model, pair: Pair, options: Options) -> tuple[Array, Array, Arra
     hr, status = map(read_image, files)
     if hr.ndim != 2 or status.ndim != 2:
         raise SatsrError(f"{files[0]} and {files[1]} must be gray, found {hr.shape} and {status.shape}.")
+    inner = status[2 * SHIFT_BORDER : -2 * SHIFT_BORDER, 2 * SHIFT_BORDER : -2 * SHIFT_BORDER]
+    if np.count_nonzero(inner) < 2:
+        raise SatsrError(
+            f"{files[1]} calls next to nothing clear (not 0), so nothing can be compared: leave the set out."
+        )
     require_one_unit(pair, views.dtype, hr.dtype)
     return views, quality, hr, status
 

@@ -79,19 +79,18 @@ def test_image_sets_are_measured_as_their_recipe_does(tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_the_finer_images_may_lie_apart_and_one_without_a_clear_pixel_is_left_out(tmp_path, capsys):
-    for name in ("a", "b", "c"):
+def test_the_finer_images_may_lie_apart(tmp_path):
+    for name in ("a", "b"):
         image_set(tmp_path / "lr" / name)
+        (tmp_path / "hr" / name).mkdir(parents=True)
         for file in ("HR.png", "SM.png"):
-            (tmp_path / "hr" / name).mkdir(parents=True, exist_ok=True)
             (tmp_path / "lr" / name / file).rename(tmp_path / "hr" / name / file)
-    write_png(tmp_path / "hr" / "b" / "SM.png", np.zeros((96, 96), np.uint8))
-    words = ("--model", imageset_graph(tmp_path / "m.onnx"), "--out", tmp_path / "out")
-    evaluate(*words, "--lr", tmp_path / "lr", "--hr", tmp_path / "hr")
+    evaluate(
+        *("--model", imageset_graph(tmp_path / "m.onnx"), "--out", tmp_path / "out"),
+        *("--lr", tmp_path / "lr", "--hr", tmp_path / "hr"),
+    )
     found = read_json(tmp_path / "out" / "metrics.json")
-    assert found["gains"]["cpsnr"]["count"] == 2 and any("b (1)" in line for line in found["left_out"])
-    evaluate(*words[:-1], tmp_path / "one", "--lr", tmp_path / "lr" / "b", "--hr", tmp_path / "hr" / "b")
-    assert read_json(tmp_path / "one" / "metrics.json")["gains"]["cpsnr"]["mean"] is None
+    assert found["gains"]["cpsnr"]["count"] == 2 and not found["left_out"]
 
 
 def test_what_does_not_fit_gets_a_sentence_before_the_network_runs(tmp_path):
@@ -111,6 +110,7 @@ def test_what_does_not_fit_gets_a_sentence_before_the_network_runs(tmp_path):
     for model, lr, words in (
         (graph, changed("no-qm", "QM001.png"), r"QM001\.png"),
         (graph, changed("cut", "SM.png", small), r"96 x 93 px, but the model makes 96 x 96 px of the views.*\(x3\)"),
+        (graph, changed("dark", "SM.png", 0 * eight), "SM.png calls next to nothing clear"),
         (graph, changed("deep", "HR.png", eight), "the same unit"),
         (graph, changed("rgb", "HR.png", np.zeros((96, 96, 3), np.uint16)), "must be gray"),
         (twice, tmp_path / "whole", r"the challenge's, x3, and x2\.onnx is x2"),

@@ -107,9 +107,9 @@ def test_neither_clouds_nor_gaps_nor_other_days_are_measured(tmp_path):
         shutil.copytree(tmp_path / "clear", tmp_path / name)
     graph = series_graph(tmp_path / "m.onnx", scale=4, views=2, normalisation="breizh_s2")
     hidden, cloud = tmp_path / "hidden", np.zeros((24, 28, 1), np.uint8)
-    cloud[:2], fine = 1, cloud.repeat(4, 0).repeat(4, 1)
+    cloud[:2] = 1
     raster(hidden / f"S2_{DAYS[1]}_cloud.tif", cloud)
-    raster(hidden / "fine" / f"spot_{TARGET}_clouds.tif", np.flip(fine), 2.5)
+    raster(hidden / "fine" / f"spot_{TARGET}_clouds.tif", np.flip(cloud).repeat(4, 0).repeat(4, 1), 2.5)
     for file, rows in ((hidden / f"S2_{DAYS[1]}.tif", 2), (hidden / "fine" / f"spot_{TARGET}.tif", 8)):
         with rasterio.open(file, "r+") as target:
             values = target.read()
