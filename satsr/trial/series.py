@@ -20,13 +20,14 @@ from satsr.radiometry import histogram_match
 from satsr.trial.images import Float32, Images, Opened, opened, without_gaps
 from satsr.trial.pairs import Pair
 from satsr.trial.partners import require_one_unit, require_partners
+from satsr.trial.scores import displayed
 from satsr.upscale.appraisal.checks import Say, silent
 from satsr.upscale.options import Options
 from satsr.upscale.results import clips
 from satsr.upscale.scene import find
 from satsr.upscale.series import IMAGES, MASK, Choice, choose, clouded, upscale_series
 
-DARK = 0.01
+BRIGHT = 0.01
 """Share of the fine image's values beyond the display space from which on a note says so."""
 
 
@@ -118,8 +119,8 @@ def _notes(name: str, choice: Choice, found: Images, facts: Facts, eight: bool) 
     lines = [f"{name}: the fine image is of {choice.wanted}, bicubic enlarges {choice.nearest}."]
     if eight:
         lines.append(f"{name}: the fine image has 8 bits, so it was given the histogram of {choice.nearest}.")
-    beyond = float((found.hr > np.array(facts.normalisation.high, np.float32)).mean())
-    if beyond > DARK:
+    white = np.array(facts.normalisation.high, np.float32)
+    if displayed(facts) and (beyond := float((found.hr > white).mean())) > BRIGHT:
         lines.append(
             f"{name}: {beyond:.0%} of the fine image is brighter than the white of the 8-bit display space, in which "
             "psnr_u8 sees no error there; psnr_reflectance does."
