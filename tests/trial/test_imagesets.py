@@ -1,6 +1,7 @@
 """``satsr evaluate`` on image sets: Proba-V's metrics against the mean of the clearest views, under the status map."""
 
 import shutil
+import struct
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from satsr.degrade import shrink
 from satsr.errors import SatsrError
 from satsr.evaluate.measure import measure
 from satsr.files import read_json
-from satsr.imagery.images import read_image, write_png
+from satsr.imagery.images import PNG_MAGIC, read_image, write_png
 from satsr.project import root
 from satsr.store.store import Store, StoreWriter
 from satsr.upscale.imagesets import upscale_imagesets
@@ -91,6 +92,15 @@ def test_the_finer_images_may_lie_apart(tmp_path):
     )
     found = read_json(tmp_path / "out" / "metrics.json")
     assert found["gains"]["cpsnr"]["count"] == 2 and not found["left_out"]
+
+
+def test_image_sets_that_take_more_memory_than_is_free_are_refused_by_their_headers(tmp_path):
+    (place := tmp_path / "imgset0001").mkdir()
+    for name, side in (("LR000", 100_000), ("QM000", 100_000), ("HR", 300_000), ("SM", 300_000)):
+        chunk = b"IHDR" + struct.pack(">IIBBBBB", side, side, 16, 0, 0, 0, 0)
+        (place / f"{name}.png").write_bytes(PNG_MAGIC + struct.pack(">I", 13) + chunk)
+    with pytest.raises(SatsrError, match=r"takes about \d+\.0 GB of memory to compare, but .* GB are free"):
+        evaluate("--model", imageset_graph(tmp_path / "m.onnx"), "--lr", place, "--out", tmp_path / "out")
 
 
 def test_what_does_not_fit_gets_a_sentence_before_the_network_runs(tmp_path):
