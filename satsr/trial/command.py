@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     text = "what the model takes: image, scene, video, frames, dates or views; or a folder of them"
     add("--lr", type=Path, required=True, help=text)
-    text = "the fine ones, with the same names (may be left out where they lie with their dates, in hr/, or views)"
+    text = "the fine ones, with the same names; not needed for series with theirs in hr/, and image sets with HR.png"
     add("--hr", type=Path, help=text)
     add("--date", metavar="YYYY-MM-DD", help="day of a series' fine image (default: as its name says)")
     add("--out", type=Path, metavar="DIR", help="folder of the report (default: evaluation-<model>-<name of --lr>)")
