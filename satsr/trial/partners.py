@@ -14,7 +14,7 @@ from satsr.upscale.results import clips
 
 BYTES, FRAME_BYTES = 55, 95
 """Of memory for each value of all fine frames of a pair, and for each of the one that the metrics look at: measured 143
-for a single image (1536 x 1536 px, 3 bands), 52 for clips of 24 and 40 frames of 384 x 384 px."""
+for a single image and 114 for a series (1536 x 1536 px, 3 bands), 52 for clips of 24 and 40 frames of 384 x 384 px."""
 
 
 def require_one_unit(pair: Pair, lr: np.dtype[Any], hr: np.dtype[Any]) -> None:
