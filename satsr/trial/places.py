@@ -111,7 +111,8 @@ def _one(path: Path) -> Path:
         return path
     found = [*filter(_is_image, _inside(path / WITHIN if (path / WITHIN).is_dir() else path))]
     if len(found) != 1:
-        raise SatsrError(f"{path} holds {len(found)} images: a series has one fine image, dated in its name.")
+        kinds = ", ".join(IMAGES)
+        raise SatsrError(f"{path} holds {len(found)} images ({kinds}): a series has one fine image, dated in its name.")
     return found[0]
 
 

@@ -129,8 +129,15 @@ def _notes(name: str, choice: Choice, found: Images, facts: Facts, eight: bool) 
 
 
 def _fine(model: Model, file: Path, options: Options) -> Raster:
-    """The fine image, with the cloud mask beside it if there is one."""
-    scene = find(model, file, options, clouds=True)
+    """The fine image, with the cloud mask beside it if there is one.
+
+    Raises:
+        SatsrError: its bands do not fit the model, which the sentence of :func:`find` says of "the file".
+    """
+    try:
+        scene = find(model, file, options, clouds=True)
+    except SatsrError as error:
+        raise SatsrError(f"the fine image {file} does not fit: {error}") from None
     beside = [path for path in sorted(file.parent.iterdir()) if path.suffix.lower() in IMAGES]
     masks = [path for path in beside if MASK.search(path.stem) and MASK.sub("", path.stem) == file.stem]
     return clouded(scene, masks[0]) if masks else scene

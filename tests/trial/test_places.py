@@ -57,7 +57,7 @@ def test_a_series_has_one_fine_image(tmp_path):
         find("series", dates, None)
     touched(dates / "hr" / "spot_2018-05-04.tif", tmp_path / "fine" / "2018-05-05.tif")
     assert find("series", dates, None) == [Pair("dates", dates, dates / "hr" / "spot_2018-05-04.tif")]
-    with pytest.raises(SatsrError, match="fine holds 2 images: a series has one fine image"):
+    with pytest.raises(SatsrError, match=r"fine holds 2 images \(\.tif, .*\): a series has one fine image"):
         find("series", dates, fine.parent)
 
 

@@ -135,6 +135,7 @@ def test_what_does_not_fit_gets_a_sentence_before_the_network_runs(tmp_path):
         values = np.moveaxis(source.read(), 0, -1)
     raster(tmp_path / "summer" / "summer.tif", values, 2.5)
     raster(tmp_path / "cut" / f"{TARGET}.tif", values[:-4], 2.5)
+    raster(tmp_path / "four" / f"{TARGET}.tif", values[..., [0, 1, 2, 0]], 2.5)
     raster(tmp_path / "far" / f"{TARGET}.tif", values, 2.5, east=500.0)
     shutil.copytree(tmp_path / "a", tmp_path / "off" / "a")
     raster(tmp_path / "off" / "a" / "2018-05-16.tif", values[:24, :28], east=5.0)
@@ -142,6 +143,7 @@ def test_what_does_not_fit_gets_a_sentence_before_the_network_runs(tmp_path):
     for lr, hr, words in (
         ("a", "summer", r"summer\.tif has no date in its name, .* or add --date"),
         ("a", "cut", r"112 x 92 px, but the model makes 112 x 96 px of the 28 x 24 px of .*a \(x4\)"),
+        ("a", "four", r"the fine image .*2018-05-14\.tif does not fit: the file has 4 bands"),
         ("a", "far", "do not lie in the same place"),
         ("off/a", "fine/a", "warp the dates to one grid"),
         ("off/b", "fine/a", "has no date in its name"),
