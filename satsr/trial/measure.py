@@ -1,7 +1,8 @@
 """A model measured on pairs: each goes through it as in ``satsr upscale``, and is compared with bicubic."""
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from satsr.errors import SatsrError
 from satsr.evaluate.further import shared
 from satsr.evaluate.measure import Evaluation, Sample
 from satsr.exported.model import Model
@@ -81,7 +83,7 @@ def measure(model: Model, pairs: Sequence[Pair], options: Options | None = None,
         look(model, pair, options)
     for number, pair in enumerate(pairs, 1):
         say(f"{number} of {len(pairs)}: {pair.name}")
-        with tempfile.TemporaryDirectory(prefix="satsr-evaluate-") as folder:
+        with tempfile.TemporaryDirectory(prefix="satsr-evaluate-") as folder, _named(pair, len(pairs) > 1):
             found = read(model, pair, options, Path(folder), once)
         notes += found.notes
         files += found.files
@@ -89,6 +91,15 @@ def measure(model: Model, pairs: Sequence[Pair], options: Options | None = None,
         if len(result.samples) < PANELS:
             result.samples.append(sample)
     return Trial(model, result, notes, files)
+
+
+@contextmanager
+def _named(pair: Pair, several: bool) -> Iterator[None]:
+    """Begins a sentence on what is wrong with the name of the pair, where there are several."""
+    try:
+        yield
+    except SatsrError as error:
+        raise SatsrError(f"{pair.name}: {error}" if several else str(error)) from None
 
 
 def _once(say: Say) -> Say:

@@ -153,3 +153,14 @@ def test_what_does_not_fit_gets_a_sentence_before_the_network_runs(tmp_path):
     with pytest.raises(SatsrError, match="write it as 2018-07-01"):
         evaluate("--model", graph, "--lr", tmp_path / "a", "--hr", fine, "--date", "May", "--out", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_of_several_series_the_one_that_is_refused_is_named(tmp_path):
+    for name in ("a", "b"):
+        place(tmp_path / "own" / name)
+    for day in DAYS:
+        raster(tmp_path / "own" / "b" / "lr" / f"S2_{day}.tif", np.full((24, 28, 3), 500, np.uint16))
+    graph = series_graph(tmp_path / "m.onnx", scale=4, views=2)
+    with pytest.raises(SatsrError, match=r"^b: this input does not look like (?s:.*)500 everywhere"):
+        evaluate("--model", graph, "--lr", tmp_path / "own", "--out", tmp_path / "out")
