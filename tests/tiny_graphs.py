@@ -136,7 +136,7 @@ def window_graph(path, scale=2):
     return save(path, nodes, initializers, {"x": ["b", 5, 3, "h", "w"]}, describe("window", "unit_u8", scale))
 
 
-def series_graph(path, scale=2, views=4):
+def series_graph(path, scale=2, views=4, normalisation="normalise_10k", **more):
     """Dates weighted by the softmax of minus their distance in days."""
     resize, scales = enlarge("fused", "sr", scale)
     nodes = [
@@ -150,7 +150,7 @@ def series_graph(path, scale=2, views=4):
     ]
     initializers = [constant("axes", [2, 3, 4], np.int64), constant("axis", [1], np.int64), scales]
     inputs = {"x": ["b", views, 3, "h", "w"], "days": ["b", views]}
-    return save(path, nodes, initializers, inputs, describe("series", "normalise_10k", scale))
+    return save(path, nodes, initializers, inputs, describe("series", normalisation, scale, **more))
 
 
 def imageset_graph(path, scale=3, **more):

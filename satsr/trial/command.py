@@ -10,6 +10,9 @@ EXAMPLES = """examples:
   satsr evaluate --model rasvsr@champion --lr lr_frames/ --hr hr_frames/
   satsr evaluate --model srgan-sisr7/2 --lr lr.tif --hr hr.tif --out report/
   satsr evaluate --model mine.onnx --lr pairs/lr --hr pairs/hr
+  satsr evaluate --model breizhsr-highresnet_ltae@champion --lr dates/ --hr spot_2018-05-14.tif
+  satsr evaluate --model zoo:breizhsr --lr places/                  # of places/<name>/lr/ and places/<name>/hr/
+  satsr evaluate --model zoo:qanet --lr probav_data/train/NIR/      # LR, QM, HR and SM lie together
 """
 
 
@@ -19,8 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
     add_applying(parser)
     add = parser.add_argument
-    add("--lr", type=Path, required=True, help="the coarse image, scene, video or frames, or a folder of them")
-    add("--hr", type=Path, required=True, help="the fine ones, with the same names")
+    text = "what the model takes: image, scene, video, frames, dates or views; or a folder of them"
+    add("--lr", type=Path, required=True, help=text)
+    text = "the fine ones, with the same names; not needed for series with theirs in hr/, and image sets with HR.png"
+    add("--hr", type=Path, help=text)
+    add("--date", metavar="YYYY-MM-DD", help="day of a series' fine image (default: as its name says)")
     add("--out", type=Path, metavar="DIR", help="folder of the report (default: evaluation-<model>-<name of --lr>)")
     add("--overwrite", action="store_true", help="replace an earlier report there")
 
@@ -34,7 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
     from satsr.exported.model import load
     from satsr.trial import report
     from satsr.trial.measure import measure
-    from satsr.trial.pairs import pairs
+    from satsr.trial.places import find
     from satsr.upscale.provenance import chosen, provenance
     from satsr.upscale.results import own
     from satsr.upscale.results.names import own_name
@@ -42,18 +48,13 @@ def run(arguments: argparse.Namespace) -> None:
     options = replace(options_of(arguments), extra=False)  # other bands have nothing to be compared with
     model = load(arguments.model, backend=arguments.backend, device=arguments.device)
     say(f"{model.name}: {model.facts.paper}, {model.kind}, x{model.scale}, on {model.runner.device}")
-    found = pairs(arguments.lr, arguments.hr, clips=model.kind != "image")
+    found = find(model.kind, arguments.lr, arguments.hr)
     named = model.name.replace("/", "-").replace(":", "-")
     folder = arguments.out or Path(f"evaluation-{named}-{Path(own_name(arguments.lr)).stem}")
-    own.require_apart([arguments.lr, arguments.hr], folder)
+    own.require_apart([path for path in (arguments.lr, arguments.hr) if path], folder)
     own.require_free(folder, arguments.overwrite, folder=True)
     trial = measure(model, found, options, say)
-    files = [file for pair in found for side in (pair.lr, pair.hr) for file in _files(side)]
-    tags = provenance(model, files, options.constraint) | chosen(options)
+    tags = provenance(model, trial.files, options.constraint) | chosen(options)
     print(report.table(trial), flush=True)  # first: the folder may have been taken meanwhile
     report.write(folder, trial, tags, arguments.overwrite)
     print(f"report: {folder / 'report.html'}")
-
-
-def _files(side: Path) -> list[Path]:
-    return [side] if side.is_file() else sorted(path for path in side.iterdir() if path.is_file())

@@ -1,61 +1,65 @@
 """The three images of a pair in memory: what is given, what it should become, and what the model makes of it."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import hypot
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from rasterio import Affine
 
 from satsr.errors import SatsrError
-from satsr.exported import memory
+from satsr.exported.facts import Facts
 from satsr.exported.model import Model
 from satsr.imagery.images import PICTURES
-from satsr.imagery.raster import finer
 from satsr.metrics import clear_part
 from satsr.resize import imresize
 from satsr.trial.pairs import Pair
+from satsr.trial.partners import require_one_unit, require_partners
 from satsr.upscale import scene, video
 from satsr.upscale.appraisal.checks import Say, silent
 from satsr.upscale.options import Options
 from satsr.upscale.results import clips
 
-BYTES, FRAME_BYTES = 55, 95
-"""Of memory for each value of all fine frames of a pair, and for each of the one that the metrics look at: measured 143
-for a single image (1536 x 1536 px, 3 bands), 52 for clips of 24 and 40 frames of 384 x 384 px."""
 Float32 = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
+Cubic = Callable[[np.ndarray, int], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Images:
-    """One pair, without missing pixels, in the numbers that the model expects.
+    """One pair in the numbers that the model expects.
 
     Attributes:
         name: of the pair.
-        lr: (T, h, w, C).
+        lr: (T, h, w, C), what a result is held against.
         hr: (T, s h, s w, C).
         sr: what ``satsr upscale`` writes, of that shape.
-        cut: whether missing pixels were cut away.
+        bicubic: the baseline, of that shape.
+        clear: (T, s h, s w), where ``hr`` counts; None: everywhere.
+        clear_lr: (T, h, w), where ``lr`` counts; None: everywhere.
+        shown: (T, h, w, C), what is shown as the coarse image; None: ``lr``.
+        band: of an image set, where its folder says so.
+        notes: sentences on how it was measured.
+        files: that it was read from.
     """
 
     name: str
     lr: Float32
     hr: Float32
     sr: Float32
-    cut: bool = False
+    bicubic: Float32
+    clear: Mask | None = None
+    clear_lr: Mask | None = None
+    shown: Float32 | None = None
+    band: str | None = None
+    notes: Sequence[str] = ()
+    files: Sequence[Path] = ()
 
     @property
     def scale(self) -> int:
         """Fine pixels per coarse pixel."""
         return int(self.hr.shape[1]) // int(self.lr.shape[1])
-
-    def bicubic(self, highest: float) -> Float32:
-        """The baseline: the cubic (a = -0.5) of each frame, whole numbers from 0 to ``highest``."""
-        large = np.stack([imresize(frame, self.scale) for frame in self.lr])
-        return np.asarray(np.clip(np.rint(large), 0, highest), np.float32)
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,36 @@ class Opened:
     dtype: np.dtype[Any]
 
 
+def in_bytes(facts: Facts) -> bool:
+    """Whether a model's native values are those of 8-bit pictures."""
+    return facts.normalisation.native[1] == 255
+
+
+def enlarged(lr: Float32, scale: int, facts: Facts, cubic: Cubic = imresize) -> Float32:
+    """The baseline (T, s h, s w, C): each frame by a cubic, in whole numbers that a file can hold.
+
+    Args:
+        lr: (T, h, w, C), in the model's numbers.
+        scale: fine pixels per coarse pixel.
+        facts: of the model.
+        cubic: enlarges a frame; by default that with a = -0.5.
+    """
+    large = np.stack([cubic(frame, scale) for frame in lr])
+    return np.asarray(np.clip(np.rint(large), 0, 255 if in_bytes(facts) else 65535), np.float32)
+
+
+def look(model: Model, pair: Pair, options: Options) -> tuple[clips.Clip, clips.Clip]:
+    """Both sides of a pair, before a network is run.
+
+    Raises:
+        SatsrError: they do not fit each other or the model.
+    """
+    ours = clips.open_clip(pair.lr, model.bands, model.channels, options.bands)
+    theirs = clips.open_clip(pair.hr, model.bands, model.channels, options.bands)
+    require_partners(pair, ours, theirs, model.scale)
+    return ours, theirs
+
+
 def images(model: Model, pair: Pair, options: Options, folder: Path, say: Say = silent) -> Images:
     """Applies the model to one side of a pair, as ``satsr upscale`` does, and reads all three.
 
@@ -88,65 +122,11 @@ def images(model: Model, pair: Pair, options: Options, folder: Path, say: Say = 
     Raises:
         SatsrError: the sides do not fit each other or the model, or the input does not look like its training data.
     """
-    ours = clips.open_clip(pair.lr, model.bands, model.channels, options.bands)
-    theirs = clips.open_clip(pair.hr, model.bands, model.channels, options.bands)
-    require_partners(pair, ours, theirs, model.scale)
-    lr, hr = (opened(model, clip, options) for clip in (ours, theirs))
-    if (lr.dtype == np.uint8) != (hr.dtype == np.uint8):
-        raise SatsrError(f"{pair.lr} holds {lr.dtype} and {pair.hr} {hr.dtype}: both need the same unit.")
-    sr = opened(model, clips.open_clip(_enlarged(model, pair, options, folder, say), (), model.channels), options)
-    return without_gaps(pair.name, lr, hr, sr, model.scale)
-
-
-def require_partners(pair: Pair, lr: clips.Clip, hr: clips.Clip, scale: int) -> None:
-    """Looks whether two sides fit, before a network is run.
-
-    Raises:
-        SatsrError: they differ in the number of frames, the sizes are not ``scale`` times each other, they lie in
-            different places or have pixels of another size, or they take more memory than is free.
-    """
-    if len(lr) != len(hr):
-        raise SatsrError(f"{pair.lr} has {len(lr)} frames, {pair.hr} {len(hr)}: each needs its partner.")
-    (_, height, width), (bands, tall, wide) = (_shape(clip) for clip in (lr, hr))
-    if (tall, wide) != (scale * height, scale * width):
-        raise SatsrError(
-            f"{pair.hr} has {wide} x {tall} px, but the model makes {scale * width} x {scale * height} px of the "
-            f"{width} x {height} px of {pair.lr} (x{scale}): cut or resample one of them, or take a model of another "
-            "scale."
-        )
-    need, free = bands * tall * wide * (BYTES * len(hr) + FRAME_BYTES), memory.available()
-    if need > free:
-        raise SatsrError(
-            f"{pair.hr} takes about {need / 1e9:.1f} GB of memory to compare, but {free / 1e9:.1f} GB are free: cut "
-            "out a part of the pair."
-        )
-    if lr.scenes and hr.scenes:
-        with lr.scenes[0] as ours, hr.scenes[0] as theirs:
-            placed = ours.crs is not None and theirs.crs is not None
-            apart = farthest(finer(ours.transform, scale), theirs.transform, (tall, wide))
-            reach = hypot(ours.transform.a, ours.transform.d) / 2
-        if placed and (ours.crs != theirs.crs or apart > reach):
-            raise SatsrError(
-                f"{pair.lr} and {pair.hr} do not lie in the same place, or their pixels have not {scale} times each "
-                "other's size: warp one to the other's grid."
-            )
-
-
-def farthest(ours: Affine, theirs: Affine, shape: tuple[int, int]) -> float:
-    """How far apart two grids of a shape (H, W) place a corner of it, at most, in the units of their CRS."""
-    height, width = shape
-    corners = [(column, row) for column in (0, width) for row in (0, height)]
-    places = [(ours * corner, theirs * corner) for corner in corners]
-    return max(hypot(a[0] - b[0], a[1] - b[1]) for a, b in places)
-
-
-def _shape(clip: clips.Clip) -> tuple[int, int, int]:
-    """Bands, height and width of the first frame; of a GeoTIFF from its header, however large it is."""
-    if not clip.scenes:
-        bands, height, width = clip.load(0).values.shape
-        return bands, height, width
-    with clip.scenes[0] as scene:
-        return len(scene.layers), scene.height, scene.width
+    sides = look(model, pair, options)
+    lr, hr = (opened(model, clip, options) for clip in sides)
+    require_one_unit(pair, lr.dtype, hr.dtype)
+    sr = opened(model, clips.open_clip(_upscaled(model, pair, options, folder, say), (), model.channels), options)
+    return without_gaps(pair.name, lr, hr, sr, model.facts)
 
 
 def opened(model: Model, clip: clips.Clip, options: Options) -> Opened:
@@ -171,25 +151,33 @@ def opened(model: Model, clip: clips.Clip, options: Options) -> Opened:
     return Opened(clip, np.moveaxis(np.stack(planes), 1, -1), np.stack(masks), clip.load(0).values.dtype)
 
 
-def without_gaps(name: str, lr: Opened, hr: Opened, sr: Opened, scale: int) -> Images:
+def without_gaps(name: str, lr: Opened, hr: Opened, sr: Opened, facts: Facts, cubic: Cubic = imresize) -> Images:
     """The largest square without missing pixels, or all where none is missing.
 
     Raises:
         SatsrError: there is none of 16 px.
     """
-    count, height, width = lr.there.shape
+    scale, (count, height, width) = facts.scale, lr.there.shape
     fine = (hr.there & sr.there).reshape(count, height, scale, width, scale).all(axis=(0, 2, 4))
     there = np.asarray(lr.there.all(axis=0) & fine)
     rows, columns = clear_part(there)
     tall, wide = (
         slice(*(None if side is None else scale * side for side in (s.start, s.stop))) for s in (rows, columns)
     )
+    given, truth = lr.values[:, rows, columns], hr.values[:, tall, wide]
+    note = f"{name} has missing pixels: its largest square without any is measured ({truth.shape[1]} px a side)."
     return Images(
-        name, lr.values[:, rows, columns], hr.values[:, tall, wide], sr.values[:, tall, wide], cut=not there.all()
+        name,
+        given,
+        truth,
+        sr.values[:, tall, wide],
+        enlarged(given, scale, facts, cubic),
+        notes=[] if there.all() else [note],
+        files=[*lr.clip.files, *hr.clip.files],
     )
 
 
-def _enlarged(model: Model, pair: Pair, options: Options, folder: Path, say: Say) -> Path:
+def _upscaled(model: Model, pair: Pair, options: Options, folder: Path, say: Say) -> Path:
     """What ``satsr upscale`` makes of the coarse side."""
     alone = pair.lr.is_file() and pair.lr.suffix.lower() in clips.TIFFS and not clips.is_sequence(pair.lr)
     if model.kind == "image" and alone:

@@ -1,7 +1,8 @@
 """A model measured on pairs: each goes through it as in ``satsr upscale``, and is compared with bicubic."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,20 +15,26 @@ from satsr.evaluate.further import shared
 from satsr.evaluate.measure import Evaluation, Sample
 from satsr.exported.model import Model
 from satsr.scores import BASELINE, EXPORTED, Interval, Scores
-from satsr.trial import scores
-from satsr.trial.images import Float32, Images, images
+from satsr.trial import images, imagesets, scores, series
+from satsr.trial.images import Float32, Images
 from satsr.trial.pairs import Pair
 from satsr.upscale.appraisal.checks import Say, silent
 from satsr.upscale.options import Options
 from satsr.upscale.preview import colours
 
-KINDS = ("image", "video", "window")
 PANELS = 3
 """Pairs that are shown."""
 SIDE = 768
 """Most fine pixels of a shown picture's side."""
 WHITE = (1.0, 99.0)
 """Percentiles of the reference that are black and white where values are not 8-bit."""
+Look = Callable[[Model, Pair, Options], object]
+Read = Callable[[Model, Pair, Options, Path, Say], Images]
+LOOK: Mapping[str, Look] = {"series": series.look, "imageset": imagesets.look}
+"""What looks at a pair before the network runs, by the model's kind; of frames and single images
+:func:`satsr.trial.images.look`."""
+READ: Mapping[str, Read] = {"series": series.images, "imageset": imagesets.images}
+"""What reads a pair and applies the model, likewise."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +44,14 @@ class Trial:
     Attributes:
         model: it.
         evaluation: what was measured; its method :data:`satsr.scores.EXPORTED` is the model.
-        notes: sentences on what was not.
+        notes: sentences on how, and on what was not.
+        files: that were read.
     """
 
     model: Model
     evaluation: Evaluation
     notes: Sequence[str]
+    files: Sequence[Path]
 
     @cached_property
     def methods(self) -> dict[str, Scores]:
@@ -59,30 +68,38 @@ def measure(model: Model, pairs: Sequence[Pair], options: Options | None = None,
     """Measures the model and bicubic interpolation on every pair.
 
     Args:
-        model: of the kind ``image``, ``video`` or ``window``.
-        pairs: of files.
+        model: of any kind.
+        pairs: as :func:`satsr.trial.places.find` finds them for its kind.
         options: what the user chose for applying it.
         say: takes lines for the user.
 
     Raises:
-        SatsrError: the model is of another kind, or a pair does not fit it.
+        SatsrError: a pair does not fit the model, or a series has no date.
     """
-    if model.kind not in KINDS:
-        raise SatsrError(
-            f"{model.name} makes one image of a {model.kind}: pairs are measured of the kinds {', '.join(KINDS)}; what "
-            "this one was measured on stands in its report (satsr review)."
-        )
-    result, notes = Evaluation(), list[str]()
+    look, read = LOOK.get(model.kind, images.look), READ.get(model.kind, images.images)
+    result, notes, files = Evaluation(), list[str](), list[Path]()
     options, once = options or Options(), _once(say)
+    for pair in pairs:  # all of them before the network runs on the first
+        look(model, pair, options)
     for number, pair in enumerate(pairs, 1):
         say(f"{number} of {len(pairs)}: {pair.name}")
-        with tempfile.TemporaryDirectory(prefix="satsr-evaluate-") as folder:
-            found = images(model, pair, options, Path(folder), once)
-        notes += [f"{pair.name} has missing pixels: its largest square without any is measured."] if found.cut else []
+        with tempfile.TemporaryDirectory(prefix="satsr-evaluate-") as folder, _named(pair, len(pairs) > 1):
+            found = read(model, pair, options, Path(folder), once)
+        notes += found.notes
+        files += found.files
         sample = _add(result, model, found)
         if len(result.samples) < PANELS:
             result.samples.append(sample)
-    return Trial(model, result, notes)
+    return Trial(model, result, notes, files)
+
+
+@contextmanager
+def _named(pair: Pair, several: bool) -> Iterator[None]:
+    """Begins a sentence on what is wrong with the name of the pair, where there are several."""
+    try:
+        yield
+    except SatsrError as error:
+        raise SatsrError(f"{pair.name}: {error}" if several else str(error)) from None
 
 
 def _once(say: Say) -> Say:
@@ -100,8 +117,7 @@ def _once(say: Say) -> Say:
 def _add(result: Evaluation, model: Model, found: Images) -> Sample:
     """Measures one pair, and gives the pictures of its middle frame."""
     facts, reasons = model.facts, dict[str, str]()
-    highest = 255 if scores.in_bytes(facts) else 65535
-    outputs = {BASELINE: found.bicubic(highest), EXPORTED: found.sr}
+    outputs = {BASELINE: found.bicubic, EXPORTED: found.sr}
     rows = {name: scores.scores(facts, found, output, model.bands) for name, output in outputs.items()}
     further = scores.further(facts, found, reasons)
     more = {name: further.score(output) for name, output in outputs.items()}
@@ -113,10 +129,12 @@ def _sample(model: Model, found: Images, outputs: dict[str, Float32], rows: dict
     frame = len(found.hr) // 2
     shown, part = colours(model.bands or [None] * model.channels), _part(found)
     ends = (0.0, 255.0)
-    if not scores.in_bytes(model.facts):
-        low, high = np.percentile(found.hr[frame][..., shown], WHITE)
+    if not images.in_bytes(model.facts):
+        truth = found.hr[frame][..., shown]
+        clear = None if found.clear is None or not found.clear[frame].any() else found.clear[frame]
+        low, high = np.percentile(truth if clear is None else truth[clear], WHITE)
         ends = float(low), max(float(high), float(low) + 1)
-    planes = {"lr": found.lr, **outputs, "hr": found.hr}
+    planes = {"lr": found.lr if found.shown is None else found.shown, **outputs, "hr": found.hr}
 
     def picture(name: str, image: Float32) -> npt.NDArray[np.uint8]:
         rows, columns = (slice(s.start // found.scale, s.stop // found.scale) for s in part) if name == "lr" else part

@@ -1,7 +1,7 @@
 """Which low-resolution image belongs to which high-resolution one, by the names of files and folders."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ class Pair:
 
     Attributes:
         name: of it, that of its low-resolution side.
-        lr, hr: files, or folders of a clip's frames.
+        lr, hr: files, or folders: of a clip's frames, of a series' dates, of an image set.
     """
 
     name: str
@@ -37,11 +37,8 @@ def pairs(lr: Path, hr: Path, clips: bool) -> list[Pair]:
         clips: whether a folder of images is one clip, or an image each.
 
     Raises:
-        SatsrError: one side is missing, a file where the other is a folder, or has partners that the other has not.
+        SatsrError: one side is a file where the other is a folder, or has partners that the other has not.
     """
-    for role, path in (("--lr", lr), ("--hr", hr)):
-        if not path.exists():
-            raise SatsrError(f"{path} does not exist: {role} names an image, a scene, a video or a folder of them.")
     if lr.samefile(hr):
         raise SatsrError(f"--lr and --hr are both {lr}: name the coarse images and the fine ones.")
     if lr.is_file() and hr.is_file():
@@ -51,7 +48,7 @@ def pairs(lr: Path, hr: Path, clips: bool) -> list[Pair]:
         if ours == [lr] and theirs == [hr]:
             return [Pair(own_name(lr), lr, hr)]
         raise SatsrError(f"{lr} and {hr} do not hold the same: one is a single image or clip, the other has several.")
-    return _matched(_named(ours, lr), _named(theirs, hr), lr, hr)
+    return matched(named(ours, lr), named(theirs, hr), lr, hr)
 
 
 def _members(path: Path, clips: bool) -> list[Path]:
@@ -68,9 +65,18 @@ def _members(path: Path, clips: bool) -> list[Path]:
     return found
 
 
-def _named(members: Sequence[Path], folder: Path) -> dict[str, Path]:
-    """The members by what their names have in common with their partners'."""
-    found = {_key(path): path for path in members}
+def named(members: Sequence[Path], folder: Path, common: Callable[[Path], str] | None = None) -> dict[str, Path]:
+    """Members of a folder by what their names have in common with their partners'.
+
+    Args:
+        members: files or folders.
+        folder: that they lie in.
+        common: gives that of a member; by default :func:`key`.
+
+    Raises:
+        SatsrError: whole names do not tell them apart.
+    """
+    found = {(common or key)(path): path for path in members}
     if len(found) < len(members):  # the words that were taken off told them apart
         found = {_called(path): path for path in members}
     if len(found) < len(members):
@@ -78,18 +84,24 @@ def _named(members: Sequence[Path], folder: Path) -> dict[str, Path]:
     return found
 
 
-def _key(path: Path) -> str:
+def key(path: Path) -> str:
+    """A member's name without what it says of the resolution."""
     return ROLE.sub("", _called(path)).lower() or _called(path)
+
+
+def matched(ours: dict[str, Path], theirs: dict[str, Path], lr: Path, hr: Path) -> list[Pair]:
+    """The members of two folders that have the same key.
+
+    Raises:
+        SatsrError: some have no partner (all are listed).
+    """
+    problems = [f"{path} has no partner in {hr}" for name, path in ours.items() if name not in theirs]
+    problems += [f"{path} has no partner in {lr}" for name, path in theirs.items() if name not in ours]
+    if problems:
+        advice = "partners have one name, apart from words such as lr, hr and x4."
+        raise SatsrError(f"{listed('images without a partner', problems, limit=10)}\n{advice}")
+    return [Pair(_called(path), path, theirs[name]) for name, path in ours.items()]
 
 
 def _called(path: Path) -> str:
     return path.stem if path.is_file() else path.name
-
-
-def _matched(ours: dict[str, Path], theirs: dict[str, Path], lr: Path, hr: Path) -> list[Pair]:
-    problems = [f"{path} has no partner in {hr}" for key, path in ours.items() if key not in theirs]
-    problems += [f"{path} has no partner in {lr}" for key, path in theirs.items() if key not in ours]
-    if problems:
-        advice = "partners have one name, apart from words such as lr, hr and x4."
-        raise SatsrError(f"{listed('images without a partner', problems, limit=10)}\n{advice}")
-    return [Pair(_called(path), path, theirs[key]) for key, path in ours.items()]

@@ -18,7 +18,8 @@ from satsr.upscale.results import own
 
 NOTE = (
     "Measured on pairs of the user's own, each through satsr upscale as it would be applied. References are taken as "
-    "they are: their radiometry is not matched to the input's, so a difference of brightness between the two counts."
+    "they are: their radiometry is not matched to the input's, so a difference of brightness between the two counts, "
+    "unless a metric is blind to it (cPSNR, cSSIM) or a note below says otherwise."
 )
 SHOWN = 4
 """Metrics of the table."""

@@ -77,7 +77,7 @@ def upscale_imagesets(
         say(consistency.sentence(found, "none", where))
         tags |= consistency.tags(found)
         if options.preview:
-            views, quality = _views(folders[0])
+            views, quality = read_views(folders[0])
             clearest = quality.astype(bool).mean(axis=(1, 2)).argmax()
             first = read_image(made / f"{names[0]}.png")
             preview.of_views(views[clearest], first, output, tags, partial.placing)
@@ -90,7 +90,7 @@ def _consistency(model: Model, sets: Sequence[tuple[Path, str]], made: Path) -> 
     places = sorted({0, len(sets) // 2, len(sets) - 1})
     pairs = []
     for folder, name in (sets[place] for place in places):
-        mean, clear = mean_of_clearest(*_views(folder))
+        mean, clear = mean_of_clearest(*read_views(folder))
         small = consistency.small_again(model, read_image(made / f"{name}.png")[None])
         pairs.append((small, Strip(mean[None], clear[None])))
     return consistency.measured(pairs), f"{len(places)} sampled image set{'s' if len(places) > 1 else ''}"
@@ -98,7 +98,7 @@ def _consistency(model: Model, sets: Sequence[tuple[Path, str]], made: Path) -> 
 
 def _imageset(model: Model, folder: Path, options: Options, say: Say) -> np.ndarray:
     """(3H, 3W) in the native type."""
-    views, quality = _views(folder)
+    views, quality = read_views(folder)
     clear = np.where(quality != 0, views, np.nan)
     found = checks.problems(model.facts, clear.reshape(1, -1), native=views.dtype)
     found += [] if found else depth.compare(model, list(clear[:, None]), say)
@@ -111,8 +111,12 @@ def _imageset(model: Model, folder: Path, options: Options, say: Say) -> np.ndar
     return np.asarray(model(views, quality=quality))
 
 
-def _views(folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Views and quality maps, (T, H, W) each."""
+def read_views(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Views and quality maps of an image set, (T, H, W) each, non-zero where clear.
+
+    Raises:
+        SatsrError: views have no map, or images differ in size or are no gray ones.
+    """
     numbers, bare, _ = paired(file.name for file in folder.iterdir())
     if bare:
         missing = ", ".join(str(folder / f"QM{number}.png") for number in bare)

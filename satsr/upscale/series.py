@@ -79,6 +79,28 @@ class Dates:
         return [(same[0][0], _joined([strip for _, strip in same])) for same in zip(*each, strict=True)]
 
 
+@dataclass(frozen=True)
+class Choice:
+    """Which dates of a series make its result.
+
+    Attributes:
+        found: all of them, ascending.
+        wanted: the day that the result is of.
+        places: among all of those that the model gets, which may be repeated.
+        dates: these, not opened yet.
+    """
+
+    found: Sequence[date]
+    wanted: date
+    places: Sequence[int]
+    dates: Dates
+
+    @property
+    def nearest(self) -> date:
+        """The one nearest to the wanted day, whose encoding the result has."""
+        return self.found[self.places[self.dates.anchor]]
+
+
 class DatesWork(Work):
     """Dates, open, with the model that makes one image of them."""
 
@@ -139,6 +161,22 @@ def upscale_series(
     options = options or Options()
     require_tiff(output)
     own.require_apart([source], output)
+    made = choose(model, source, options)
+    names = [str(made.found[place]) for place in dict.fromkeys(made.places)]
+    say(f"{len(made.found)} dates, for {made.wanted}: {', '.join(names)}")
+    days = np.array([(made.found[place] - made.wanted).days for place in made.places], np.float32)
+    with made.dates as dates:
+        work = DatesWork(model, dates, days, real(made.places), options)
+        check(work, say)
+        return run(work, output, say)
+
+
+def choose(model: Model, source: Path, options: Options) -> Choice:
+    """The dates of a series that a model gets: as many as it takes of those that are at least half clear, or of all.
+
+    Raises:
+        SatsrError: as for :func:`dated`, or the wanted day is none.
+    """
     found = dated(model, source, options)
     wanted = _wanted(options.date, sorted(found))
     days = np.array([(day - wanted).days for day in found], np.float32)
@@ -147,13 +185,8 @@ def upscale_series(
     usable = [index for index in range(len(scenes)) if clear[index] >= CLEAR_ENOUGH] or list(range(len(scenes)))
     chosen = [usable[place] for place in model.dates(days[usable])]
     anchor = int(np.argmin(np.abs(days[chosen])))
-    names = [str(list(found)[index]) for index in dict.fromkeys(chosen)]
-    say(f"{len(found)} dates, for {wanted}: {', '.join(names)}")
     # One that is repeated needs a scene of its own, because a scene is opened and closed once.
-    with Dates([replace(scenes[index]) for index in chosen], anchor) as dates:
-        work = DatesWork(model, dates, days[chosen], real(chosen), options)
-        check(work, say)
-        return run(work, output, say)
+    return Choice(list(found), wanted, chosen, Dates([replace(scenes[index]) for index in chosen], anchor))
 
 
 def dated(model: Model, source: Path, options: Options) -> dict[date, Raster]:
@@ -173,7 +206,7 @@ def dated(model: Model, source: Path, options: Options) -> dict[date, Raster]:
             problem = "has no date in its name, such as 2018-05-03" if day is None else f"is a second image of {day}"
             raise SatsrError(f"{file} {problem}: rename or remove it.")
         scene = find(model, file, replace(options, extra=False), clouds=True)
-        found[day] = _clouded(scene, masks[day]) if day in masks else scene
+        found[day] = clouded(scene, masks[day]) if day in masks else scene
     if not found:
         raise SatsrError(f"{source} holds no dated rasters ({', '.join(IMAGES)}): name the folder of a series.")
     return dict(sorted(found.items()))
@@ -194,8 +227,12 @@ def _masks(source: Path, files: Sequence[Path]) -> list[Path]:
     return beside + (sorted(file for file in folder.iterdir() if date_in(file.name)) if folder.is_dir() else [])
 
 
-def _clouded(scene: Raster, mask: Path) -> Raster:
-    """A scene whose pixels count as missing where a mask, on the same or a coarser grid, is not zero."""
+def clouded(scene: Raster, mask: Path) -> Raster:
+    """A scene whose pixels count as missing where a mask, on the same or a coarser grid, is not zero.
+
+    Raises:
+        SatsrError: the mask's grid is another one.
+    """
     classes = sentinel2.CLOUDS if mask.stem.lower().endswith("scl") else ANY_CLASS
     with opened(mask) as coarse, opened(scene.layers[0].path) as fine:
         factor, rest = divmod(fine.width, coarse.width)

@@ -156,7 +156,7 @@ def test_what_does_not_fit_gets_a_sentence_before_the_network_runs(tmp_path):
         (twice, lr, hr, r"112 x 96 px, but the model makes 56 x 48 px of the 28 x 24 px.*\(x2\)"),
         (four, lr, hr, "3 channels, but the model takes 4"),
         (graph, lr / "0.png", tmp_path / "deep.png", "the same unit"),
-        (series, lr, hr, "makes one image of a series"),
+        (series, lr, hr, "lr holds no dated images"),
         (reflectance, apart / "lr.tif", apart / "hr.tif", "do not lie in the same place"),
         (reflectance, finer / "lr.tif", finer / "hr.tif", r"pixels have not 4 times each other's size"),
         (reflectance, lr, hr, "8-bit values"),
