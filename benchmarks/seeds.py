@@ -15,6 +15,7 @@ import statistics
 import subprocess
 import sys
 from math import isclose
+from pathlib import Path
 from typing import Any
 
 from benchmarks.speed.__main__ import commit
@@ -54,13 +55,29 @@ def added(paper: str, found: dict[str, Any]) -> dict[str, Any]:
     metrics = read_json(Places(root(), paper).metrics)
     described = {key: metrics[key] for key in ("profile", "dataset", "split", "decides", "exported")}
     described["model"] = job(paper, root()).paper.registered_name
-    path = root() / "benchmarks" / "seeds" / f"{described['model']}.{described['dataset']}.json"
-    known = read_json(path) if path.is_file() else {}
+    before = known(described["model"], described["dataset"])
     baseline = next(iter(found.values()))[BASELINE]
-    if described.items() <= known.items() and all(_same(run[BASELINE], baseline) for run in known["seeds"].values()):
-        found = {**known["seeds"], **found}
-    write_json(path, {"commit": commit(), **described, "seeds": found})
+    if described.items() <= before.items() and all(_same(run[BASELINE], baseline) for run in before["seeds"].values()):
+        found = {**before["seeds"], **found}
+    write_json(_kept(described["model"], described["dataset"]), {"commit": commit(), **described, "seeds": found})
     return {**described, "seeds": found}
+
+
+def known(model: str, dataset: str) -> dict[str, Any]:
+    """What was measured of a model on a data set, by seed; empty where nothing was."""
+    path = _kept(model, dataset)
+    return read_json(path) if path.is_file() else {}
+
+
+def spread(measured: dict[str, Any]) -> str:
+    """Mean and standard deviation of the gains over the seeds, in PSNR and SSIM."""
+    gains = [_gains(measured, seed) for seed in measured["seeds"]]
+    psnr, ssim = (f"{statistics.mean(values):+.{n}f}{_deviation(values, n)}" for values, n in _columns(gains))
+    return f"{psnr} dB / {ssim}"
+
+
+def _kept(model: str, dataset: str) -> Path:
+    return root() / "benchmarks" / "seeds" / f"{model}.{dataset}.json"
 
 
 def _measured(paper: str) -> dict[str, Any]:
@@ -79,7 +96,6 @@ def row(measured: dict[str, Any]) -> list[str]:
     """The cells of a model's row."""
     seeds = sorted(measured["seeds"], key=int)
     gains = [_gains(measured, seed) for seed in seeds]
-    spread = [f"{statistics.mean(values):+.{n}f}{_deviation(values, n)}" for values, n in _columns(gains)]
     single = ", ".join(" / ".join(f"{value:+.{n}f}" for value, n in zip(gain, (2, 4), strict=True)) for gain in gains)
     psnr, ssim = measured["decides"]
     baseline = measured["seeds"][seeds[0]][BASELINE]
@@ -88,7 +104,7 @@ def row(measured: dict[str, Any]) -> list[str]:
         measured["dataset"],
         ", ".join(seeds),
         f"{baseline[psnr]:.2f} / {baseline[ssim]:.4f}",
-        f"{spread[0]} dB / {spread[1]}",
+        spread(measured),
         single,
     ]
 

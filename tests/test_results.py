@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from benchmarks.seeds import spread
 from satsr.config.resolve import read_yaml
 from satsr.evaluate.headline import headline
 from satsr.pages.gains import brief
@@ -121,3 +122,4 @@ def test_the_readmes_run_is_one_of_the_seeds(paper: str) -> None:
     kept = json.loads(held(f"benchmarks/seeds/{model}.{metrics['dataset']}.json"))
     run = metrics["methods"]
     assert {name: run[name] for name in (BASELINE, kept["exported"])} in kept["seeds"].values()
+    assert table()[model]["over seeds"] == spread(kept)
