@@ -2,7 +2,7 @@
 
 ``python benchmarks/seeds.py [paper[:profile]...] [--seeds 0 1 2]`` trains and evaluates the papers of ``params.yaml``
 in this checkout once for each seed, on the same data, adds what it measures to
-``benchmarks/seeds/<model>.<data>.json`` and prints a table: the mean of the gains over the seeds and their (sample)
+``benchmarks/measured/<model>.<data>.json`` and prints a table: the mean of the gains over the seeds and their (sample)
 standard deviation. A profile and its data stay in ``params.yaml``, else it is left as it was; the last seed's weights
 and results stay, so name the seed of the profile last. Seeds and papers may be measured one by one and several at a
 time, each in a clone; seeds of another profile than the newest, or of data that another baseline shows to differ, are
@@ -77,7 +77,7 @@ def spread(measured: dict[str, Any]) -> str:
 
 
 def _kept(model: str, dataset: str) -> Path:
-    return root() / "benchmarks" / "seeds" / f"{model}.{dataset}.json"
+    return root() / "benchmarks" / "measured" / f"{model}.{dataset}.json"
 
 
 def _measured(paper: str) -> dict[str, Any]:

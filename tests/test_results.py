@@ -95,7 +95,7 @@ def test_the_table_has_a_row_for_each_paper() -> None:
     assert sorted(re.sub("-.*", "", name) for name in table()) == sorted(PAPERS)
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "benchmarks" / "seeds").glob("*.json")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("file", sorted((ROOT / "benchmarks" / "measured").glob("*.json")), ids=lambda path: path.stem)
 def test_the_tables_of_seeds_are_of_the_kept_scores(file: Path) -> None:
     kept = json.loads(held(file.relative_to(ROOT).as_posix()))
     seeds = sorted(kept["seeds"], key=int)
@@ -119,7 +119,7 @@ def test_the_tables_of_seeds_are_of_the_kept_scores(file: Path) -> None:
 def test_the_readmes_run_is_one_of_the_seeds(paper: str) -> None:
     metrics = metrics_of(paper)
     model = next(name for name in table() if name.startswith(paper))
-    kept = json.loads(held(f"benchmarks/seeds/{model}.{metrics['dataset']}.json"))
+    kept = json.loads(held(f"benchmarks/measured/{model}.{metrics['dataset']}.json"))
     run = metrics["methods"]
     assert {name: run[name] for name in (BASELINE, kept["exported"])} in kept["seeds"].values()
     assert table()[model]["over seeds"] == spread(kept)
