@@ -104,10 +104,13 @@ def test_fewer_frames_are_profiles() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("profile", ABLATIONS)
-def test_an_ablation_exports_what_it_computes(profile: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("profile", "also"), [("paper_alignment_flow", {}), ("paper_alignment_none", {"fusion": "sum"})]
+)
+def test_an_ablation_exports_what_it_computes(profile: str, also: dict[str, str], tmp_path: Path) -> None:
     torch.manual_seed(0)
-    paper = bound(profile, network=TINY)
+    paper = bound(profile, network=TINY | also)
+    assert not also or bound("paper_fusion_sum").config.network.fusion == also["fusion"]
     network = paper.network().eval()
     example, axes = paper.example()
     export(paper.graph(network), example, axes, tmp_path / "model.onnx", paper.describe())
