@@ -103,6 +103,20 @@ def looking_arguments(
     healer.add_argument("--mend", action="store_true", help="repair what can be repaired")
 
 
+def dashboard_arguments(add: Callable[[str, Command, str], argparse.ArgumentParser], show: Command) -> None:
+    """Of ``satsr dashboard``."""
+    text = "show ZenML's dashboard of this project's runs in the browser, until Ctrl-C"
+    shower = add("dashboard", show, text)
+    shower.add_argument("--port", type=_port, default=8237, help="of this computer (default: 8237)")
+    shower.add_argument("--print", action="store_true", dest="only", help="print the address and open nothing")
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"a number from 1 to 65535 is expected, not {text}")
+    return int(text)
+
+
 def review_arguments(commands: Any, listing: Command, compare: Command, decide: Command) -> None:
     """Of ``satsr review`` and its actions."""
     text = "list model versions beside their champion; compare, approve, reject, rollback"

@@ -56,6 +56,7 @@ def parser() -> words.Parser:
     words.run_arguments(add("run", _run, words.RUN))
     words.stack_arguments(add("stack", _stack, words.STACK))
     words.looking_arguments(add, _runs, _open, _doctor)
+    words.dashboard_arguments(add, _dashboard)
     setter = add("set", _set, "change params.yaml, for instance: satsr set rasvsr data=my/frames train.iterations=300")
     setter.add_argument("paper")
     setter.add_argument("settings", nargs="+", metavar="key=value")
@@ -156,13 +157,24 @@ def _runs(arguments: argparse.Namespace) -> None:
 
 
 def _open(arguments: argparse.Namespace) -> None:
+    from satsr.browser import shown
     from satsr.project import root
-    from satsr.review.runs import report_of, shown
+    from satsr.review.runs import report_of
 
     page = report_of(root(), arguments.what)
     print(page)
-    if not arguments.only and not shown(page):
+    if not arguments.only and not shown(page.resolve().as_uri()):
         _say("there is no display here: copy this file, or open it in an editor that shows HTML")
+
+
+def _dashboard(arguments: argparse.Namespace) -> None:
+    from satsr.project import root
+
+    root()
+    quiet.apply()
+    from satsr.dashboard.command import dashboard
+
+    dashboard(arguments.port, not arguments.only)
 
 
 def _doctor(arguments: argparse.Namespace) -> int:

@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "input",
         nargs="+",
-        help="GeoTIFF, Sentinel-2 .SAFE or zip, STAC item (file or https://), frames, video, dates, or image sets; "
+        help="GeoTIFF, Sentinel-2 .SAFE or zip, STAC items (files or https://), frames, video, dates, or image sets; "
         "several scenes or frames, *.tif",
     )
     add("output", help="GeoTIFF; for frames a folder, a video, a .tif of pages, or a .png; in out/ files are named")
