@@ -102,7 +102,7 @@ def table(found: Sequence[Run], root: Path, limit: int | None = None, paper: str
     if not found and others:
         return [f"no runs of {paper}: there are some of {', '.join(others)}"]
     if not found:
-        return ["no runs yet: satsr run rasvsr makes one"]
+        return ["no runs yet: `satsr run rasvsr` makes one"]
     rows = [COLUMNS, *(_row(run, root) for run in found[:limit])]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     if sys.stdout.isatty() and sum(widths) + 2 * len(widths) > shutil.get_terminal_size().columns:

@@ -81,8 +81,9 @@ def choose(sources: Sequence[Path], folder: bool, options: Options, loading: Map
         say: takes the line.
 
     Raises:
-        SatsrError: none fits; the sentence says why, and what to do.
+        SatsrError: there is nothing, or no model fits; the sentence says why, and what to do.
     """
+    _require_content(sources[0])
     asked = _Asked(kinds_of(sources, folder), sources, options, loading)
     champions = _champions(say)
     for kind in asked.kinds:
@@ -98,6 +99,18 @@ def choose(sources: Sequence[Path], folder: bool, options: Options, loading: Map
                 say(f"{asked.passed()}{none}; used the zoo's {entry.name}, {gain}; see `satsr zoo`")
                 return model
     raise SatsrError(_nothing(asked))
+
+
+def _require_content(source: Path) -> None:
+    """Refuses a folder in which nothing is that any model takes.
+
+    Raises:
+        SatsrError: so.
+    """
+    kinds = (*clips.IMAGES, *clips.VIDEOS, *dated.IMAGES, *item.SUFFIXES)
+    product = source.is_dir() and sentinel2.is_product(source)
+    if source.is_dir() and not product and not any(file.suffix.lower() in kinds for file in files_below(source)):
+        raise SatsrError(f"{source} holds no images, videos, scenes or image sets: name the folder in which they lie.")
 
 
 def kinds_of(sources: Sequence[Path], folder: bool) -> tuple[str, ...]:
