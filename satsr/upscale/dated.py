@@ -43,10 +43,12 @@ def dated(model: Model, sources: Sequence[Path], options: Options, say: Say = si
     files, masks = _listed(sources[0]) if alone else _named(sources)
     hidden = {day: file for file in masks if (day := date_in(file.name))}
     found: dict[date, Opening] = {}
+    names: dict[date, str] = {}
     for file in files:
         for day, name, opening in _dates(model, file, options, say):
             if day in found:
-                raise SatsrError(f"{name} is a second image of {day}: leave out one of them.")
+                raise SatsrError(f"{names[day]} and {name} are both images of {day}: leave out one of them.")
+            names[day] = name
             found[day] = partial(_hidden, opening, hidden[day]) if day in hidden else opening
     if not found:
         raise SatsrError(

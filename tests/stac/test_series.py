@@ -141,7 +141,7 @@ def test_dates_are_those_of_the_items_in_universal_time(tmp_path: Path) -> None:
     [
         (
             lambda path: dated(path.parent, 3, DAYS[2] + "T00:00:00Z"),
-            r"item_3 \(item_3.json\) is a second image of 2018",
+            r"item_2 \(item_2.json\) and item_3 \(item_3.json\) are both images of 2018",
         ),
         (lambda path: dated(path.parent, 3, " "), "item_3 of .* has no datetime"),
         (lambda path: level(path.parent / "extra.tif", 500), "extra.tif has no date in its name"),
