@@ -13,7 +13,7 @@ from typing import Any
 from satsr.download.fetch import Patience
 from satsr.errors import SatsrError
 from satsr.stac import files
-from satsr.stac.item import SUFFIXES, Item, decoded, parse
+from satsr.stac.item import MAX_BYTES, SUFFIXES, Item, decoded, parse
 
 MOST = 1000
 """Items of one file: a page of a search has some hundred at most."""
@@ -113,7 +113,7 @@ def classes(item: Item, path: Path, patience: Patience | None = None) -> Path | 
 
 
 def inside(folder: Path) -> Inside:
-    """The items in a folder. Other JSON, and items that name no bands, do not count.
+    """The items in a folder. Other JSON, items that name no bands, and what is larger than any item do not count.
 
     Raises:
         SatsrError: beside items lies a file that is no JSON, or one of them is no valid item.
@@ -121,7 +121,7 @@ def inside(folder: Path) -> Inside:
     broken: SatsrError | None = None
     items: list[Path] = []
     named: set[str] = set()
-    for path in sorted(file for file in folder.iterdir() if _shown(file)):
+    for path in sorted(file for file in folder.iterdir() if _may_be(file)):
         try:
             found = decoded(path)
         except SatsrError as error:
@@ -137,8 +137,9 @@ def inside(folder: Path) -> Inside:
     return Inside(items, frozenset(named))
 
 
-def _shown(file: Path) -> bool:
-    return file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()
+def _may_be(file: Path) -> bool:
+    named = file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
+    return named and file.is_file() and file.stat().st_size <= MAX_BYTES
 
 
 def _features(found: Any) -> list[Any] | None:

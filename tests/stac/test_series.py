@@ -212,6 +212,15 @@ def test_json_beside_rasters_that_is_no_item_of_bands_changes_nothing(tmp_path: 
     assert scenes([tmp_path]) == rasters and inside(tmp_path).items == []
 
 
+def test_json_that_is_larger_than_any_item_is_none(season, monkeypatch) -> None:
+    folder = season[0].parent
+    (folder / "labels.geojson").write_text("[" + "0, " * 10_000)
+    with pytest.raises(SatsrError, match=r"labels\.geojson is not valid JSON"):
+        inside(folder)
+    monkeypatch.setattr("satsr.stac.series.MAX_BYTES", 20_000)
+    assert list(inside(folder).items) == season
+
+
 def test_a_scale_of_one_of_whole_numbers_says_nothing(tmp_path: Path) -> None:
     rows = {"eo:bands": [{"name": "B04"}], "raster:bands": [{"data_type": "uint16", "scale": 1.0, "offset": 0.0}]}
     found = json.loads(item(tmp_path, {"B04": {"href": "a.tif", **rows}}).read_text())
