@@ -366,7 +366,7 @@ def test_a_folder_of_scenes_and_a_pattern_are_scenes(tmp_path, graph, capsys):
     assert "place1.tif" in str(refused.value)
     with pytest.raises(SatsrError, match="nothing matches"):
         upscale(f"{tmp_path}/in/*.jp2", tmp_path / "out", "--model", model)
-    with pytest.raises(SatsrError, match="makes one result of a series"):
+    with pytest.raises(SatsrError, match="2 dates become one result"):
         upscale(*sorted((tmp_path / "in").iterdir()), f"{tmp_path}/b/", "--model", graph(series_graph))
 
 
