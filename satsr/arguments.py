@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import re
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -40,17 +41,42 @@ class Parser(argparse.ArgumentParser):
         if more and hasattr(found, "settings") and all("=" in word and word[0] != "-" for word in more):
             found.settings += more
         elif more:
-            self.error(f"unrecognized arguments: {' '.join(more)}")
+            self._unknown(more, list(sys.argv[1:] if arguments is None else arguments))
         return found
 
     def error(self, message: str) -> NoReturn:
         """Says what is wrong; a command that is none is compared with those that are."""
         found = re.fullmatch(r"argument (\S+): invalid choice: '(.*)' \(choose from (.*)\)", message)
         if found is None or found[1] not in ("command", "action"):
-            super().error(message)
+            self.exit(2, f"error: {self.prog}: {message}; `{self.prog} --help` tells what it takes.\n")
         near = difflib.get_close_matches(found[2], re.split(r"'?, '?", found[3].strip("'")), 1)
         meant = f"did you mean `{self.prog} {near[0]}`? " if near else ""
         self.exit(2, f"error: {self.prog} has no {found[1]} {found[2]!r}: {meant}`{self.prog} --help` lists them.\n")
+
+    def _unknown(self, words: Sequence[str], arguments: Sequence[str]) -> NoReturn:
+        """Says which words the command does not take, and which option was meant."""
+        command = self._of(arguments)
+        options = [name for action in command._actions for name in action.option_strings]
+        near = difflib.get_close_matches(words[0].partition("=")[0], options, 1, 0.7)
+        meant = f"did you mean {near[0]}? " if near else ""
+        takes = f"{meant}`{command.prog} --help` tells what it takes"
+        self.exit(2, f"error: {command.prog} does not take {' '.join(words)}: {takes}.\n")
+
+    def _of(self, arguments: Sequence[str]) -> argparse.ArgumentParser:
+        """The parser of the command, and of its action, that some arguments name."""
+        found: argparse.ArgumentParser = self
+        for word in arguments:
+            inner = next((one.choices for one in found._actions if isinstance(one.choices, dict)), {})
+            found = inner.get(word, found)
+        return found
+
+
+class Columns(argparse.HelpFormatter):
+    """Help in which the longest command stands on the line of its words."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog)
+        self._action_max_length = 14  # argparse forgets that commands are indented
 
 
 class Version(argparse.Action):
@@ -101,6 +127,20 @@ def looking_arguments(
     opener.add_argument("--print", action="store_true", dest="only", help="print where it is and open nothing")
     healer = add("doctor", doctor, "look for what a move, another user, a killed run or another version left")
     healer.add_argument("--mend", action="store_true", help="repair what can be repaired")
+
+
+def dashboard_arguments(add: Callable[[str, Command, str], argparse.ArgumentParser], show: Command) -> None:
+    """Of ``satsr dashboard``."""
+    text = "show ZenML's dashboard of this project's runs in the browser, until Ctrl-C"
+    shower = add("dashboard", show, text)
+    shower.add_argument("--port", type=_port, default=8237, help="of this computer (default: 8237)")
+    shower.add_argument("--print", action="store_true", dest="only", help="print the address and open nothing")
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"a number from 1 to 65535 is expected, not {text}")
+    return int(text)
 
 
 def review_arguments(commands: Any, listing: Command, compare: Command, decide: Command) -> None:

@@ -39,7 +39,8 @@ def parser() -> words.Parser:
     from satsr.trial import command as trial
     from satsr.upscale.command import add_arguments
 
-    top = words.Parser(prog="satsr", description="Satellite super-resolution as reproducible pipelines.")
+    text = "Satellite super-resolution as reproducible pipelines."
+    top = words.Parser(prog="satsr", description=text, formatter_class=words.Columns)
     top.add_argument("--version", action=words.Version, nargs=0, help="print the version")
     top.set_defaults(command=lambda parsed: top.print_help())
     commands = top.add_subparsers(metavar="command")
@@ -49,6 +50,15 @@ def parser() -> words.Parser:
         added.set_defaults(command=command)
         return added
 
+    text = "super-resolve a scene, a video or a set of images, with the model that fits or one that is named"
+    upscale = commands.add_parser("upscale", help=text, description=text)
+    add_arguments(upscale)
+    upscale.set_defaults(command=_upscale)
+    text = "measure a model on pairs of one's own, coarse and fine images, against bicubic"
+    evaluate = commands.add_parser("evaluate", help=text, description=text)
+    trial.add_arguments(evaluate)
+    evaluate.set_defaults(command=_evaluate)
+    add("zoo", _zoo, "list the models that are installed with satsr: what they take, and what they gain")
     text = "create ZenML, DVC and MLflow state in this repository (safe to repeat)"
     add("setup", _setup, text).add_argument(
         "--remote", metavar="ADDRESS", help="a DVC remote for this project, such as s3://bucket/prefix or a folder"
@@ -56,6 +66,7 @@ def parser() -> words.Parser:
     words.run_arguments(add("run", _run, words.RUN))
     words.stack_arguments(add("stack", _stack, words.STACK))
     words.looking_arguments(add, _runs, _open, _doctor)
+    words.dashboard_arguments(add, _dashboard)
     setter = add("set", _set, "change params.yaml, for instance: satsr set rasvsr data=my/frames train.iterations=300")
     setter.add_argument("paper")
     setter.add_argument("settings", nargs="+", metavar="key=value")
@@ -74,15 +85,6 @@ def parser() -> words.Parser:
         "--data", required=True, help="the challenge's folder, which holds imgset1160 to imgset1449"
     )
     submission.add_argument("--force", action="store_true", help="go on although values look wrong")
-    add("zoo", _zoo, "list the models that are installed with satsr: what they take, and what they gain")
-    text = "super-resolve a scene, a video or a set of images, with the model that fits or one that is named"
-    upscale = commands.add_parser("upscale", help=text, description=text)
-    add_arguments(upscale)
-    upscale.set_defaults(command=_upscale)
-    text = "measure a model on pairs of one's own, coarse and fine images, against bicubic"
-    evaluate = commands.add_parser("evaluate", help=text, description=text)
-    trial.add_arguments(evaluate)
-    evaluate.set_defaults(command=_evaluate)
     return top
 
 
@@ -156,13 +158,24 @@ def _runs(arguments: argparse.Namespace) -> None:
 
 
 def _open(arguments: argparse.Namespace) -> None:
+    from satsr.browser import shown
     from satsr.project import root
-    from satsr.review.runs import report_of, shown
+    from satsr.review.runs import report_of
 
     page = report_of(root(), arguments.what)
     print(page)
-    if not arguments.only and not shown(page):
+    if not arguments.only and not shown(page.resolve().as_uri()):
         _say("there is no display here: copy this file, or open it in an editor that shows HTML")
+
+
+def _dashboard(arguments: argparse.Namespace) -> None:
+    from satsr.project import root
+
+    root()
+    quiet.apply()
+    from satsr.dashboard.command import dashboard
+
+    dashboard(arguments.port, not arguments.only)
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
@@ -232,7 +245,7 @@ def _review_list(arguments: argparse.Namespace) -> None:
     client = reader(root())
     models = [arguments.model] if arguments.model else decisions.names(client)
     if not models:
-        print("the registry is empty: run a pipeline first, for instance zenml pipeline run train_rasvsr")
+        print("the registry is empty: `satsr run rasvsr` trains a model and registers it")
     for model in models:
         print(listing(client, model))
 

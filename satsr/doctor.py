@@ -197,8 +197,8 @@ def cache(root: Path) -> Finding:
         for path, begin, rest in outputs
         if not (root / path).exists() and not (root / ".dvc/cache/files/md5" / begin / rest).exists()
     ]
-    told = f"{len(outputs) - len(away)} of the {len(outputs)} outputs of dvc.lock are here"
-    return Finding("cache", f"{told}; runs make the others again" if away else told)
+    told = f"{len(outputs) - len(away)} of {len(outputs)} outputs of dvc.lock are here"
+    return Finding("cache", f"{told}; runs make the others" if away else told)
 
 
 def _outs(root: Path) -> str:

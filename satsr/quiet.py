@@ -59,7 +59,7 @@ CALM = {
 PROJECT = Path(__file__).resolve().parents[1]
 STEPS = ("zenml.orchestrators.local.local_orchestrator", "zenml.orchestrators.step_launcher")
 RUNS = "zenml.pipelines.pipeline_definition"
-"""Who tells of ``zenml login --local``, which opens nothing: ZenML's server is not among satsr's packages."""
+"""Who tells of ``zenml login --local``, which moves ZenML to a server that stays: ``satsr dashboard`` does not."""
 
 
 def apply() -> None:
@@ -114,7 +114,7 @@ def _without_sentences(record: logging.LogRecord) -> bool:
 
 
 def _without_server(record: logging.LogRecord) -> bool:
-    """Anything but the advice to log in to a server that is not installed."""
+    """Anything but the advice to log in to a server."""
     return "zenml login" not in record.getMessage()
 
 

@@ -57,11 +57,31 @@ def test_settings_stand_wherever_people_write_them(arguments: tuple[str, ...]) -
 
 
 @pytest.mark.parametrize(
-    "arguments", [("run", "p", "--dat", "d", "--what"), ("runs", "p", "a=1"), ("run", "p", "--x=1")]
+    ("arguments", "words"),
+    [
+        (("run", "p", "--dat", "d", "--what"), "satsr run does not take --what: `satsr run --help`"),
+        (("runs", "p", "a=1"), "satsr runs does not take a=1: `satsr runs --help`"),
+        (("run", "p", "--x=1"), "satsr run does not take --x=1: `satsr run --help`"),
+        (("open", "--prnt"), "satsr open does not take --prnt: did you mean --print? `satsr open --help`"),
+        (("review", "approve", "a/1", "--wy", "x"), "satsr review approve does not take --wy x: did you mean --why?"),
+        (("upscale", "a.tif"), "satsr upscale: the following arguments are required: output; `satsr upscale --help`"),
+        (("upscale", "a", "b", "--window", "1"), "satsr upscale: argument --window: a whole number of at least 2"),
+    ],
 )
-def test_what_no_command_takes_is_refused(arguments: tuple[str, ...], capsys: pytest.CaptureFixture) -> None:
+def test_what_no_command_takes_is_a_sentence(
+    arguments: tuple[str, ...], words: str, capsys: pytest.CaptureFixture
+) -> None:
     code, told = said(capsys, *arguments)
-    assert code == 2 and "unrecognized arguments" in told
+    assert code == 2 and told.startswith(f"error: {words}") and told.count("\n") == 1
+
+
+def test_every_command_stands_on_one_line_with_its_words(capsys: pytest.CaptureFixture) -> None:
+    _, told = said(capsys)
+    commands = told.partition("  command\n")[2].partition("\n\n")[0].splitlines()
+    named = [line.split() for line in commands if line[4:5] != " "]
+    assert [words[0] for words in named][:3] == ["upscale", "evaluate", "zoo"] and all(
+        len(words) > 1 for words in named
+    )
 
 
 @pytest.mark.parametrize(

@@ -144,9 +144,9 @@ stages:
 def test_outputs_that_are_neither_here_nor_in_the_cache_are_counted(tmp_path: Path) -> None:
     write_text(tmp_path / "dvc.lock", LOCK)
     (tmp_path / "results/tiny/train").mkdir(parents=True)
-    assert doctor.cache(tmp_path).words == "1 of the 2 outputs of dvc.lock are here; runs make the others again"
+    assert doctor.cache(tmp_path).words == "1 of 2 outputs of dvc.lock are here; runs make the others"
     write_text(tmp_path / ".dvc/cache/files/md5/bb/22.dir", "[]")
-    assert doctor.cache(tmp_path).words == "2 of the 2 outputs of dvc.lock are here"
+    assert doctor.cache(tmp_path).words == "2 of 2 outputs of dvc.lock are here"
     assert doctor.cache(tmp_path / "fresh").fine
 
 

@@ -5,14 +5,22 @@ import os
 import pty
 import re
 import select
+import signal
+import sqlite3
 import struct
+import subprocess
 import termios
+from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from urllib3 import PoolManager
 
+from satsr.dashboard.command import require_free
 from tests.papers import project_of
 from tests.project import STAGES, Project
+from tests.s3 import free_port
 from tests.warm import Started, warm
 
 pytestmark = pytest.mark.slow
@@ -85,6 +93,57 @@ def test_runs_are_listed_and_their_reports_found(project: Project) -> None:
     page = Path(project.run("satsr", "open", "--print", "msdtgp/1").strip())
     assert page.is_file() and "mlruns" in str(page)
     assert Path(project.run("satsr", "open", "--print").strip()).name == "report.html"
+
+
+def rows(project: Project) -> dict[str, list[tuple]]:
+    """All of ZenML's store, by table, apart from when somebody last looked."""
+    place = project.root / ".zenml/local_stores/default_zen_store/zenml.db"
+    with closing(sqlite3.connect(f"file:{place}?mode=ro", uri=True)) as store:
+        store.execute("pragma query_only = 1")
+        tables = [name for (name,) in store.execute("select name from sqlite_master where type = 'table'")]
+        found = {name: store.execute(f'select * from "{name}" order by 1').fetchall() for name in tables}
+    found["server_settings"] = [row[:8] for row in found["server_settings"]]
+    return found
+
+
+@pytest.mark.skipif(find_spec("uvicorn") is None, reason='ZenML\'s server is not here: pip install "satsr[server]"')
+def test_zenmls_dashboard_shows_the_runs_changes_nothing_and_leaves_nothing(project: Project, tmp_path: Path) -> None:
+    before, config = rows(project), (project.root / ".zenml/config.yaml").read_bytes()
+    port, http = free_port(), PoolManager()
+    url, command = f"http://127.0.0.1:{port}", ("satsr", "dashboard", "--print", "--port", str(port))
+    (tmp_path / "tmp").mkdir()
+    process = subprocess.Popen(
+        command, cwd=project.root, env={**project.environment, "TMPDIR": str(tmp_path / "tmp")}, stdout=subprocess.PIPE
+    )
+    try:
+        assert process.stdout is not None and url in process.stdout.readline().decode()
+        assert http.request("GET", url, redirect=False).headers["location"] == "/projects/default/runs"
+        page = http.request("GET", f"{url}/projects/default/runs")
+        assert b"ZenML Dashboard" in page.data and "connect-src 'self';" in page.headers["content-security-policy"]
+        runs = http.request("GET", f"{url}/api/v1/runs?size=100").json()["items"]
+        assert runs and len(runs) == len(before["pipeline_run"])
+        assert {run["resources"]["pipeline"]["name"] for run in runs} == {"train_msdtgp"}
+        (report, *_) = http.request("GET", f"{url}/api/v1/artifact_versions?artifact=report").json()["items"]
+        shown = http.request("GET", f"{url}/api/v1/artifact_versions/{report['id']}/visualize").json()
+        assert shown["type"] == "html" and "bicubic" in shown["value"]
+        info = http.request("GET", f"{url}/api/v1/info").json()
+        assert info["auth_scheme"] == "NO_AUTH" and info["analytics_enabled"] is False
+        user = http.request("GET", f"{url}/api/v1/current-user").json()
+        assert (
+            user["body"]["email_opted_in"] is False and user["metadata"]["user_metadata"]["finished_onboarding_survey"]
+        )
+        assert http.request("DELETE", f"{url}/api/v1/runs/{runs[0]['id']}").status == 405
+        assert http.request("PUT", f"{url}/api/v1/current-user", json={"full_name": "me"}).status == 405
+        assert http.request("GET", f"{url}/api/v1/info", headers={"Host": "evil.example"}).status == 400
+        assert f"port {port} of this computer is taken" in project.run(*command, code=1)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.communicate()
+    require_free(port)
+    assert list((tmp_path / "tmp").glob("satsr-*")) == []
+    assert rows(project) == before and (project.root / ".zenml/config.yaml").read_bytes() == config
 
 
 def test_ctrl_c_ends_with_its_sentence(project: Project) -> None:

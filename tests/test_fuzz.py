@@ -27,7 +27,7 @@ from satsr.download.card import Card, Limits, load_card
 from satsr.errors import SatsrError
 from satsr.exported import facts, file
 from satsr.imagery import geotiff, images, npz, sentinel2
-from satsr.stac import item
+from satsr.stac import item, series
 from satsr.store.store import Store, StoreWriter
 from tests import products
 from tests.tiny_graphs import image_graph
@@ -283,6 +283,16 @@ def test_a_stac_item_is_understood_or_a_sentence(document: Any) -> None:
         found = item.parse(document, "a.json")
         assert all(band.index >= 1 and band.href and band.name for band in found.bands)
         assert [band.name for band in found.pick(["B04", "B03"], "a.json")] == ["B04", "B03"]
+
+
+@given(altered({"type": "FeatureCollection", "features": [ITEM, ITEM], "links": [{"rel": "next"}]}))
+@few(50)
+def test_a_folder_with_a_search_of_stac_items_is_understood_or_a_sentence(tmp_path: Path, document: Any) -> None:
+    path = fresh(tmp_path) / "a.json"
+    path.write_text(json.dumps(document))
+    with suppress(SatsrError):
+        assert set(series.inside(path.parent).items) <= {path}
+        assert len(series.days(path)) == len(series.search(path).items)
 
 
 @given(altered(DESCRIPTION) | VALUES, st.booleans())

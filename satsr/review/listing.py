@@ -1,5 +1,7 @@
 """Model versions as tables for the terminal: the list of a model, and a comparison."""
 
+import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -27,14 +29,39 @@ COLUMNS = (
     "review",
 )
 
+LEAST = ("parity", "ms", "MB", "code", "data", "SSIM", "age", "vs champion", "PSNR")
+"""Columns that a narrow terminal does without, the first first."""
+INDENT = "  "
+
 
 def listing(client: Any, name: str) -> str:
     """All versions of a model, newest first, each beside the champion where data and convention are the same."""
     versions = decisions.versions(client, name)
     champion = next((row for row in versions if CHAMPION in row.aliases), None)
-    lines = _aligned([COLUMNS, *(_row(version, champion) for version in versions)])
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    lines = fitting([COLUMNS, *(_row(version, champion) for version in versions)], columns)
     psnr, ssim = ([*versions[0].decides, "", ""] if versions else ["", ""])[:2]
-    return "\n".join([f"{name} (PSNR is {psnr}, SSIM is {ssim})", *("  " + line for line in lines)])
+    return "\n".join([f"{name} (PSNR is {psnr}, SSIM is {ssim})", *(INDENT + line for line in lines)])
+
+
+def fitting(rows: Sequence[Sequence[str]], columns: int | None) -> list[str]:
+    """The lines of a list; where they would be too long for a terminal, without their :data:`LEAST` columns.
+
+    Args:
+        rows: the headings, then a version each.
+        columns: of the terminal; None where nobody reads on one.
+    """
+    lines = _aligned(rows)
+    if columns is None or max(map(len, lines)) + len(INDENT) <= columns:
+        return lines
+    rows = [[cell.partition(", 95 %")[0] for cell in row] for row in rows]
+    for name in LEAST:
+        lines = _aligned(rows)
+        if max(map(len, lines)) + len(INDENT) <= columns:
+            break
+        place = rows[0].index(name)
+        rows = [[*row[:place], *row[place + 1 :]] for row in rows]
+    return [*_aligned(rows), "`satsr review | cat` shows all columns"]
 
 
 def comparison(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -1,11 +1,10 @@
 """The pipeline's runs, newest first: what was run, what it gained, how long it trained, and where its report lies."""
 
-import os
 import shutil
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -103,7 +102,7 @@ def table(found: Sequence[Run], root: Path, limit: int | None = None, paper: str
     if not found and others:
         return [f"no runs of {paper}: there are some of {', '.join(others)}"]
     if not found:
-        return ["no runs yet: satsr run rasvsr makes one"]
+        return ["no runs yet: `satsr run rasvsr` makes one"]
     rows = [COLUMNS, *(_row(run, root) for run in found[:limit])]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     if sys.stdout.isatty() and sum(widths) + 2 * len(widths) > shutil.get_terminal_size().columns:
@@ -131,16 +130,6 @@ def report_of(root: Path, what: str | None = None) -> Path:
         of = f" of {what}" if what else ""
         raise SatsrError(f"there is no report{of} in {root}: satsr runs lists what was run, satsr run makes one.")
     return found[-1]
-
-
-def shown(page: Path) -> bool:
-    """Opens a page in the browser; whether there is a display with one."""
-    import webbrowser
-
-    windows = sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    with suppress(webbrowser.Error):
-        return bool(windows) and webbrowser.open(page.resolve().as_uri())
-    return False
 
 
 def _row(run: Run, root: Path) -> tuple[str, ...]:

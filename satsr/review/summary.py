@@ -5,6 +5,7 @@ import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
+from satsr.errors import SatsrError
 from satsr.files import read_json
 from satsr.pages.gains import text
 from satsr.pages.page import metric
@@ -21,11 +22,14 @@ def summary(root: Path, paper: str) -> str:
     """Some lines, made from the files of the finished stages.
 
     Raises:
-        SatsrError: a stage has not run yet.
+        SatsrError: the paper has no finished run.
     """
     places = Places(root, paper)
+    registration = places.registration / "registration.json"
+    if not (places.metrics.is_file() and registration.is_file()):
+        raise SatsrError(f"{paper} has no finished run here: `satsr run {paper}` makes one.")
     metrics = read_json(places.metrics)
-    registered = read_json(places.registration / "registration.json")
+    registered = read_json(registration)
     psnr, ssim = metrics["decides"]
     baseline, ours = metrics["methods"][BASELINE], metrics["methods"][metrics["exported"]]
     known = {name: Interval(**values) for name, values in metrics["gains"].items()}

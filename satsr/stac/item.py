@@ -37,6 +37,10 @@ COMMON = {
 """Common names of the extension ``eo``, and Sentinel-2's bands that they stand for."""
 NUMBERED = {"rededge1": "B05", "rededge2": "B06", "rededge3": "B07"}
 """Keys of assets where the common name of three bands is one, ``rededge``."""
+CLASSES = "SCL"
+"""The name here of Sentinel-2's scene classes, which are no band: cloud, shadow, water and so on."""
+CLASSES_KEY = re.compile(r"scl([_-].*)?", re.IGNORECASE)
+"""Keys of their assets: ``scl``, ``SCL_20m``, ``scl-jp2``."""
 METRES = re.compile(r"_(\d+)m$")
 MULTIHASH = {"1114": ("sha1", 20), "1220": ("sha256", 32), "1340": ("sha512", 64), "d50110": ("md5", 16)}
 """Beginnings of ``file:checksum`` (https://multiformats.io/multihash): the hash and its length in bytes."""
@@ -47,7 +51,7 @@ class Band:
     """One band of an asset.
 
     Attributes:
-        name: as Sentinel-2 writes it, ``B04``; empty if none is known.
+        name: as Sentinel-2 writes it, ``B04``, or :data:`CLASSES`.
         key, href: of the asset.
         index: of the band in its file, from 1.
         metres: of a pixel; None if the item does not say.
@@ -76,7 +80,7 @@ class Item:
 
     Attributes:
         name: its ``id``.
-        bands: of all assets that hold measured values.
+        bands: of all assets that hold measured values, or scene classes.
         tags: metadata that a result keeps.
         stamp: what changes when the item's assets do.
     """
@@ -109,10 +113,16 @@ class Item:
         """The bands that it has, for people."""
         known: dict[str, set[str]] = {}
         for band in self.bands:
-            if band.name:
+            if band.name != CLASSES:
                 metres = "an unknown size of pixel" if band.metres is None else f"{band.metres:g} m"
                 known.setdefault(metres, set()).add(band.name)
         return "; ".join(f"{metres}: {', '.join(sorted(names))}" for metres, names in known.items()) or "no bands"
+
+    @property
+    def classes(self) -> Band | None:
+        """The finest scene classes, if it has any."""
+        found = [band for band in self.bands if band.name == CLASSES]
+        return min(found, key=lambda band: (band.metres or 0.0, band.order), default=None)
 
     def _best(self, name: str, metres: float | None) -> Band | None:
         found = [band for band in self.bands if band.name == name and band.metres == metres]
@@ -135,13 +145,21 @@ def read(path: Path) -> Item:
     Raises:
         SatsrError: it is no item, or says what makes no sense.
     """
+    return parse(decoded(path), str(path))
+
+
+def decoded(path: Path) -> Any:
+    """The JSON of a file that may be an item.
+
+    Raises:
+        SatsrError: it is larger than any, or no JSON.
+    """
     if path.stat().st_size > MAX_BYTES:
         raise SatsrError(f"{path} has {path.stat().st_size} bytes: a STAC Item has at most {MAX_BYTES}.")
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise SatsrError(f"{path} is not valid JSON ({error}): fetch it again.") from None
-    return parse(found, str(path))
 
 
 def parse(found: Any, where: str) -> Item:
@@ -154,7 +172,10 @@ def parse(found: Any, where: str) -> Item:
     if kind == "FeatureCollection" and isinstance(found.get("features"), list):
         if len(found["features"]) == 1:
             return parse(found["features"][0], where)
-        raise SatsrError(f"{where} holds {len(found['features'])} items: save the one that is wanted as a file.")
+        raise SatsrError(
+            f"{where} holds {len(found['features'])} items: a model of the kind series takes them as dates; for one "
+            "scene save the item that is wanted as a file."
+        )
     if kind != "Feature" or not isinstance(found.get("stac_version"), str):
         what = f"a {kind}" if isinstance(kind, str) else "something else"
         raise SatsrError(f"{where} is {what}, but a STAC Item is expected (type Feature, with stac_version): name one.")
@@ -193,7 +214,9 @@ def _band(
 ) -> Band | None:
     common = row.get("eo:common_name") or asset.get("eo:common_name" if alone else "")
     names = [row.get("name"), row.get("eo:name"), *([key] if alone else [])]
-    name = _named([text for text in names if isinstance(text, str)], common if isinstance(common, str) else "")
+    known = [text for text in names if isinstance(text, str) and (text != f"b{index}" or text == key)]
+    name = _named(known, common if isinstance(common, str) else "")  # b1, b2, ... is what tools call the first, ...
+    name = CLASSES if CLASSES_KEY.fullmatch(key) and alone else name
     if not name:
         return None
     place = f"{where}, asset {key}"
@@ -201,19 +224,26 @@ def _band(
     if scale is not None and scale <= 0:
         raise SatsrError(f"raster:scale in {place} must be above 0, found {scale:g}.")
     said = (10000 * (1.0 if scale is None else scale), 10000 * (offset or 0.0))
+    unsaid = (scale is None and offset is None) or (said == (10000.0, 0.0) and _whole(row, asset))
     tiff = str(asset.get("type")).startswith("image/tiff")
     return Band(
         name,
         key,
-        _text(asset, "href", place),
+        _href(asset, place),
         index,
         _metres(key, row, asset, place),
-        None if scale is None and offset is None else said,
+        None if unsaid else said,
         _number(row, asset, "raster:nodata", place, wanted=("nodata",)),
         _checksum(asset.get("file:checksum"), place),
         _size(asset.get("file:size"), place),
         (not alone, not tiff, key),
     )
+
+
+def _whole(row: Mapping[str, Any], asset: Mapping[str, Any]) -> bool:
+    """Whether a band is said to hold whole numbers: a scale of 1 is then what tools write that know of none."""
+    said = [found.get(field) for found in (row, asset) for field in ("raster:data_type", "data_type")]
+    return any(isinstance(text, str) and text.startswith(("uint", "int")) for text in said)
 
 
 def _named(names: Sequence[str], common: str) -> str:
@@ -281,6 +311,18 @@ def _text(found: Mapping[str, Any], key: str, where: str) -> str:
     value = found.get(key)
     if not isinstance(value, str) or not value:
         raise SatsrError(f"{key} in {where} must be a text, found {_short(value)}: it is no valid STAC Item.")
+    return value
+
+
+def _href(asset: Mapping[str, Any], where: str) -> str:
+    """Where an asset lies, which can be taken apart as an address or a path can."""
+    value = _text(asset, "href", where)
+    try:
+        urlsplit(value)
+    except ValueError as error:
+        raise SatsrError(f"href in {where} is {_short(value)}, which is no address ({error}).") from None
+    if "\0" in value:
+        raise SatsrError(f"href in {where} is {_short(value)}, which is no address.")
     return value
 
 

@@ -35,8 +35,18 @@ def raster(
         SatsrError: the item is none, lacks a band, or its files cannot be had, are not what it says, or lie on
             different grids.
     """
-    item = read(path)
-    chosen = item.pick(_names(item, path, wanted, given), str(path))
+    return of(read(path), path, wanted, given=given, patience=patience)
+
+
+def of(
+    item: Item, path: Path, wanted: Sequence[str], *, given: Sequence[str] = (), patience: Patience | None = None
+) -> Raster:
+    """As :func:`raster`, of an item that was read from ``path``, which may hold several.
+
+    Raises:
+        SatsrError: as :func:`raster`.
+    """
+    chosen = item.pick(_names(item, path, wanted, given), f"the item {item.name} of {path}")
     return _made(item, chosen, path, patience)
 
 

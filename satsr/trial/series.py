@@ -22,10 +22,11 @@ from satsr.trial.pairs import Pair
 from satsr.trial.partners import require_one_unit, require_partners
 from satsr.trial.scores import displayed
 from satsr.upscale.appraisal.checks import Say, silent
+from satsr.upscale.dated import IMAGES, MASK, clouded
 from satsr.upscale.options import Options
 from satsr.upscale.results import clips
 from satsr.upscale.scene import find
-from satsr.upscale.series import IMAGES, MASK, Choice, choose, clouded, upscale_series
+from satsr.upscale.series import Choice, choose, upscale_series
 
 BRIGHT = 0.01
 """Share of the fine image's values beyond the display space from which on a note says so."""
@@ -66,7 +67,7 @@ def look(model: Model, pair: Pair, options: Options) -> Sides:
             "nearest to it: rename it, or add --date."
         )
     dated = replace(options, date=str(day), extra=False)
-    choice = choose(model, pair.lr, dated)
+    choice = choose(model, [pair.lr], dated)
     with choice.dates:
         pass  # so that dates off the first one's grid are a sentence by now
     nearest, fine = choice.dates.scenes[choice.dates.anchor], _fine(model, pair.hr, dated)

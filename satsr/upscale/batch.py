@@ -9,7 +9,7 @@ from satsr.files import natural
 from satsr.imagery import sentinel2
 from satsr.imagery.images import PICTURES
 from satsr.progress import Bar
-from satsr.stac import item
+from satsr.stac import item, series
 from satsr.upscale.appraisal.checks import Say, silent
 from satsr.upscale.attempt import Done, attempt
 from satsr.upscale.options import Options
@@ -19,9 +19,10 @@ RASTERS = (".tif", ".tiff", ".jp2")
 
 
 def scenes(sources: Sequence[Path]) -> list[Path]:
-    """The scenes among what was named: rasters and products themselves, and those that lie in a folder.
+    """The scenes among what was named: rasters, products and STAC items themselves, and those that lie in a folder.
 
-    Other files of a folder (metadata, overviews, notes) do not count, unless they are images or videos.
+    Files that the items of a folder name are parts of these. Other files of a folder (metadata, overviews, notes) do
+    not count, unless they are images or videos.
 
     Returns:
         None of them if something is no scene: pictures, videos, folders with pictures or without scenes.
@@ -42,8 +43,10 @@ def scenes(sources: Sequence[Path]) -> list[Path]:
 
 def _inside(folder: Path) -> list[Path]:
     """The scenes in a folder, in natural order; none if pictures are there too."""
-    shown = sorted((path for path in folder.iterdir() if _shown(path)), key=lambda path: natural(path.name))
-    kept = [path for path in shown if path.suffix.lower() in RASTERS or sentinel2.is_product(path)]
+    items = series.inside(folder)
+    shown = [path for path in folder.iterdir() if _shown(path) and not items.names(path)]
+    shown.sort(key=lambda path: natural(path.name))
+    kept = [path for path in shown if _is_scene(path) or path in items.items]
     videos = [path for path in shown if path.suffix.lower() in clips.VIDEOS]
     if kept and videos:
         raise SatsrError(f"{folder} holds scenes and videos, such as {videos[0].name}: name the files that you mean.")
@@ -154,6 +157,10 @@ def require_other_folder(sources: Sequence[Path], folder: Path) -> None:
             f"{folder} is the folder that {among[0]} lies in, where results would be scenes to the same command: name "
             f"another one, such as {folder / 'sharp'}/."
         )
+
+
+def _is_scene(path: Path) -> bool:
+    return path.suffix.lower() in RASTERS or sentinel2.is_product(path)
 
 
 def _is_raster(path: Path) -> bool:

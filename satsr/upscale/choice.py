@@ -15,11 +15,11 @@ from satsr.exported.facts import KINDS
 from satsr.exported.model import Model, load
 from satsr.files import files_below
 from satsr.imagery import sentinel2
-from satsr.imagery.dates import date_in
 from satsr.imagery.gdal import opened
 from satsr.imagery.imageset import VIEW
+from satsr.stac import item, series
 from satsr.tracking.versions import VersionName, registered
-from satsr.upscale import batch, scene, video
+from satsr.upscale import batch, dated, scene, video
 from satsr.upscale.appraisal.checks import Say, silent
 from satsr.upscale.options import Options
 from satsr.upscale.results import clips
@@ -81,8 +81,9 @@ def choose(sources: Sequence[Path], folder: bool, options: Options, loading: Map
         say: takes the line.
 
     Raises:
-        SatsrError: none fits; the sentence says why, and what to do.
+        SatsrError: there is nothing, or no model fits; the sentence says why, and what to do.
     """
+    _require_content(sources[0])
     asked = _Asked(kinds_of(sources, folder), sources, options, loading)
     champions = _champions(say)
     for kind in asked.kinds:
@@ -100,12 +101,27 @@ def choose(sources: Sequence[Path], folder: bool, options: Options, loading: Map
     raise SatsrError(_nothing(asked))
 
 
+def _require_content(source: Path) -> None:
+    """Refuses a folder in which nothing is that any model takes.
+
+    Raises:
+        SatsrError: so.
+    """
+    kinds = (*clips.IMAGES, *clips.VIDEOS, *dated.IMAGES, *item.SUFFIXES)
+    product = source.is_dir() and sentinel2.is_product(source)
+    if source.is_dir() and not product and not any(file.suffix.lower() in kinds for file in files_below(source)):
+        raise SatsrError(f"{source} holds no images, videos, scenes or image sets: name the folder in which they lie.")
+
+
 def kinds_of(sources: Sequence[Path], folder: bool) -> tuple[str, ...]:
     """Kinds of models that an input may be for, the best first.
 
     Folders of views with quality maps are image sets; pictures, videos, TIFFs of pages and of 8 bits are clips; a
-    folder of several dates is a series where one result is wanted, and so is one that has them in ``lr``; all other
-    rasters and products are scenes.
+    folder of several dates, or several STAC items, are a series where one result is wanted, and so is a folder that has
+    dates in ``lr``, and a file of several items; all other rasters, products and items are scenes.
+
+    Raises:
+        SatsrError: a STAC item is no JSON, or it is none or has no date where that decides.
     """
     first = sources[0]
     if any(VIEW.fullmatch(file.name) for file in _below(first)):
@@ -116,8 +132,11 @@ def kinds_of(sources: Sequence[Path], folder: bool) -> tuple[str, ...]:
         return CLIPS
     if scenes[0].suffix.lower() in batch.RASTERS and (_paged(scenes[0]) or _in_bytes(scenes[0])):
         return CLIPS
-    dated = {date_in(found.name) for found in scenes} - {None}
-    return ("series",) if paired or (len(sources) == 1 and len(dated) > 1 and not folder) else ("image",)
+    if paired or (len(scenes) == 1 and item.is_item(scenes[0]) and series.several(scenes[0])):
+        return ("series",)
+    one = not folder and (len(sources) == 1 or all(map(item.is_item, sources)))
+    several = one and len(scenes) > 1 and len(set().union(*map(dated.days, scenes))) > 1
+    return ("series",) if several else ("image",)
 
 
 def _below(path: Path) -> list[Path]:

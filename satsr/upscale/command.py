@@ -27,6 +27,7 @@ EXAMPLES = """examples:
   satsr upscale 'scenes/*.tif' sharp/ --model srgan-sisr7@champion
   satsr upscale 'scenes/*.tif' sharp/ --model srgan-sisr7@champion --scheduler tcp://10.0.0.5:8786
   satsr upscale dates/ sharp.tif --model breizhsr-highresnet_ltae@champion --date 2018-07-01
+  satsr upscale items.json sharp.tif --model breizhsr-highresnet_ltae@champion
   satsr upscale imgset0597/ sharp.png --model qanet@champion
 """
 
@@ -39,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "input",
         nargs="+",
-        help="GeoTIFF, Sentinel-2 .SAFE or zip, STAC item (file or https://), frames, video, dates, or image sets; "
+        help="GeoTIFF, Sentinel-2 .SAFE or zip, STAC items (files or https://), frames, video, dates, or image sets; "
         "several scenes or frames, *.tif",
     )
     add("output", help="GeoTIFF; for frames a folder, a video, a .tif of pages, or a .png; in out/ files are named")
@@ -143,6 +144,8 @@ def _upscaled(model: "Model", sources: list[Path], arguments: argparse.Namespace
     if _is_clip(model, sources, output, folder):
         return _clip(model, sources, output, folder, arguments)
     _require_maps(arguments, model.kind, "image sets" if model.kind == "imageset" else "")
+    if model.kind == "series":
+        return _series(model, sources, output, folder, options)
     if several:
         raise SatsrError(
             f"{len(sources)} inputs were named, but {model.name} makes one result of a {model.kind}: name one, or for "
@@ -153,13 +156,22 @@ def _upscaled(model: "Model", sources: list[Path], arguments: argparse.Namespace
         from satsr.upscale.imagesets import upscale_imagesets
 
         return upscale_imagesets(model, source, output, options, say, folder or None)
-    if model.kind == "series":
-        from satsr.upscale.series import upscale_series
-
-        target = names.inside(output, source, model.scale, ".tif") if folder else output
-        return upscale_series(model, source, target, options, say)
     target = names.inside(output, source, model.scale, ".tif") if folder and clips.is_one_file(source) else output
     return scene.upscale(model, source, target, options, say)
+
+
+def _series(model: "Model", sources: list[Path], output: Path, folder: bool, options: Options) -> list[Path]:
+    """Dates: a folder of them, a file of STAC items, or both kinds of files one by one."""
+    from satsr.upscale.results import names
+    from satsr.upscale.series import upscale_series
+
+    if folder and len(sources) > 1:
+        raise SatsrError(
+            f"{len(sources)} dates become one result, which cannot be called after all of them: name a GeoTIFF, such "
+            f"as {output / 'series.tif'}."
+        )
+    target = names.inside(output, sources[0], model.scale, ".tif") if folder else output
+    return upscale_series(model, sources, target, options, say)
 
 
 def _is_clip(model: "Model", sources: list[Path], output: Path, folder: bool) -> bool:

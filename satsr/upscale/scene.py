@@ -14,6 +14,7 @@ from satsr.imagery import geotiff, sentinel2
 from satsr.imagery.raster import Raster, finer
 from satsr.stac import item
 from satsr.upscale import beside, mixed, preview
+from satsr.upscale.amounts import amount
 from satsr.upscale.appraisal import checks, consistency, depth, depth_map
 from satsr.upscale.appraisal.checks import Say, silent
 from satsr.upscale.options import Options
@@ -125,8 +126,8 @@ def run(work: Work, output: Path, say: Say, again: bool = False) -> list[Path]:
     require_space(output.parent, need, f"the result ({profile.width} x {profile.height} px)")
     say(
         f"{scene.width} x {scene.height} px, {len(scene.layers)} bands of {scene.dtype} -> {profile.width} x "
-        f"{profile.height} px; windows of {work.seams.window} px; about {work.bytes(work.seams) / 1e9:.1f} GB of memory"
-        f" (free: {memory.available(model.runner.device) / 1e9:.1f} GB) and at most {need / 1e9:.1f} GB of disk"
+        f"{profile.height} px; windows of {work.seams.window} px; about {amount(work.bytes(work.seams))} of memory "
+        f"(free: {amount(memory.available(model.runner.device))}) and at most {amount(need)} of disk"
     )
     with (
         disk_errors(f"writing {output}"),

@@ -1,6 +1,5 @@
 """Several dates of one place made into one: Sentinel-2 with cloud masks."""
 
-import re
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -14,20 +13,15 @@ from rasterio.windows import Window
 from satsr.errors import SatsrError
 from satsr.exported.model import Model
 from satsr.exported.network import real
-from satsr.imagery import sentinel2
-from satsr.imagery.dates import date_in
-from satsr.imagery.gdal import opened
 from satsr.imagery.raster import Layer, Mask, Raster, Strip
 from satsr.upscale.appraisal.checks import Say, silent
+from satsr.upscale.dated import Opening, dated
 from satsr.upscale.options import Options
 from satsr.upscale.results import own
-from satsr.upscale.scene import check, find, require_tiff, run
+from satsr.upscale.scene import check, require_tiff, run
 from satsr.upscale.windows import strips
 from satsr.upscale.work import Float32, Work
 
-IMAGES = (".tif", ".tiff", ".jp2", ".safe", ".zip")
-MASK = re.compile(r"[_-](?:clouds?|cloudmask|clm|mask|scl)$", re.IGNORECASE)
-ANY_CLASS = frozenset(range(1, 256))
 CLEAR_ENOUGH = 0.5
 
 
@@ -54,9 +48,7 @@ class Dates:
             ):
                 self._stack.close()
                 raise SatsrError(
-                    f"{scene.files[0]} ({scene.width} x {scene.height} px of {scene.dtype}) does not lie on the grid "
-                    f"of {first.files[0]} ({first.width} x {first.height} px of {first.dtype}): warp the dates to one "
-                    "grid first."
+                    f"{_said(scene)} does not lie on the grid of {_said(first)}: warp the dates to one grid first."
                 )
         self.height, self.width, self.dtype = first.height, first.width, first.dtype
         self.nodata, self.masked, self.tags = first.nodata, first.masked, first.tags
@@ -139,15 +131,20 @@ class DatesWork(Work):
 
 
 def upscale_series(
-    model: Model, source: Path, output: Path, options: Options | None = None, say: Say = silent
+    model: Model,
+    source: Path | Sequence[Path],
+    output: Path,
+    options: Options | None = None,
+    say: Say = silent,
 ) -> list[Path]:
     """Makes one super-resolved GeoTIFF of several dates.
 
     Args:
         model: of the kind ``series``.
         source: a folder of co-registered rasters or Sentinel-2 products with a date in each name (or with them in
-            ``lr``). Clouds are taken from masks (``cloud/<date>...`` or ``<name>_cloud.tif``, non-zero where hidden)
-            and from a product's own scene classification.
+            ``lr``), or of STAC items, whose ``datetime`` is their date; or several of these; or a file of several
+            items, as a search gives it. Clouds are taken from masks (``cloud/<date>...`` or ``<name>_cloud.tif``,
+            non-zero where hidden) and from a product's or an item's own scene classification.
         output: the GeoTIFF to write.
         options: what the user chose.
         say: takes lines for the user.
@@ -160,10 +157,12 @@ def upscale_series(
     """
     options = options or Options()
     require_tiff(output)
-    own.require_apart([source], output)
-    made = choose(model, source, options)
+    sources = [source] if isinstance(source, Path) else list(source)
+    own.require_apart(sources, output)
+    made = choose(model, sources, options, say)
     names = [str(made.found[place]) for place in dict.fromkeys(made.places)]
-    say(f"{len(made.found)} dates, for {made.wanted}: {', '.join(names)}")
+    count = f"{len(made.found)} date{'s' if len(made.found) > 1 else ''}"
+    say(f"{count}, for {made.wanted}: {', '.join(names)}")
     days = np.array([(made.found[place] - made.wanted).days for place in made.places], np.float32)
     with made.dates as dates:
         work = DatesWork(model, dates, days, real(made.places), options)
@@ -171,45 +170,43 @@ def upscale_series(
         return run(work, output, say)
 
 
-def choose(model: Model, source: Path, options: Options) -> Choice:
+def choose(model: Model, sources: Sequence[Path], options: Options, say: Say = silent) -> Choice:
     """The dates of a series that a model gets: as many as it takes of those that are at least half clear, or of all.
 
     Raises:
-        SatsrError: as for :func:`dated`, or the wanted day is none.
+        SatsrError: as for :func:`satsr.upscale.dated.dated`, or the wanted day is none.
     """
-    found = dated(model, source, options)
+    found = dated(model, sources, options, say)
     wanted = _wanted(options.date, sorted(found))
     days = np.array([(day - wanted).days for day in found], np.float32)
-    scenes = list(found.values())
-    clear = np.array([_clear_share(scene) for scene in scenes])
-    usable = [index for index in range(len(scenes)) if clear[index] >= CLEAR_ENOUGH] or list(range(len(scenes)))
+    scenes = _usable(model, list(found.values()), days)
+    usable = sorted(scenes)
     chosen = [usable[place] for place in model.dates(days[usable])]
     anchor = int(np.argmin(np.abs(days[chosen])))
     # One that is repeated needs a scene of its own, because a scene is opened and closed once.
     return Choice(list(found), wanted, chosen, Dates([replace(scenes[index]) for index in chosen], anchor))
 
 
-def dated(model: Model, source: Path, options: Options) -> dict[date, Raster]:
-    """The dates in a folder, ascending, with their cloud masks, not opened yet.
+def _said(scene: Raster) -> str:
+    """An open scene, for people: a STAC item by its name, since its files may lie in a cache."""
+    name = scene.tags.get("STAC_ITEM") or scene.files[0]
+    return f"{name} ({scene.width} x {scene.height} px of {scene.dtype}, {scene.crs or 'no CRS'})"
 
-    Raises:
-        SatsrError: there are none, a name has no date, or a date is there twice.
+
+def _usable(model: Model, openings: Sequence[Opening], days: np.ndarray) -> dict[int, Raster]:
+    """The nearest dates that are clear enough, as many as the model takes, or all dates if none is; by their places.
+
+    Those that are farther are not looked at, and not fetched.
     """
-    folder = source / "lr" if (source / "lr").is_dir() else source
-    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in IMAGES) if folder.is_dir() else []
-    images = [file for file in files if not MASK.search(file.stem)]
-    masks = {day: file for file in _masks(source, files) if (day := date_in(file.name))}
-    found: dict[date, Raster] = {}
-    for file in images:
-        day = date_in(file.name)
-        if day is None or day in found:
-            problem = "has no date in its name, such as 2018-05-03" if day is None else f"is a second image of {day}"
-            raise SatsrError(f"{file} {problem}: rename or remove it.")
-        scene = find(model, file, replace(options, extra=False), clouds=True)
-        found[day] = clouded(scene, masks[day]) if day in masks else scene
-    if not found:
-        raise SatsrError(f"{source} holds no dated rasters ({', '.join(IMAGES)}): name the folder of a series.")
-    return dict(sorted(found.items()))
+    most = len(model.dates(days))
+    scenes: dict[int, Raster] = {}
+    clear: list[int] = []
+    for place in np.argsort(np.abs(days), kind="stable").tolist():
+        scenes[place] = openings[place]()
+        clear += [place] if _clear_share(scenes[place]) >= CLEAR_ENOUGH else []
+        if len(clear) == most:
+            break
+    return {place: scenes[place] for place in clear} or scenes
 
 
 def _wanted(text: str | None, days: Sequence[date]) -> date:
@@ -219,29 +216,6 @@ def _wanted(text: str | None, days: Sequence[date]) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise SatsrError(f"{text!r} is no date: write it as 2018-07-01.") from None
-
-
-def _masks(source: Path, files: Sequence[Path]) -> list[Path]:
-    beside = [file for file in files if MASK.search(file.stem)]
-    folder = source / "cloud"
-    return beside + (sorted(file for file in folder.iterdir() if date_in(file.name)) if folder.is_dir() else [])
-
-
-def clouded(scene: Raster, mask: Path) -> Raster:
-    """A scene whose pixels count as missing where a mask, on the same or a coarser grid, is not zero.
-
-    Raises:
-        SatsrError: the mask's grid is another one.
-    """
-    classes = sentinel2.CLOUDS if mask.stem.lower().endswith("scl") else ANY_CLASS
-    with opened(mask) as coarse, opened(scene.layers[0].path) as fine:
-        factor, rest = divmod(fine.width, coarse.width)
-        if rest or coarse.height * factor != fine.height:
-            raise SatsrError(
-                f"the mask {mask} has {coarse.width} x {coarse.height} px, the image {fine.width} x {fine.height}: "
-                "one must be a whole multiple of the other."
-            )
-    return replace(scene, cloud=(str(mask), classes, factor))
 
 
 def _clear_share(scene: Raster) -> float:

@@ -17,6 +17,7 @@ from satsr.exported.model import Model
 from satsr.files import disk_errors, require_space
 from satsr.progress import track
 from satsr.upscale import preview
+from satsr.upscale.amounts import amount
 from satsr.upscale.appraisal import checks, consistency, depth, depth_map
 from satsr.upscale.appraisal.checks import Say, silent
 from satsr.upscale.options import Options
@@ -91,8 +92,8 @@ def upscale(
     windowed = f"windows of {plan.seams.window} px" if plan.seams.window < max(height, width) else "whole frames"
     free = memory.available(model.runner.device)
     say(
-        f"{len(clip)} frames of {width} x {height} px: {frames_at_once}, {windowed}; about {plan.bytes / 1e9:.1f} GB "
-        f"of memory (free: {free / 1e9:.1f} GB) and at most {need / 1e9:.1f} GB of disk"
+        f"{len(clip)} frames of {width} x {height} px: {frames_at_once}, {windowed}; about {amount(plan.bytes)} "
+        f"of memory (free: {amount(free)}) and at most {amount(need)} of disk"
     )
     tags = provenance(model, clip.files, options.constraint)
     key = tags | {"options": options.decisive}

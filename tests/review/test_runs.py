@@ -35,7 +35,7 @@ def test_the_gain_is_that_in_psnr_whatever_its_convention_is_called() -> None:
 
 
 def test_no_run_is_told_with_what_makes_one(tmp_path: Path) -> None:
-    assert table([], tmp_path) == ["no runs yet: satsr run rasvsr makes one"]
+    assert table([], tmp_path) == ["no runs yet: `satsr run rasvsr` makes one"]
 
 
 def test_a_paper_without_runs_is_told_with_those_that_have_some(tmp_path: Path) -> None:

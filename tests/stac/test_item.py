@@ -138,6 +138,8 @@ def test_what_is_said_stands_in_the_results_tags():
         (item({str(place): {} for place in range(MAX_ASSETS + 1)}), "lists 1001 assets"),
         (item({"B04": {}}), "href in here, asset B04 must be a text, found None"),
         (item({"B04": asset(**{"eo:bands": [1]})}), "eo:bands in here, asset B04 must be a list of objects"),
+        (item({"B04": {"href": "http://[x/a.tif"}}), "href in here, asset B04 is .* which is no address"),
+        (item({"B04": {"href": "a\0.tif"}}), "href in here, asset B04 is .* which is no address"),
         (item({"B04": asset(gsd="10")}), "gsd in here, asset B04 must be a number, found '10'"),
         (
             item({"B04": asset(**{"raster:bands": [{"scale": True}]})}),

@@ -102,6 +102,13 @@ def test_an_input_out_of_its_depth_is_refused_by_name_and_goes_on_if_forced(else
     assert chosen(elsewhere / "noise.png")[0].startswith("zoo:")
 
 
+def test_a_folder_without_anything_to_enlarge_is_said_to_be_so(elsewhere: Path) -> None:
+    (elsewhere / "notes").mkdir()
+    (elsewhere / "notes/a.txt").touch()
+    with pytest.raises(SatsrError, match="notes holds no images, videos, scenes or image sets"):
+        chosen(elsewhere / "notes")
+
+
 def test_bands_that_no_model_takes_are_a_sentence(elsewhere: Path) -> None:
     with pytest.raises(SatsrError, match=r"(?s)taken as one image.*name a model with --model.*5 bands.*\(zoo:"):
         chosen(raster(elsewhere / "five.tif", bands=5))

@@ -52,7 +52,7 @@ def test_a_scene_with_maps_and_preview(tmp_path, graph, capsys):
     names = {file.name for file in tmp_path.iterdir()}
     assert {"out_consistency.tif", "out_spread.tif", "out_preview.png", "out_preview.html"} < names
     lines = capsys.readouterr().err
-    assert "GB of memory" in lines and "made small again" in lines and f"written: {output}" in lines
+    assert "B of memory" in lines and "made small again" in lines and f"written: {output}" in lines
     page = (tmp_path / "out_preview.html").read_text()
     assert "image_graph.onnx" in page and "http" not in page.replace("http-equiv", "")
     assert cv2.imread(str(tmp_path / "out_preview.png")).shape[1] > 3 * 300
@@ -366,7 +366,7 @@ def test_a_folder_of_scenes_and_a_pattern_are_scenes(tmp_path, graph, capsys):
     assert "place1.tif" in str(refused.value)
     with pytest.raises(SatsrError, match="nothing matches"):
         upscale(f"{tmp_path}/in/*.jp2", tmp_path / "out", "--model", model)
-    with pytest.raises(SatsrError, match="makes one result of a series"):
+    with pytest.raises(SatsrError, match="2 dates become one result"):
         upscale(*sorted((tmp_path / "in").iterdir()), f"{tmp_path}/b/", "--model", graph(series_graph))
 
 

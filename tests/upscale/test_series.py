@@ -66,6 +66,8 @@ def test_clouds_and_gaps_are_filled_from_the_other_dates(tiny, tmp_path, season)
     assert (sr > 0).all()
     # Under the cloud the wanted date counts as the median of the other three: 600, 800, 900.
     assert np.abs(sr[:, :38, :38].astype(int) - 800).max() <= 1 and np.abs(sr[:, 60:, 60:].astype(int) - 700).max() <= 3
+    upscale_series(tiny(series_graph), sorted(season.iterdir()), tmp_path / "named.tif", OPTIONS, quiet)
+    np.testing.assert_array_equal(read(tmp_path / "named.tif"), sr)
 
 
 @pytest.mark.parametrize("method", ["frequency", "backprojection"])

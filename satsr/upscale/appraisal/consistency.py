@@ -82,7 +82,7 @@ def of_scene(model: Model, scene: Raster, rows: Path) -> tuple[dict[str, float],
     """
     names = [layer.name for layer in scene.layers[: model.channels]]
     pairs = [_inner(model, scene, window, strip, _part(rows, window, model)) for window, strip in scene.samples()]
-    return measured(pairs, names), f"{len(pairs)} sampled windows"
+    return measured(pairs, names), f"{len(pairs)} sampled window{'s' if len(pairs) > 1 else ''}"
 
 
 def of_frames(model: Model, clip: clips.Clip, folder: Path) -> tuple[dict[str, float], str]:

@@ -24,6 +24,8 @@ OUTSIDE = 0.1
 FEW = 3
 """Blocks, or all if there are fewer, that it takes at least: one alone may be chance."""
 HALF = 0.5
+TOLD = 2
+"""Ways in which an input differs that a warning tells, the worst first: it is to be read."""
 WORDS = {
     "brighter": "is brighter than",
     "darker": "is darker than",
@@ -133,8 +135,16 @@ def examine(depth: Depth, images: Sequence[np.ndarray]) -> Findings:
     strange = _strange(depth, far)
     if strange:
         return Findings([strange], said)
-    near = [clause for way in far if (clause := _outside(depth, way, far[way]))]
-    return Findings([], said + ["; ".join(near)] * bool(near))
+    near = {way: clause for way in far if (clause := _outside(depth, way, far[way]))}
+    worst = sorted(near, key=lambda way: (_farther(far[way], depth.limit(way)), _farther(far[way], 0.0)), reverse=True)
+    return Findings([], said + [_shortened([near[way] for way in worst])] * bool(near))
+
+
+def _shortened(clauses: Sequence[str]) -> str:
+    """The first :data:`TOLD` clauses, and how many more there are."""
+    more = len(clauses) - TOLD
+    rest = f"; and less so in {more} other way{'s' if more > 1 else ''} (--depth-map shows where)" if more > 0 else ""
+    return "; ".join(clauses[:TOLD]) + rest
 
 
 def _hopeless(depth: Depth) -> list[str]:

@@ -1,6 +1,7 @@
 """An input that is like the training data passes without a word; others are warned of or refused."""
 
 import csv
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ import rasterio
 from rasterio.transform import from_origin
 
 from satsr import load
+from satsr.depth.training import WAYS
 from satsr.errors import SatsrError
 from satsr.export import onnx
 from satsr.export.depth import depth
@@ -138,6 +140,13 @@ def test_an_input_that_was_never_measured_is_refused_if_all_of_it_is_far_away(mo
     found = examine(knows, [5 * small(50)])
     assert len(found.refused) == 1 and "farther than the model was ever measured: another sensor" in found.refused[0]
     assert examine(knows, [small(50)]).refused == []
+
+
+def test_a_warning_tells_the_two_worst_ways_and_how_many_more_there_are(model):
+    knows = replace(known(model.facts, model.bands), limits={way: {"limit": None, "reach": 9.0} for way in WAYS})
+    flat = 0.5 * small(50).mean(axis=(1, 2), keepdims=True) * np.array([1, 1.5, 0.5])[:, None, None] + 0 * small(50)
+    (warning,) = examine(knows, [flat]).said
+    assert warning.count("of it") == 2 and re.search(r"; and less so in \d other ways? \(--depth-map shows", warning)
 
 
 def test_a_model_that_never_beat_bicubic_says_so(model):
