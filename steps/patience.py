@@ -19,7 +19,8 @@ from satsr.errors import SatsrError
 from satsr.locks import MONTH
 
 TORN = (RWLockFileCorruptedError, RWLockFileFormatError)
-AGAIN_SECONDS = 0.5
+SHORT_SECONDS, AGAIN_SECONDS = 3.0, 0.5
+"""Nobody is told of a shorter wait; how long until it is tried again."""
 
 
 def patiently(action: Callable[[], Any], root: Path) -> Any:
@@ -41,7 +42,7 @@ def patiently(action: Callable[[], Any], root: Path) -> Any:
             waited = time.monotonic() - begin
             if waited > MONTH:
                 raise SatsrError(f"{_who(error, root)} for a month: wait for it, or end it.") from None
-            if waited > lockfile.SHORT_SECONDS and not told:
+            if waited > SHORT_SECONDS and not told:
                 print(f"{_who(error, root)}: waiting for it", file=sys.stderr, flush=True)
                 told = True
             time.sleep(AGAIN_SECONDS)

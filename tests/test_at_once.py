@@ -1,21 +1,28 @@
 """Two of everything at once, as processes of their own."""
 
 import os
+import shutil
 import subprocess
 import sys
+from contextlib import chdir
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from ruamel.yaml import YAML
 
 from satsr import tracking
+from satsr.errors import SatsrError
 from satsr.locks import turn
 from satsr.register import decisions, registry
 from satsr.store.store import Store
+from steps.cache import collected, reuse_or_run
+from steps.patience import at_work
 from tests.papers import project_of
 from tests.project import Project
 from tests.tiny_graphs import image_graph
+from tests.warm import warm
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,12 +36,98 @@ def both(first: list[str], second: list[str], where: Path, environment: dict[str
     return [(process.returncode, words) for process, words in zip(started, said, strict=True)]
 
 
-def waiting(command: list[str], project: Project) -> subprocess.Popen[str]:
+STAGE_WAITS = "is running in another process of this clone: waiting for it"
+
+
+def waiting(command: list[str], project: Project, words: str = STAGE_WAITS) -> subprocess.Popen[str]:
     """The command, once it has said that it waits for another process."""
-    said = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    said = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     process = subprocess.Popen(command, cwd=project.root, env=project.environment, **said)
-    assert any("is running in another process of this clone: waiting for it" in line for line in process.stderr)
+    assert any(words in line for line in process.stdout)
     return process
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Whose first two stages DVC has run."""
+    made = project_of("msdtgp", tmp_path_factory.mktemp("doors") / "clone")
+    made.run("dvc", "repro", "convert@msdtgp")
+    return made
+
+
+def lock(project: Project) -> dict:
+    """The entries of ``dvc.lock``."""
+    return YAML(typ="safe").load((project.root / "dvc.lock").read_text())["stages"]
+
+
+def test_dvc_leaves_alone_what_a_stage_of_the_zenml_door_reads_and_writes(project: Project) -> None:
+    before, store = lock(project), (project.root / "data/lmdb/msdtgp/manifest.json").read_bytes()
+    with chdir(project.root), at_work(collected("validate", "msdtgp", project.root)):
+        for stage in ("convert", "validate"):  # the one would replace what is read, the other what is written
+            said = project.run("dvc", "repro", "--force", "--single-item", f"{stage}@msdtgp", code=255)
+            assert "is busy" in said and f"(PID {os.getpid()})" in said and "Traceback" not in said
+    assert lock(project) == before and (project.root / "data/lmdb/msdtgp/manifest.json").read_bytes() == store
+
+
+ZENML_DOOR = """
+import sys
+from pathlib import Path
+from steps import cache, patience
+
+patience.SHORT_SECONDS = 0.0
+print("reused", cache.reuse_or_run(sys.argv[1], "msdtgp", Path.cwd(), lambda: sys.exit("it ran again")).reused)
+"""
+
+
+def test_the_zenml_door_waits_for_dvc_and_finds_its_work_done(project: Project) -> None:
+    door = [sys.executable, "-c", ZENML_DOOR, "validate"]
+    with turn(project.root / "scratch" / "msdtgp", "validate", "msdtgp"):
+        first = waiting(["dvc", "repro", "--single-item", "validate@msdtgp"], project)
+        named = f"`dvc repro --single-item validate@msdtgp` (process {first.pid}) is at work on"
+        second = waiting(door, project, named)
+    assert first.communicate(timeout=600)[0] is not None and first.returncode == 0
+    assert "reused True" in second.communicate(timeout=600)[0] and second.returncode == 0
+    assert set(lock(project)) == {"download@msdtgp", "convert@msdtgp", "validate@msdtgp"}
+
+
+def test_what_changed_while_a_stage_ran_is_not_recorded_as_what_it_was_made_of(project: Project) -> None:
+    code = project.root / "satsr/degrade.py"
+    text, before = code.read_text(), lock(project)
+    with chdir(project.root):
+        code.write_text(f"{text}# stale\n")
+        with pytest.raises(SatsrError, match=r"satsr/degrade.py changed while convert@msdtgp ran, so .* not recorded"):
+            reuse_or_run("convert", "msdtgp", project.root, lambda: code.write_text(text) and None)
+    assert lock(project) == before
+
+
+def test_a_run_does_not_go_on_with_what_another_one_made_meanwhile(project: Project) -> None:
+    with chdir(project.root):
+        store = reuse_or_run("convert", "msdtgp", project.root, lambda: pytest.fail("it ran again"))
+        known = {**store.entry, "outs": [{**store.entry["outs"][0], "md5": "0" * 32}]}
+        with pytest.raises(SatsrError, match=r"made the outputs of convert@msdtgp again, .* validate@msdtgp would mix"):
+            shutil.rmtree(project.root / "results/msdtgp/validation")
+            other = [store.model_copy(update={"entry": known})]
+            reuse_or_run("validate", "msdtgp", project.root, lambda: pytest.fail("it ran"), other)
+        reuse_or_run("validate", "msdtgp", project.root, lambda: pytest.fail("it ran"), [store])
+
+
+def test_pipelines_at_once_in_one_clone_and_in_two_with_one_home_end_alike(project: Project, tmp_path: Path) -> None:
+    other = project_of("msdtgp", tmp_path / "other")
+    home = {"HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": "", "DVC_SITE_CACHE_DIR": str(tmp_path / "site")}
+    commands = [
+        (["zenml", "pipeline", "run", "train_msdtgp"], one.root, {**one.environment, **home})
+        for one in (project, project, other)
+    ]
+    (tmp_path / "home").mkdir()
+    for code, said in warm().together(commands):
+        assert code == 0 and "Traceback" not in said, said
+    assert project.metrics()["methods"] == other.metrics()["methods"]
+    for one in (project, other):
+        assert one.versions() == {"msdtgp": 1} and len(lock(one)) == 7
+        again = one.run("dvc", "repro")
+        assert again.count("didn't change, skipping") == 7, again
+        kept = [*(one.root / "data").rglob("*"), *(one.root / "scratch").rglob("*")]
+        assert not [file for file in kept if file.name.endswith((".tmp", ".lock"))]
 
 
 def test_two_runs_of_a_stage_of_one_clone_take_turns(tmp_path: Path) -> None:
@@ -43,7 +136,7 @@ def test_two_runs_of_a_stage_of_one_clone_take_turns(tmp_path: Path) -> None:
         with turn(project.root / "scratch" / "msdtgp", stage, "msdtgp"):
             started = [waiting([sys.executable, "-m", "steps", stage, "msdtgp"], project) for _ in range(2)]
             assert not (project.root / "data/lmdb/msdtgp").exists()
-        assert [process.wait(600) for process in started] == [0, 0]
+        assert [(process.communicate(timeout=600), process.returncode)[1] for process in started] == [0, 0]
     Store(project.root / "data/lmdb/msdtgp").verify()
     kept = [*(project.root / "data").rglob("*"), *(project.root / "scratch").rglob("*")]
     assert not [file for file in kept if file.name.endswith((".tmp", ".lock"))]

@@ -12,6 +12,7 @@ import pytest
 from dvc.dependency import ParamsDependency
 from dvc.repo import Repo
 
+from satsr import doctor
 from satsr.errors import SatsrError
 from steps import STAGES
 from steps.cache import address, collected, reuse_or_run, up_to_date
@@ -268,4 +269,24 @@ def test_a_lock_file_with_both_sides_of_a_merge_is_a_sentence(recorded: Project)
     lock.write_text(written.replace("stages:\n", "<<<<<<< ours\nstages:\n=======\n>>>>>>> theirs\n"))
     with pytest.raises(SatsrError, match=r"both sides of a merge .*git checkout --ours"):
         reuse_or_run("convert", EDITED, recorded.root, lambda: pytest.fail("it ran again"))
+    lock.write_text(written)
+
+
+@pytest.mark.parametrize("cut", [0, 0.3, "in a word", "after a line"])
+def test_a_lock_file_that_was_cut_off_is_a_sentence_with_the_fix_at_both_doors(
+    cut: float | str, recorded: Project
+) -> None:
+    lock = recorded.root / "dvc.lock"
+    written = lock.read_text()
+    hashed = written.index("md5: ", written.index(f"train@{EDITED}:"))
+    end = {"in a word": hashed + 9, "after a line": hashed - 4}.get(cut) or int(cut * len(written))
+    lock.write_text(written[:end])
+    with pytest.raises(SatsrError, match=r"dvc\.lock is cut off or damaged .*satsr doctor --mend"):
+        reuse_or_run("convert", EDITED, recorded.root, lambda: pytest.fail("it ran again"))
+    if cut != "after a line":  # of which a stage reads none but its own
+        step = ("env", f"DVC_STAGE=evaluate@{EDITED}", sys.executable, "-m", "steps", "evaluate", EDITED)
+        said = recorded.run(*step, code=1)
+        assert "satsr doctor --mend" in said and "git checkout dvc.lock" in said and "Traceback" not in said
+    (found,) = doctor.doctor(recorded.root, True, doctor.lock)
+    assert found.fine and json.loads(recorded.run("dvc", "status", "--json"))  # DVC reads it again
     lock.write_text(written)

@@ -51,9 +51,9 @@ def test_a_whole_lock_file_is_read_stage_by_stage(root: Path) -> None:
 
 
 def test_wherever_it_was_cut_off_nothing_is_read_that_was_not_written(root: Path) -> None:
-    """Around every word: a sentence with the fix, or entries of which DVC takes none for that of a finished stage."""
+    """Around the end of every line: a sentence with the fix, or no hash that was not written."""
     known = YAML(typ="safe").load(WHOLE)["stages"]
-    ends = {place + more for place, letter in enumerate(WHOLE) if letter in ":\n" for more in (-1, 0, 1)}
+    ends = {place + more for place, letter in enumerate(WHOLE) if letter == "\n" for more in (-3, 0, 1)}
     for end in sorted(ends):
         (root / "dvc.lock").write_text(WHOLE[:end])
         for stage in ("convert", "train"):

@@ -18,11 +18,11 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from satsr import quiet
 from tests.imports import PACKAGES
@@ -67,13 +67,24 @@ class Warm:
             env: the environment.
             first: code that is executed before it.
         """
-        with tempfile.NamedTemporaryFile() as said:
-            asked = {"command": list(command), "cwd": str(cwd), "env": dict(env), "said": said.name, "first": first}
+        (found,) = self.together([(command, cwd, env)], first)
+        return found
+
+    def together(
+        self, commands: Sequence[tuple[Sequence[str], Path, Mapping[str, str]]], first: str = ""
+    ) -> list[tuple[int, str]]:
+        """Exit codes and outputs of commands that are started at once, each with its folder and environment."""
+        with ExitStack() as stack:
+            files = [stack.enter_context(tempfile.NamedTemporaryFile()).name for _ in commands]
+            asked = [
+                {"command": list(command), "cwd": str(cwd), "env": dict(env), "said": said, "first": first}
+                for (command, cwd, env), said in zip(commands, files, strict=True)
+            ]
             assert self.process.stdin and self.process.stdout
             self.process.stdin.write(json.dumps(asked) + "\n")
             self.process.stdin.flush()
-            answer = self.process.stdout.readline()
-            return int(answer), Path(said.name).read_text(errors="replace")
+            codes = json.loads(self.process.stdout.readline())
+            return [(code, Path(said).read_text(errors="replace")) for code, said in zip(codes, files, strict=True)]
 
 
 @cache
@@ -83,7 +94,7 @@ def warm(modules: tuple[str, ...] = ALL) -> Warm:
 
 
 def main() -> None:
-    """Reads a command a line and answers with its exit code."""
+    """Reads commands, a line for those that begin together, and answers with their exit codes."""
     for name in sys.argv[1:]:
         with suppress(ImportError):
             import_module(name)
@@ -92,11 +103,8 @@ def main() -> None:
     gc.collect()
     gc.freeze()  # else every collection of a child looks at, and copies, what was loaded here
     for line in sys.stdin:
-        child = os.fork()
-        if not child:
-            _end(_code(json.loads(line)))
-        _, status = os.waitpid(child, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
+        children = [os.fork() or _end(_code(asked)) for asked in json.loads(line)]
+        print([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children], flush=True)
 
 
 def _code(asked: dict[str, Any]) -> object:
@@ -111,7 +119,7 @@ def _code(asked: dict[str, Any]) -> object:
     return 0
 
 
-def _end(code: object) -> None:
+def _end(code: object) -> NoReturn:
     """As an interpreter ends, but for the modules, which are not taken down one by one."""
     threading._shutdown()
     atexit._run_exitfuncs()
