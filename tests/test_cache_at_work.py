@@ -272,21 +272,28 @@ def test_a_lock_file_with_both_sides_of_a_merge_is_a_sentence(recorded: Project)
     lock.write_text(written)
 
 
-@pytest.mark.parametrize("cut", [0, 0.3, "in a word", "after a line"])
-def test_a_lock_file_that_was_cut_off_is_a_sentence_with_the_fix_at_both_doors(
-    cut: float | str, recorded: Project
-) -> None:
+@pytest.mark.parametrize("place", ["its begin", "a word", "a hash"])
+def test_a_lock_file_that_was_cut_off_is_a_sentence_with_the_fix_at_both_doors(place: str, recorded: Project) -> None:
     lock = recorded.root / "dvc.lock"
     written = lock.read_text()
-    hashed = written.index("md5: ", written.index(f"train@{EDITED}:"))
-    end = {"in a word": hashed + 9, "after a line": hashed - 4}.get(cut) or int(cut * len(written))
-    lock.write_text(written[:end])
+    train = written.index(f"train@{EDITED}:")
+    lock.write_text(
+        written[: {"its begin": 0, "a word": train + 3, "a hash": written.index("md5: ", train) + 9}[place]]
+    )
     with pytest.raises(SatsrError, match=r"dvc\.lock is cut off or damaged .*satsr doctor --mend"):
         reuse_or_run("convert", EDITED, recorded.root, lambda: pytest.fail("it ran again"))
-    if cut != "after a line":  # of which a stage reads none but its own
-        step = ("env", f"DVC_STAGE=evaluate@{EDITED}", sys.executable, "-m", "steps", "evaluate", EDITED)
-        said = recorded.run(*step, code=1)
-        assert "satsr doctor --mend" in said and "git checkout dvc.lock" in said and "Traceback" not in said
+    step = ("env", f"DVC_STAGE=evaluate@{EDITED}", sys.executable, "-m", "steps", "evaluate", EDITED)
+    said = recorded.run(*step, code=1)
+    assert "satsr doctor --mend" in said and "git checkout dvc.lock" in said and "Traceback" not in said
     (found,) = doctor.doctor(recorded.root, True, doctor.lock)
-    assert found.fine and json.loads(recorded.run("dvc", "status", "--json"))  # DVC reads it again
+    assert found.fine and {"train", "evaluate"} <= stale(recorded)  # both doors read it again
+    lock.write_text(written)
+
+
+def test_a_lock_file_that_was_cut_off_between_two_lines_takes_no_stage_for_finished(recorded: Project) -> None:
+    lock = recorded.root / "dvc.lock"
+    written = lock.read_text()
+    train = written.index(f"train@{EDITED}:")
+    lock.write_text(written[: written.index("    outs:\n", train)])
+    assert {"train", "evaluate", "export", "register"} <= stale(recorded)
     lock.write_text(written)
