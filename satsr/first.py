@@ -6,6 +6,7 @@ and after a kill it would take half a database for one of many years ago, and re
 
 import os
 import sqlite3
+import sys
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -30,12 +31,14 @@ def first(root: Path) -> None:
 
     folder.mkdir(exist_ok=True)
     lock = FileLock(folder / "first.lock", fallback_to_soft=False)
-    for _ in range(TIMES):
+    for time in range(TIMES):
         if made(file):
             return
         with suppress(Timeout):
             lock.acquire(timeout=WAIT_SECONDS)
             break
+        if not time:
+            print("ZenML's database is being made by another process: waiting for it", file=sys.stderr, flush=True)
     if lock.is_locked:
         _held.append(lock)
         if not _asked(file, VERSION):

@@ -81,12 +81,13 @@ for command in sys.stdin:
 @pytest.mark.slow
 def test_who_comes_second_waits_until_the_database_is_there(file: Path, tmp_path: Path) -> None:
     def process() -> subprocess.Popen[str]:
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         return subprocess.Popen([sys.executable, "-c", PROCESS, str(tmp_path), str(file)], **pipes)
 
     with process() as one:
         assert one.stdout.readline() == "alone\n"
         with process() as other:
+            assert "being made by another process: waiting" in other.stderr.readline()
             for command in (TABLE, *VERSION, USERS, "INSERT INTO user VALUES ('default')"):
                 one.stdin.write(f"{command}\n")
             one.stdin.flush()
