@@ -22,7 +22,6 @@ from steps.patience import at_work
 from tests.papers import project_of
 from tests.project import Project
 from tests.tiny_graphs import image_graph
-from tests.warm import warm
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[1]
@@ -64,8 +63,10 @@ def test_dvc_leaves_alone_what_a_stage_of_the_zenml_door_reads_and_writes(projec
     before, store = lock(project), (project.root / "data/lmdb/msdtgp/manifest.json").read_bytes()
     with chdir(project.root), at_work(collected("validate", "msdtgp", project.root)):
         for stage in ("convert", "validate"):  # the one would replace what is read, the other what is written
-            said = project.run("dvc", "repro", "--force", "--single-item", f"{stage}@msdtgp", code=255)
-            assert "is busy" in said and f"(PID {os.getpid()})" in said and "Traceback" not in said
+            command = ["dvc", "repro", "--force", "--single-item", f"{stage}@msdtgp"]
+            done = subprocess.run(command, cwd=project.root, env=project.environment, capture_output=True, text=True)
+            assert done.returncode == 255 and f"(PID {os.getpid()})" in done.stderr and "is busy" in done.stderr
+            assert "Traceback" not in done.stderr
     assert lock(project) == before and (project.root / "data/lmdb/msdtgp/manifest.json").read_bytes() == store
 
 
@@ -109,25 +110,6 @@ def test_a_run_does_not_go_on_with_what_another_one_made_meanwhile(project: Proj
             other = [store.model_copy(update={"entry": known})]
             reuse_or_run("validate", "msdtgp", project.root, lambda: pytest.fail("it ran"), other)
         reuse_or_run("validate", "msdtgp", project.root, lambda: pytest.fail("it ran"), [store])
-
-
-def test_pipelines_at_once_in_one_clone_and_in_two_with_one_home_end_alike(project: Project, tmp_path: Path) -> None:
-    other = project_of("msdtgp", tmp_path / "other")
-    home = {"HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": "", "DVC_SITE_CACHE_DIR": str(tmp_path / "site")}
-    commands = [
-        (["zenml", "pipeline", "run", "train_msdtgp"], one.root, {**one.environment, **home})
-        for one in (project, project, other)
-    ]
-    (tmp_path / "home").mkdir()
-    for code, said in warm().together(commands):
-        assert code == 0 and "Traceback" not in said, said
-    assert project.metrics()["methods"] == other.metrics()["methods"]
-    for one in (project, other):
-        assert one.versions() == {"msdtgp": 1} and len(lock(one)) == 7
-        again = one.run("dvc", "repro")
-        assert again.count("didn't change, skipping") == 7, again
-        kept = [*(one.root / "data").rglob("*"), *(one.root / "scratch").rglob("*")]
-        assert not [file for file in kept if file.name.endswith((".tmp", ".lock"))]
 
 
 def test_two_runs_of_a_stage_of_one_clone_take_turns(tmp_path: Path) -> None:

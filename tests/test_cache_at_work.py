@@ -297,3 +297,38 @@ def test_a_lock_file_that_was_cut_off_between_two_lines_takes_no_stage_for_finis
     lock.write_text(written[: written.index("    outs:\n", train)])
     assert {"train", "evaluate", "export", "register"} <= stale(recorded)
     lock.write_text(written)
+
+
+def test_pipelines_at_once_in_one_clone_and_in_two_with_one_home_end_alike(recorded: Project, tmp_path: Path) -> None:
+    """Twice the same new training in one clone, and in a copy another gate, which makes no new version."""
+    other = copy(recorded, tmp_path / "other")
+    known = recorded.versions()
+    recorded.params(**{"train.iterations": 2})
+    other.params(**{"gates.max_consistency_ratio": 999.0})
+    home = {"HOME": str(tmp_path / "home"), "DVC_SITE_CACHE_DIR": str(tmp_path / "site")}
+    (tmp_path / "home").mkdir()
+    commands = [
+        (["zenml", "pipeline", "run", f"train_{EDITED}"], one.root, {**one.environment, **home})
+        for one in (recorded, recorded, other)
+    ]
+    ran = []
+    for code, said in warm().together(commands):
+        assert code == 0 and "Traceback" not in said, said
+        ran.append([stage for stage in STAGES if re.search(rf"^{stage} +[0-9]", said, re.MULTILINE)])
+    assert sorted(ran[0] + ran[1]) == sorted(STAGES[3:]) and ran[2] == ["register"]  # each stage ran in one of the two
+    ((model, count),) = known.items()
+    assert recorded.versions() == {model: count + 1} and other.versions() == known
+    for one in (recorded, other):
+        assert stale(one) == set() and doctor.lock(one.root).fine
+        kept = [*(one.root / "data").rglob("*"), *(one.root / "scratch").rglob("*")]
+        assert not [file for file in kept if file.name.endswith((".tmp", ".lock"))]
+
+
+def copy(project: Project, root: Path) -> Project:
+    """A clone beside it, with all that it made."""
+    shutil.copytree(project.root, root, symlinks=True)
+    made = Project.__new__(Project)
+    made.root, made.paper, made.warm = root, project.paper, project.warm
+    places = {"PYTHONPATH": str(root), "ZENML_CONFIG_PATH": str(root / ".zenml")}
+    made.environment = {**project.environment, **places}
+    return made
