@@ -19,7 +19,7 @@ from satsr.errors import SatsrError
 from satsr.locks import MONTH
 
 TORN = (RWLockFileCorruptedError, RWLockFileFormatError)
-SHORT_SECONDS, AGAIN_SECONDS = 3.0, 0.5
+SHORT_SECONDS, AGAIN_SECONDS = lockfile.SHORT_SECONDS, 0.5
 """Nobody is told of a shorter wait; how long until it is tried again."""
 
 
