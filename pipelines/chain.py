@@ -13,9 +13,9 @@ from zenml.pipelines.pipeline_definition import Pipeline
 from zenml.utils.source_utils import set_custom_source_root
 
 from pipelines.apart import require_reachable, require_success, watched
-from satsr.config.change import change
 from satsr.lent import recover, require_own
 from satsr.project import root
+from satsr.running import change_idle
 from satsr.stack.registration import on_stack
 from satsr.tracking.manifest import stated
 from steps import zen
@@ -80,7 +80,7 @@ def prepare(paper: str, settings: Mapping[str, Any]) -> None:
     """Writes the settings into ``params.yaml`` and says so; refuses a bad configuration before anything runs."""
     recover(root())
     require_own(root(), paper)
-    for line in change(paper, settings, root(), config_of(paper)):
+    for line in change_idle(paper, settings, root(), config_of(paper)):
         print(line)
     require_reachable(paper, root())
     if told := watched():

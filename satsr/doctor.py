@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import satsr
-from satsr import lent, moved, project
+from satsr import lent, lockfile, marks, moved, project
 from satsr.errors import SatsrError
 from satsr.setup import setup
 from satsr.tracking import DATABASE, local, uri
@@ -58,7 +58,7 @@ def doctor(root: Path, mend: bool = False, *looks: Look) -> Iterator[Finding]:
         mend: whether to repair.
         looks: what to look at; by default everything, in the order in which it is repaired.
     """
-    for look in looks or (environment, library, packages, user, git, paths, databases, folders, params, cache):
+    for look in looks or (environment, library, packages, user, git, paths, databases, folders, params, lock, cache):
         found = look(root)
         yield _repaired(found, look, root) if mend and found.mend is not None else found
 
@@ -187,6 +187,15 @@ def params(root: Path) -> Finding:
         return Finding("params.yaml", "holds the settings of a run that is going on")
     told = f"still holds the settings of a run that was killed. {MEND}"
     return Finding("params.yaml", told, False, lambda: lent.taken_back(root))
+
+
+def lock(root: Path) -> Finding:
+    """Whether killed DVC commands left ``dvc.lock`` or their marks by half."""
+    if told := lockfile.damage(root):
+        return Finding("dvc.lock", told, False, None if told == lockfile.MERGED else lambda: lockfile.mend(root))
+    if told := marks.left(root):
+        return Finding("dvc.lock", f"is whole, but {told}. {MEND}", False, lambda: marks.sweep(root))
+    return Finding("dvc.lock", "whole, and nothing of a killed command is beside it")
 
 
 def cache(root: Path) -> Finding:

@@ -67,6 +67,8 @@ def apply() -> None:
     calm()
     if (PROJECT / "dvc.yaml").is_file():
         _follow(PROJECT)
+        if "zenml" in sys.modules:  # which calls this while it is imported
+            _first(PROJECT)
     elif os.environ.get(ARRIVING):
         _give_way()
 
@@ -105,6 +107,14 @@ def _follow(project: Path) -> None:
 
     if sentence := moved.follow(project):
         print(sentence, file=sys.stderr)
+
+
+@cache
+def _first(project: Path) -> None:
+    """Once in a process, and before ZenML makes its database."""
+    from satsr.first import first
+
+    first(project)
 
 
 def _without_sentences(record: logging.LogRecord) -> bool:

@@ -48,12 +48,12 @@ def settings_of_a_run(
             return
         if keep:
             with alone(root):
-                lines = change(paper, settings, root, model)
+                lines = change_idle(paper, settings, root, model)
             with _noted(root, paper, settings, keep):
                 yield lines
             return
         with alone(root), _ending_in_order():
-            _require_idle(root, paper)
+            require_idle(root, paper)
             try:
                 lines, text = changed(paper, settings, root, model)
                 lend(root, paper, text)
@@ -103,7 +103,18 @@ def use(device: str) -> None:
             )
 
 
-def _require_idle(root: Path, paper: str) -> None:
+def change_idle(paper: str, settings: Mapping[str, Any], root: Path, model: type[BaseModel]) -> list[str]:
+    """As :func:`satsr.config.change.change`, unless something would change under a stage that is running.
+
+    Raises:
+        SatsrError: as there and as :func:`require_idle`.
+    """
+    if settings and changed(paper, settings, root, model)[0]:
+        require_idle(root, paper)
+    return change(paper, settings, root, model)
+
+
+def require_idle(root: Path, paper: str) -> None:
     """Nothing that another door started reads ``params.yaml`` for this paper now: DVC does so at the end of a stage.
 
     Raises:

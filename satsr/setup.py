@@ -6,6 +6,7 @@ from pathlib import Path
 
 from satsr import quiet, tracking
 from satsr.errors import redact
+from satsr.locks import locked
 from satsr.remote import NAME, described, unserved
 
 
@@ -20,8 +21,9 @@ def setup(root: Path, remote: str | None = None) -> list[str]:
         SatsrError: the remote cannot be written, or there are credentials in its address.
     """
     quiet.apply()
-    lines = [_dvc(root), _mlflow(root), _zenml(root)]
-    return [*lines, _remote(root, remote)] if remote else lines
+    with locked(root / "scratch" / "setup", waiting="satsr setup is running in another process here: waiting for it"):
+        lines = [_dvc(root), _mlflow(root), _zenml(root)]
+        return [*lines, _remote(root, remote)] if remote else lines
 
 
 def _dvc(root: Path) -> str:

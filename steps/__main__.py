@@ -40,6 +40,11 @@ def main() -> int:
             stage.run(arguments.paper, where)
             if hasattr(stage, "finished"):
                 stage.finished(arguments.paper, where)
+            if "DVC_STAGE" in os.environ:  # which takes its lock again now, and gives the result up after three seconds
+                from satsr.lockfile import at_rest
+
+                with at_rest(where):
+                    pass
         _tell(arguments.stage, arguments.paper, time.monotonic() - begin)
     except SatsrError as error:
         number = os.environ.get("RANK", "0")  # of several processes (torchrun)

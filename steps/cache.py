@@ -6,30 +6,27 @@ its stage depends on, and sends what the stage makes before the next step hears 
 """
 
 import os
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from dvc.dependency import ParamsDependency
 from dvc.dvcfile import ProjectFile
-from dvc.exceptions import ConfirmRemoveError, DvcException
-from dvc.lock import LockError
+from dvc.exceptions import ConfirmRemoveError
 from dvc.stage import PipelineStage as Stage
 from dvc.stage.cache import RunCacheNotFoundError
 from dvc.stage.loader import StageLoader
 from dvc.utils.serialize import _common
 
-from satsr import quiet
+from satsr import lockfile, quiet
 from satsr.errors import SatsrError
 from satsr.files import replacing
 from satsr.remote import REMOTE
-from steps.inputs import require_merged, require_written
+from steps.inputs import require_unchanged, require_written
 from steps.outputs import Output
-from steps.remote import Remote, entry, opened
-
-LOCK_SECONDS = 120.0
+from steps.patience import at_work, patiently
+from steps.remote import Entry, Remote, entry, opened
 
 quiet.apply()  # again, for DVC's import has set levels of its own
 
@@ -55,26 +52,49 @@ def reuse_or_run(
         holds: with a remote, whether what the outputs say of other servers is still so; else the stage runs again.
 
     Raises:
-        SatsrError: a dependency is missing, the repository is locked for too long, or the remote does not serve.
+        SatsrError: a dependency is missing or changed meanwhile, ``dvc.lock`` is damaged, or the remote does not serve.
     """
-    found = collected(stage, paper, root)
+    found, ready = looked_at(stage, paper, root)
     remote = Remote(found.repo, root)
-    ready = up_to_date(found)
     known = {f"{one.stage}@{one.paper}": one.entry for one in before}
-    reused = ready or (patiently(lambda: remote.reuse(found, known, also)) if remote.address else from_run_cache(found))
-    if reused and not ready:
-        require_written(stage, paper, root)
+    reused = ready or _brought_back(found, remote, known, also)
     if reused and remote.address and not holds():
-        patiently(lambda: remote.fetch(found, known))
+        patiently(lambda: remote.fetch(found, known), root)
         reused = False
     if not reused:
-        run()
-        with opened(root) as repo:
-            patiently(lambda: repo.commit(address(stage, paper, root), force=True))
+        with at_work(found):
+            seen = _seen(found)
+            run()
+            _require_steady(found, seen)
+            with opened(root) as repo:
+                patiently(lambda: repo.commit(address(stage, paper, root), force=True), root)
     made = output(collected(stage, paper, root), paper, root, reused)
     if remote.address:
-        patiently(lambda: remote.send(made.entry))
+        patiently(lambda: remote.send(made.entry), root)
     return made
+
+
+def looked_at(stage: str, paper: str, root: Path) -> tuple[Stage, bool]:
+    """The stage as ``dvc.lock`` has it, and whether it is up to date, once no other DVC command works on it."""
+
+    def look() -> tuple[Stage, bool]:
+        found = collected(stage, paper, root)  # again after a wait, in which ``dvc repro`` may have done the work
+        return found, not _status(found)
+
+    return cast(tuple[Stage, bool], patiently(look, root))
+
+
+def _brought_back(found: Stage, remote: Remote, known: Mapping[str, Entry], also: Sequence[str]) -> bool:
+    """Whether the outputs of the very same run could be put in place, from here or from the remote."""
+    name, _, paper = found.name.partition("@")
+    if remote.address:
+        reused = bool(patiently(lambda: remote.reuse(found, known, also), remote.root))
+    else:
+        require_unchanged(found.name, known, remote.root)
+        reused = from_run_cache(found)
+    if reused:
+        require_written(name, paper, remote.root)
+    return reused
 
 
 def address(stage: str, paper: str, root: Path) -> str:
@@ -84,15 +104,14 @@ def address(stage: str, paper: str, root: Path) -> str:
 
 def collected(stage: str, paper: str, root: Path) -> Stage:
     """The stage with what ``dvc.lock`` says of it."""
-    lock = root / "dvc.lock"
-    require_merged(lock.read_text(encoding="utf-8") if lock.exists() else "")
     state = tuple(_state(root / name) for name in ("dvc.yaml", "dvc.lock", "params.yaml", ".dvc/config"))
-    return patiently(lambda: _stages(root, state, os.environ.get(REMOTE))[f"{stage}@{paper}"])
+    return patiently(lambda: _stages(root, state, os.environ.get(REMOTE))[f"{stage}@{paper}"], root)
 
 
 @lru_cache(maxsize=1)
 def _stages(root: Path, state: tuple[tuple[int, int], ...], remote: str | None) -> StageLoader:
     """All stages; reading ``dvc.lock`` takes half a second, so it is read again only when a file has another state."""
+    lockfile.text(root)
     repo = opened(root)
     with repo.lock:  # DVC writes the file in place
         return ProjectFile(repo, str(root / "dvc.yaml")).stages
@@ -108,12 +127,36 @@ def _state(path: Path) -> tuple[int, int]:
 
 def up_to_date(stage: Stage) -> bool:
     """Whether command, parameters, dependencies and outputs are those of ``dvc.lock``."""
+    return not patiently(lambda: _status(stage), _root(stage))
 
-    def status() -> Any:
-        with stage.repo.lock:
-            return stage.status(check_updates=True)
 
-    return not patiently(status)
+def _status(stage: Stage) -> Any:
+    with stage.repo.lock:
+        return stage.status(check_updates=True)
+
+
+def _root(stage: Stage) -> Path:
+    return Path(stage.repo.root_dir)
+
+
+def _seen(stage: Stage) -> dict[str, Any]:
+    """What the stage depends on, each with its hash or values as they are now."""
+    stage.save_deps()
+    return {str(one): one.hash_info.value for one in stage.deps}
+
+
+def _require_steady(stage: Stage, seen: dict[str, Any]) -> None:
+    """Refuses to record a result beside inputs that it was not made of.
+
+    Raises:
+        SatsrError: something that the stage depends on changed while it ran.
+    """
+    changed = [name for name, value in _seen(stage).items() if value != seen[name]]
+    if changed:
+        raise SatsrError(
+            f"{', '.join(changed)} changed while {stage.name} ran, so its result is not recorded: give the same "
+            f"command again, or `dvc commit --force {stage.name}` where the change cannot matter."
+        )
 
 
 def from_run_cache(stage: Stage) -> bool:
@@ -133,7 +176,7 @@ def from_run_cache(stage: Stage) -> bool:
             stage.dump(update_pipeline=False)
             return True
 
-    return bool(patiently(restore))
+    return bool(patiently(restore, _root(stage)))
 
 
 def _put_back(stage: Stage) -> None:
@@ -160,21 +203,3 @@ def _dump(path: str, data: Any, dumper: Callable[..., Any], fs: Any = None, **op
 
 
 _common._dump_data = _dump
-
-
-def patiently(action: Callable[[], Any]) -> Any:
-    """Runs ``action``, waiting while another process holds DVC's lock.
-
-    Raises:
-        SatsrError: the lock was not free in time, or DVC refused.
-    """
-    deadline = time.monotonic() + LOCK_SECONDS
-    while True:
-        try:
-            return action()
-        except LockError as error:
-            if time.monotonic() > deadline:
-                raise SatsrError(f"another DVC command holds the repository: {error}") from None
-            time.sleep(0.5)
-        except DvcException as error:
-            raise SatsrError(f"DVC: {error}") from None

@@ -6,14 +6,12 @@ the next stages would use it. So both doors hash what a stage is about to read a
 
 import hashlib
 import json
-import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from satsr.errors import SatsrError
+from satsr.lockfile import NAME, entry, text
 
 READS = {
     "download": (),
@@ -43,49 +41,51 @@ def require_written(stage: str, paper: str, root: Path) -> None:
     Raises:
         SatsrError: as :func:`require_unaltered`.
     """
-    for output in recorded(root / "dvc.lock", stage, paper).get("outs", ()):
-        path = root / output["path"]
-        if path.exists() and md5(path) != output["md5"]:
-            name, expected = _other(path, output["md5"], root)
+    for place, digest in _hashes(recorded(root / NAME, stage, paper)).items():
+        path = root / place
+        if digest and path.exists() and md5(path) != digest:
+            name, expected = _other(path, digest, root)
             copy = f".dvc/cache/files/md5/{expected[:2]}/{expected[2:]}"
             raise SatsrError(
                 f"{name} is not what {stage}@{paper} wrote (dvc.lock says {expected}): it was altered, or damaged in "
-                f"DVC's cache. To make it again: `rm -rf {output['path']} {copy}`, then `dvc repro --force "
+                f"DVC's cache. To make it again: `rm -rf {place} {copy}`, then `dvc repro --force "
                 f"--single-item {stage}@{paper}`. To keep it as it is: `dvc commit --force {stage}@{paper}`."
             )
+
+
+def require_unchanged(name: str, before: Mapping[str, Mapping[str, Any]], root: Path) -> None:
+    """Whether what a run's earlier stages made is still what ``dvc.lock`` says that they made.
+
+    Args:
+        name: of the stage that reads it, such as ``train@rasvsr``.
+        before: what ``dvc.lock`` said of each when it ended in this run.
+        root: of the project.
+
+    Raises:
+        SatsrError: another command made it again meanwhile, of other settings, data or code.
+    """
+    for earlier, made in before.items():
+        known = recorded(root / NAME, *earlier.split("@"))
+        if _hashes(known) != _hashes(made):
+            raise SatsrError(
+                f"another command of this clone made the outputs of {earlier} again, with another result, and {name} "
+                "would mix the two runs: when that command has ended, give this one again."
+            )
+
+
+def _hashes(known: Mapping[str, Any]) -> dict[str, Any]:
+    return {one["path"]: one.get("md5") for one in known.get("outs") or ()}
 
 
 def recorded(lock: Path, stage: str, paper: str) -> dict[str, Any]:
     """What ``dvc.lock`` says of a stage; nothing where it does not know it.
 
-    Reads this part of the file alone: all of it takes half a second.
+    Waits while a DVC command is writing the file, so it is not for those who hold DVC's lock.
 
     Raises:
-        SatsrError: the file holds both sides of a merge, or is no YAML.
+        SatsrError: the file holds both sides of a merge, or is cut off or no YAML.
     """
-    text = lock.read_text(encoding="utf-8") if lock.exists() else ""
-    require_merged(text)
-    block = re.search(rf"^  {re.escape(stage)}@{re.escape(paper)}:\n((?:    .*\n)*)", text, re.MULTILINE)
-    try:
-        return YAML(typ="safe").load(block[1]) or {} if block else {}
-    except YAMLError as error:
-        raise SatsrError(
-            f"dvc.lock cannot be read ({' '.join(str(error).split())[:120]}): `git checkout dvc.lock` brings back the "
-            "last committed one, and `dvc repro` what is missing."
-        ) from None
-
-
-def require_merged(text: str) -> None:
-    """Refuses a lock file with marks of a merge.
-
-    Raises:
-        SatsrError: it has some.
-    """
-    if re.search(r"^(<<<<<<<|>>>>>>>) ", text, re.MULTILINE):
-        raise SatsrError(
-            "dvc.lock holds both sides of a merge (lines with <<<<<<<): take one side whole, `git checkout --ours "
-            "dvc.lock` or `--theirs`; then `dvc repro` takes what it can from the cache and makes the rest again."
-        )
+    return entry(text(lock.parent), stage, paper)
 
 
 def md5(path: Path) -> str:
@@ -101,10 +101,10 @@ def md5(path: Path) -> str:
 def _other(path: Path, expected: str, root: Path) -> tuple[str, str]:
     """The file that differs and its hash in the cache; of a folder whose list is not in the cache, the folder."""
     listed = root / f".dvc/cache/files/md5/{expected[:2]}/{expected[2:]}"
-    for entry in json.loads(listed.read_text()) if expected.endswith(".dir") and listed.is_file() else ():
-        file = path / entry["relpath"]
-        if not file.is_file() or _file_md5(file) != entry["md5"]:
-            return file.relative_to(root).as_posix(), entry["md5"]
+    for one in json.loads(listed.read_text()) if expected.endswith(".dir") and listed.is_file() else ():
+        file = path / one["relpath"]
+        if not file.is_file() or _file_md5(file) != one["md5"]:
+            return file.relative_to(root).as_posix(), one["md5"]
     return path.relative_to(root).as_posix(), expected
 
 

@@ -29,6 +29,7 @@ from dvc.utils.serialize import dump_yaml, modify_yaml
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from satsr import lockfile
 from satsr.errors import SatsrError
 from satsr.remote import of_environment, unserved
 from steps.inputs import recorded
@@ -188,9 +189,11 @@ class Remote:
     def adopt(self, entries: Mapping[str, Entry]) -> None:
         """Writes entries, by the stages' names, into ``dvc.lock``."""
         with self.repo.lock:
-            new = [name for name, one in entries.items() if recorded(self.root / "dvc.lock", *name.split("@")) != one]
+            lock = self.root / "dvc.lock"
+            known = lock.read_text(encoding="utf-8") if lock.exists() else ""
+            new = [name for name, one in entries.items() if lockfile.entry(known, *name.split("@")) != one]
             if new:
-                with modify_yaml(str(self.root / "dvc.lock")) as data:
+                with modify_yaml(str(lock)) as data:
                     data.setdefault("schema", "2.0")
                     data.setdefault("stages", {}).update({name: entries[name] for name in new})
 

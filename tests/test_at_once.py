@@ -1,18 +1,24 @@
 """Two of everything at once, as processes of their own."""
 
 import os
+import shutil
 import subprocess
 import sys
+from contextlib import chdir
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from ruamel.yaml import YAML
 
 from satsr import tracking
+from satsr.errors import SatsrError
 from satsr.locks import turn
 from satsr.register import decisions, registry
 from satsr.store.store import Store
+from steps.cache import collected, reuse_or_run
+from steps.patience import at_work
 from tests.papers import project_of
 from tests.project import Project
 from tests.tiny_graphs import image_graph
@@ -29,12 +35,81 @@ def both(first: list[str], second: list[str], where: Path, environment: dict[str
     return [(process.returncode, words) for process, words in zip(started, said, strict=True)]
 
 
-def waiting(command: list[str], project: Project) -> subprocess.Popen[str]:
+STAGE_WAITS = "is running in another process of this clone: waiting for it"
+
+
+def waiting(command: list[str], project: Project, words: str = STAGE_WAITS) -> subprocess.Popen[str]:
     """The command, once it has said that it waits for another process."""
-    said = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    said = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     process = subprocess.Popen(command, cwd=project.root, env=project.environment, **said)
-    assert any("is running in another process of this clone: waiting for it" in line for line in process.stderr)
+    assert any(words in line for line in process.stdout)
     return process
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Whose first two stages DVC has run."""
+    made = project_of("msdtgp", tmp_path_factory.mktemp("doors") / "clone")
+    made.run("dvc", "repro", "convert@msdtgp")
+    return made
+
+
+def lock(project: Project) -> dict:
+    """The entries of ``dvc.lock``."""
+    return YAML(typ="safe").load((project.root / "dvc.lock").read_text())["stages"]
+
+
+def test_dvc_leaves_alone_what_a_stage_of_the_zenml_door_reads_and_writes(project: Project) -> None:
+    before, store = lock(project), (project.root / "data/lmdb/msdtgp/manifest.json").read_bytes()
+    with chdir(project.root), at_work(collected("validate", "msdtgp", project.root)):
+        for stage in ("convert", "validate"):  # the one would replace what is read, the other what is written
+            command = ["dvc", "repro", "--force", "--single-item", f"{stage}@msdtgp"]
+            done = subprocess.run(command, cwd=project.root, env=project.environment, capture_output=True, text=True)
+            assert done.returncode == 255 and f"(PID {os.getpid()})" in done.stderr and "is busy" in done.stderr
+            assert "Traceback" not in done.stderr
+    assert lock(project) == before and (project.root / "data/lmdb/msdtgp/manifest.json").read_bytes() == store
+
+
+ZENML_DOOR = """
+import sys
+from pathlib import Path
+from steps import cache, patience
+
+patience.SHORT_SECONDS = 0.0
+print("reused", cache.reuse_or_run(sys.argv[1], "msdtgp", Path.cwd(), lambda: sys.exit("it ran again")).reused)
+"""
+
+
+def test_the_zenml_door_waits_for_dvc_and_finds_its_work_done(project: Project) -> None:
+    door = [sys.executable, "-c", ZENML_DOOR, "validate"]
+    with turn(project.root / "scratch" / "msdtgp", "validate", "msdtgp"):
+        first = waiting(["dvc", "repro", "--single-item", "validate@msdtgp"], project)
+        named = f"`dvc repro --single-item validate@msdtgp` (process {first.pid}) is at work on"
+        second = waiting(door, project, named)
+    assert first.communicate(timeout=600)[0] is not None and first.returncode == 0
+    assert "reused True" in second.communicate(timeout=600)[0] and second.returncode == 0
+    assert set(lock(project)) == {"download@msdtgp", "convert@msdtgp", "validate@msdtgp"}
+
+
+def test_what_changed_while_a_stage_ran_is_not_recorded_as_what_it_was_made_of(project: Project) -> None:
+    code = project.root / "satsr/degrade.py"
+    text, before = code.read_text(), lock(project)
+    with chdir(project.root):
+        code.write_text(f"{text}# stale\n")
+        with pytest.raises(SatsrError, match=r"satsr/degrade.py changed while convert@msdtgp ran, so .* not recorded"):
+            reuse_or_run("convert", "msdtgp", project.root, lambda: code.write_text(text) and None)
+    assert lock(project) == before
+
+
+def test_a_run_does_not_go_on_with_what_another_one_made_meanwhile(project: Project) -> None:
+    with chdir(project.root):
+        store = reuse_or_run("convert", "msdtgp", project.root, lambda: pytest.fail("it ran again"))
+        known = {**store.entry, "outs": [{**store.entry["outs"][0], "md5": "0" * 32}]}
+        with pytest.raises(SatsrError, match=r"made the outputs of convert@msdtgp again, .* validate@msdtgp would mix"):
+            shutil.rmtree(project.root / "results/msdtgp/validation")
+            other = [store.model_copy(update={"entry": known})]
+            reuse_or_run("validate", "msdtgp", project.root, lambda: pytest.fail("it ran"), other)
+        reuse_or_run("validate", "msdtgp", project.root, lambda: pytest.fail("it ran"), [store])
 
 
 def test_two_runs_of_a_stage_of_one_clone_take_turns(tmp_path: Path) -> None:
@@ -43,7 +118,7 @@ def test_two_runs_of_a_stage_of_one_clone_take_turns(tmp_path: Path) -> None:
         with turn(project.root / "scratch" / "msdtgp", stage, "msdtgp"):
             started = [waiting([sys.executable, "-m", "steps", stage, "msdtgp"], project) for _ in range(2)]
             assert not (project.root / "data/lmdb/msdtgp").exists()
-        assert [process.wait(600) for process in started] == [0, 0]
+        assert [(process.communicate(timeout=600), process.returncode)[1] for process in started] == [0, 0]
     Store(project.root / "data/lmdb/msdtgp").verify()
     kept = [*(project.root / "data").rglob("*"), *(project.root / "scratch").rglob("*")]
     assert not [file for file in kept if file.name.endswith((".tmp", ".lock"))]

@@ -12,6 +12,7 @@ import pytest
 from dvc.dependency import ParamsDependency
 from dvc.repo import Repo
 
+from satsr import doctor
 from satsr.errors import SatsrError
 from steps import STAGES
 from steps.cache import address, collected, reuse_or_run, up_to_date
@@ -269,3 +270,65 @@ def test_a_lock_file_with_both_sides_of_a_merge_is_a_sentence(recorded: Project)
     with pytest.raises(SatsrError, match=r"both sides of a merge .*git checkout --ours"):
         reuse_or_run("convert", EDITED, recorded.root, lambda: pytest.fail("it ran again"))
     lock.write_text(written)
+
+
+@pytest.mark.parametrize("place", ["its begin", "a word", "a hash"])
+def test_a_lock_file_that_was_cut_off_is_a_sentence_with_the_fix_at_both_doors(place: str, recorded: Project) -> None:
+    lock = recorded.root / "dvc.lock"
+    written = lock.read_text()
+    train = written.index(f"train@{EDITED}:")
+    lock.write_text(
+        written[: {"its begin": 0, "a word": train + 3, "a hash": written.index("md5: ", train) + 9}[place]]
+    )
+    with pytest.raises(SatsrError, match=r"dvc\.lock is cut off or damaged .*satsr doctor --mend"):
+        reuse_or_run("convert", EDITED, recorded.root, lambda: pytest.fail("it ran again"))
+    step = ("env", f"DVC_STAGE=evaluate@{EDITED}", sys.executable, "-m", "steps", "evaluate", EDITED)
+    said = recorded.run(*step, code=1)
+    assert "satsr doctor --mend" in said and "git checkout dvc.lock" in said and "Traceback" not in said
+    (found,) = doctor.doctor(recorded.root, True, doctor.lock)
+    assert found.fine and {"train", "evaluate"} <= stale(recorded)  # both doors read it again
+    lock.write_text(written)
+
+
+def test_a_lock_file_that_was_cut_off_between_two_lines_takes_no_stage_for_finished(recorded: Project) -> None:
+    lock = recorded.root / "dvc.lock"
+    written = lock.read_text()
+    train = written.index(f"train@{EDITED}:")
+    lock.write_text(written[: written.index("    outs:\n", train)])
+    assert {"train", "evaluate", "export", "register"} <= stale(recorded)
+    lock.write_text(written)
+
+
+def test_pipelines_at_once_in_one_clone_and_in_two_with_one_home_end_alike(recorded: Project, tmp_path: Path) -> None:
+    """Twice the same new training in one clone, and in a copy another gate, which makes no new version."""
+    other = copy(recorded, tmp_path / "other")
+    known = recorded.versions()
+    recorded.params(**{"train.iterations": 2})
+    other.params(**{"gates.max_consistency_ratio": 999.0})
+    home = {"HOME": str(tmp_path / "home"), "DVC_SITE_CACHE_DIR": str(tmp_path / "site")}
+    (tmp_path / "home").mkdir()
+    commands = [
+        (["zenml", "pipeline", "run", f"train_{EDITED}"], one.root, {**one.environment, **home})
+        for one in (recorded, recorded, other)
+    ]
+    ran = []
+    for code, said in warm().together(commands):
+        assert code == 0 and "Traceback" not in said, said
+        ran.append([stage for stage in STAGES if re.search(rf"^{stage} +[0-9]", said, re.MULTILINE)])
+    assert sorted(ran[0] + ran[1]) == sorted(STAGES[3:]) and ran[2] == ["register"]  # each stage ran in one of the two
+    ((model, count),) = known.items()
+    assert recorded.versions() == {model: count + 1} and other.versions() == known
+    for one in (recorded, other):
+        assert stale(one) == set() and doctor.lock(one.root).fine
+        kept = [*(one.root / "data").rglob("*"), *(one.root / "scratch").rglob("*")]
+        assert not [file for file in kept if file.name.endswith((".tmp", ".lock"))]
+
+
+def copy(project: Project, root: Path) -> Project:
+    """A clone beside it, with all that it made."""
+    shutil.copytree(project.root, root, symlinks=True)
+    made = Project.__new__(Project)
+    made.root, made.paper, made.warm = root, project.paper, project.warm
+    places = {"PYTHONPATH": str(root), "ZENML_CONFIG_PATH": str(root / ".zenml")}
+    made.environment = {**project.environment, **places}
+    return made

@@ -102,6 +102,19 @@ def test_a_run_with_settings_does_not_change_params_under_a_stage_of_another_doo
     assert params(root) == PARAMS
 
 
+@pytest.mark.parametrize("door", ["-c", "--keep"])
+def test_settings_that_stay_are_not_changed_under_a_stage_either(door: str, root: Path) -> None:
+    with turn(root / "scratch" / "qanet", "train", "qanet"):
+        with pytest.raises(SatsrError, match="train of qanet is running"):
+            if door == "-c":
+                running.change_idle("qanet", {"train.seed": 3}, root, MODEL)
+            else:
+                with running.settings_of_a_run(root, "qanet", {"train.seed": 3}, MODEL, keep=True):
+                    pytest.fail("it ran")
+        assert running.change_idle("qanet", {"train.iterations": 7}, root, MODEL) == []  # nothing would change
+    assert params(root) == PARAMS
+
+
 def run(root: Path) -> None:
     """A run with settings of its own."""
     with running.settings_of_a_run(root, "qanet", {"train.seed": 3}, MODEL):

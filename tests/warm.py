@@ -20,11 +20,11 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from satsr import quiet
 
@@ -76,9 +76,17 @@ class Warm:
             env: the environment.
             first: code that is executed before it.
         """
-        with tempfile.NamedTemporaryFile() as said:
-            code = Started(self.address, command, cwd, env, Path(said.name), first).wait()
-            return code, Path(said.name).read_text(errors="replace")
+        (found,) = self.together([(command, cwd, env)], first)
+        return found
+
+    def together(
+        self, commands: Sequence[tuple[Sequence[str], Path, Mapping[str, str]]], first: str = ""
+    ) -> list[tuple[int, str]]:
+        """Exit codes and outputs of commands that are started at once, each with its folder and environment."""
+        with ExitStack() as stack:
+            files = [Path(stack.enter_context(tempfile.NamedTemporaryFile()).name) for _ in commands]
+            started = [Started(self.address, *one, said, first) for one, said in zip(commands, files, strict=True)]
+            return [(one.wait(), said.read_text(errors="replace")) for one, said in zip(started, files, strict=True)]
 
 
 class Started:
@@ -187,7 +195,7 @@ def _code(asked: dict[str, Any]) -> object:
     return 0
 
 
-def _end(code: object) -> None:
+def _end(code: object) -> NoReturn:
     """As an interpreter ends, but for the modules, which are not taken down one by one."""
     threading._shutdown()
     atexit._run_exitfuncs()
