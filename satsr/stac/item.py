@@ -15,12 +15,12 @@ from urllib.parse import urlsplit
 from satsr.errors import SatsrError
 from satsr.imagery import bands
 from satsr.imagery.sentinel2 import PRODUCT, SHIFT, SHIFTED_SINCE
+from satsr.stac import fields
+from satsr.stac.fields import MAX_ASSETS
 
 SUFFIXES = (".json", ".geojson")
 WEB = ("http", "https")
 MAX_BYTES = 16 << 20
-MAX_ASSETS = 1000
-LARGEST = 1e300
 PICTURES = {"overview", "thumbnail", "visual", "metadata"}
 """Roles of assets that hold no measured values."""
 COMMON = {
@@ -42,8 +42,6 @@ CLASSES = "SCL"
 CLASSES_KEY = re.compile(r"scl([_-].*)?", re.IGNORECASE)
 """Keys of their assets: ``scl``, ``SCL_20m``, ``scl-jp2``."""
 METRES = re.compile(r"_(\d+)m$")
-MULTIHASH = {"1114": ("sha1", 20), "1220": ("sha256", 32), "1340": ("sha512", 64), "d50110": ("md5", 16)}
-"""Beginnings of ``file:checksum`` (https://multiformats.io/multihash): the hash and its length in bytes."""
 
 
 @dataclass(frozen=True)
@@ -179,11 +177,11 @@ def parse(found: Any, where: str) -> Item:
     if kind != "Feature" or not isinstance(found.get("stac_version"), str):
         what = f"a {kind}" if isinstance(kind, str) else "something else"
         raise SatsrError(f"{where} is {what}, but a STAC Item is expected (type Feature, with stac_version): name one.")
-    assets, properties = _mapping(found, "assets", where), _mapping(found, "properties", where)
+    assets, properties = fields.mapping(found, "assets", where), fields.mapping(found, "properties", where)
     if len(assets) > MAX_ASSETS:
         raise SatsrError(f"{where} lists {len(assets)} assets: at most {MAX_ASSETS} are read.")
-    name = _text(found, "id", where)
-    made = [band for key in assets for band in _bands(key, _mapping(assets, key, where), properties, name, where)]
+    name = fields.text(found, "id", where)
+    made = [band for key in assets for band in _bands(key, fields.mapping(assets, key, where), properties, name, where)]
     said = {
         "STAC_ITEM": name,
         "STAC_COLLECTION": found.get("collection"),
@@ -199,7 +197,9 @@ def _bands(key: str, asset: Mapping[str, Any], properties: Mapping[str, Any], it
     roles = asset.get("roles") or []
     if not isinstance(roles, list) or PICTURES & {role for role in roles if isinstance(role, str)}:
         return []
-    own, eo, raster = (_rows(asset, field, f"{where}, asset {key}") for field in ("bands", "eo:bands", "raster:bands"))
+    own, eo, raster = (
+        fields.rows(asset, field, f"{where}, asset {key}") for field in ("bands", "eo:bands", "raster:bands")
+    )
     rows: list[dict[str, Any]] = [{} for _ in range(max(len(own), len(eo), len(raster), 1))]
     for known, prefix in ((own, ""), (eo, "eo:"), (raster, "raster:")):
         for row, said in zip(rows, known, strict=False):
@@ -220,7 +220,7 @@ def _band(
     if not name:
         return None
     place = f"{where}, asset {key}"
-    scale, offset = (_number(row, asset, f"raster:{word}", place) for word in ("scale", "offset"))
+    scale, offset = (fields.number(row, asset, f"raster:{word}", place) for word in ("scale", "offset"))
     if scale is not None and scale <= 0:
         raise SatsrError(f"raster:scale in {place} must be above 0, found {scale:g}.")
     said = (10000 * (1.0 if scale is None else scale), 10000 * (offset or 0.0))
@@ -229,13 +229,13 @@ def _band(
     return Band(
         name,
         key,
-        _href(asset, place),
+        fields.href(asset, place),
         index,
         _metres(key, row, asset, place),
         None if unsaid else said,
-        _number(row, asset, "raster:nodata", place, wanted=("nodata",)),
-        _checksum(asset.get("file:checksum"), place),
-        _size(asset.get("file:size"), place),
+        fields.number(row, asset, "raster:nodata", place, wanted=("nodata",)),
+        fields.checksum(asset.get("file:checksum"), place),
+        fields.size(asset.get("file:size"), place),
         (not alone, not tiff, key),
     )
 
@@ -260,11 +260,11 @@ def _named(names: Sequence[str], common: str) -> str:
 
 def _metres(key: str, row: Mapping[str, Any], asset: Mapping[str, Any], where: str) -> float | None:
     for field in ("raster:spatial_resolution", "gsd"):
-        found = _number(row, asset, field, where)
+        found = fields.number(row, asset, field, where)
         if found is not None and found > 0:
             return found
     transform = asset.get("proj:transform")
-    if isinstance(transform, list) and transform and _finite(transform[0]) and transform[0] > 0:
+    if isinstance(transform, list) and transform and fields.finite(transform[0]) and transform[0] > 0:
         return float(transform[0])
     tail = METRES.search(key)
     return float(tail[1]) if tail else None
@@ -291,82 +291,3 @@ def _read(band: Band, properties: Mapping[str, Any], item: str) -> Band:
     except ValueError:
         return band
     return replace(band, reading=(1.0, float(SHIFT))) if number >= SHIFTED_SINCE else band
-
-
-def _mapping(found: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any]:
-    value = found.get(key)
-    if not isinstance(value, dict):
-        raise SatsrError(f"{key} in {where} must be an object, found {_short(value)}: it is no valid STAC Item.")
-    return value
-
-
-def _rows(asset: Mapping[str, Any], key: str, where: str) -> list[Mapping[str, Any]]:
-    rows = asset.get(key) or []
-    if not isinstance(rows, list) or len(rows) > MAX_ASSETS or not all(isinstance(row, dict) for row in rows):
-        raise SatsrError(f"{key} in {where} must be a list of objects, found {_short(rows)}: it is no valid STAC Item.")
-    return rows
-
-
-def _text(found: Mapping[str, Any], key: str, where: str) -> str:
-    value = found.get(key)
-    if not isinstance(value, str) or not value:
-        raise SatsrError(f"{key} in {where} must be a text, found {_short(value)}: it is no valid STAC Item.")
-    return value
-
-
-def _href(asset: Mapping[str, Any], where: str) -> str:
-    """Where an asset lies, which can be taken apart as an address or a path can."""
-    value = _text(asset, "href", where)
-    try:
-        urlsplit(value)
-    except ValueError as error:
-        raise SatsrError(f"href in {where} is {_short(value)}, which is no address ({error}).") from None
-    if "\0" in value:
-        raise SatsrError(f"href in {where} is {_short(value)}, which is no address.")
-    return value
-
-
-def _number(
-    row: Mapping[str, Any], asset: Mapping[str, Any], key: str, where: str, wanted: Sequence[str] = ()
-) -> float | None:
-    """A finite number of a band, else of its asset."""
-    for said in (row, asset):
-        for field in (key, *wanted):
-            value = said.get(field)
-            if value is None or (isinstance(value, str) and wanted):  # "nan", which floats that are missing are anyway
-                continue
-            if not _finite(value):
-                raise SatsrError(f"{field} in {where} must be a number, found {_short(value)}.")
-            return float(value)
-    return None
-
-
-def _finite(value: Any) -> bool:
-    """Whether a value is a number that a float holds."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST
-
-
-def _checksum(found: Any, where: str) -> str | None:
-    if found is None:
-        return None
-    for begin, (kind, length) in MULTIHASH.items():
-        digest = str(found)[len(begin) :].lower()
-        if str(found).startswith(begin) and re.fullmatch(f"[0-9a-f]{{{2 * length}}}", digest):
-            return f"{kind}:{digest}"
-    raise SatsrError(
-        f"file:checksum in {where} is {_short(found)}, which is no multihash of MD5, SHA-1, SHA-256 or SHA-512: take "
-        "it out of the item if you trust the file."
-    )
-
-
-def _size(found: Any, where: str) -> int | None:
-    if found is None:
-        return None
-    if type(found) is not int or found < 1:
-        raise SatsrError(f"file:size in {where} must be a whole number of bytes, found {_short(found)}.")
-    return found
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:60]}..."
