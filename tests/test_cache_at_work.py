@@ -147,11 +147,14 @@ def test_the_literal_command_takes_over_what_dvc_ran_and_leaves_dvc_nothing_to_d
 ) -> None:
     project, _ = ran(paper)
     project.run("dvc", "commit", "-f", "-q")
-    project.params(**{"evaluate.panels": 2})
+    runs: tuple[str, ...] = ()
+    if paper == EDITED:
+        project.params(**{"evaluate.panels": 2})
+        runs = ("evaluate", "register")
     output = project.run("zenml", "pipeline", "run", f"train_{paper}")
     assert "Traceback" not in output and "Warning" not in output
     reused = [stage for stage in STAGES if re.search(rf"^{stage} +up to date", output, re.MULTILINE)]
-    assert reused == ["download", "convert", "validate", "train", "export"]
+    assert reused == [stage for stage in STAGES if stage not in runs]
     assert f"results/{paper}/evaluation/report.html" in output
     (model,) = project.versions()
     assert model.startswith(paper) and f"{model} version" in output

@@ -113,7 +113,11 @@ def test_zenmls_dashboard_shows_the_runs_changes_nothing_and_leaves_nothing(proj
     url, command = f"http://127.0.0.1:{port}", ("satsr", "dashboard", "--print", "--port", str(port))
     (tmp_path / "tmp").mkdir()
     process = subprocess.Popen(
-        command, cwd=project.root, env={**project.environment, "TMPDIR": str(tmp_path / "tmp")}, stdout=subprocess.PIPE
+        command,
+        cwd=project.root,
+        env={**project.environment, "TMPDIR": str(tmp_path / "tmp")},
+        stdout=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # which shells ignore in the background
     )
     try:
         assert process.stdout is not None and url in process.stdout.readline().decode()
