@@ -79,7 +79,7 @@ class AdversarialTrain(Train):
         return first, second
 
 
-METRIC_GROUPS = ("spectral", "opensr", "frc", "flicker")
+METRIC_GROUPS = ("spectral", "opensr", "frc", "flicker", "lpips")
 """What :mod:`satsr.evaluate.further` can measure besides a paper's own protocol."""
 
 
@@ -88,8 +88,8 @@ class Evaluate(Section):
 
     Attributes:
         niqe: whether it is measured where its model file is at hand.
-        metrics: groups of further metrics (``docs/metrics.md``): ``spectral``, ``opensr``, ``frc``, ``flicker``, or
-            ``default``, which is what the kind of input brings; none for ``[]``.
+        metrics: groups of further metrics (``docs/metrics.md``): ``spectral``, ``opensr``, ``frc``, ``flicker``,
+            ``lpips``, or ``default``, which is what the kind of input brings; none for ``[]``.
         panels: how many scenes are shown.
     """
 

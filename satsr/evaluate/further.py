@@ -19,6 +19,7 @@ from satsr.metrics import (
     clear_part,
     ergas,
     harmonised,
+    lpips,
     motions,
     opensr_correctness,
     opensr_reflectance,
@@ -32,6 +33,7 @@ from satsr.metrics import (
     warping_error,
 )
 from satsr.paper import Paper
+from satsr.radiometry import Normalisation
 from satsr.scores import Scores
 from satsr.store.store import Scene
 
@@ -181,12 +183,26 @@ def _flicker(compared: Compared) -> Scores:
     return {"warping_error": error, "warping_error_gap": abs(error / own - 1) if own else float("nan")}
 
 
+def perceptual(compared: Compared) -> Iterator[Asked]:
+    """LPIPS of each frame as the network's range shows it in 8 bits, over the part that is clear."""
+    for frame, (sr, hr, clear) in enumerate(compared.pairs):
+        yield frame, "lpips", partial(_perceived, compared.scene.paper.radiometry, sr, hr, clear)
+
+
+def _perceived(stretch: Normalisation, sr: np.ndarray, hr: np.ndarray, clear: np.ndarray) -> Scores:
+    first, last = stretch.range
+    part = clear_part(clear)
+    shown = ((stretch.forward(image[part]) - first) / (last - first) for image in (sr, hr))
+    ours, theirs = (np.rint(255 * np.clip(image, 0, 1)).astype(np.uint8) for image in shown)
+    return {"lpips": lpips(ours, theirs)}
+
+
 def _one(frame: int, name: str, function: Callable[..., float], *arguments: Any) -> Asked:
     return frame, name, lambda: {name: function(*arguments)}
 
 
 GROUPS: Mapping[str, Callable[[Compared], Iterator[Asked]]] = MappingProxyType(
-    {"spectral": spectral, "opensr": opensr, "frc": frc, "flicker": flicker}
+    {"spectral": spectral, "opensr": opensr, "frc": frc, "flicker": flicker, "lpips": perceptual}
 )
 """What ``evaluate.metrics`` may name."""
 

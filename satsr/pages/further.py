@@ -19,6 +19,7 @@ SAYS = {
     "opensr_hallucination": "Share of the detail that neither the reference nor the input has.",
     "frc_period": "Shortest period of a pattern that is still the reference's (ring correlation of 1/7). A pixel shows "
     "periods of two pixels.",
+    "lpips": "Unlikeness as people see it, by the features of a network that knows pictures (AlexNet); 0 is equal.",
     "warping_error": "Change between frames that motion does not explain. Blur lowers it too, so compare it with the "
     "gap.",
     "warping_error_gap": "How far that is from the reference's own, as a share of it: 0 flickers as the truth does.",

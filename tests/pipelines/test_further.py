@@ -10,12 +10,14 @@ from scipy import ndimage
 from satsr.config.recipe import METRIC_GROUPS
 from satsr.evaluate.further import GROUPS, Compared, Further, chosen, shared
 from satsr.evaluate.measure import Evaluation, measure
+from satsr.metrics.perceptual import VARIABLE
 from satsr.pages.further import SAYS, says
 from satsr.pages.page import FAMILIES
 from satsr.paper import Paper
 from satsr.scores import direction
 from satsr.seeds import generator
 from satsr.store.store import Scene, Store, StoreWriter
+from tests.lpips import weights_folder
 from tests.pipelines.test_one_radiometry import bound
 
 LR_PX, FRAMES = 32, 3
@@ -91,7 +93,8 @@ def test_the_evaluation_measures_them_for_every_method_and_clip_values_stand_onc
         assert len(rows) == FRAMES and "warping_error" in rows[0] and "ergas" not in rows[0]
 
 
-def test_every_metric_has_a_sentence_a_label_and_a_direction(tmp_path: Path) -> None:
+def test_every_metric_has_a_sentence_a_label_and_a_direction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, str(weights_folder(tmp_path / "lpips")))
     paper = bound("srgan")
     further = Further(paper, scene_of(stored(tmp_path / "store", paper)), METRIC_GROUPS)
     row = further.score(paper.baseline(further.scene))[0]
@@ -102,6 +105,19 @@ def test_every_metric_has_a_sentence_a_label_and_a_direction(tmp_path: Path) -> 
     assert {says(name) for name in names} == set(SAYS.values())  # and no sentence is of a metric that there is not
     for name in names:
         assert direction(name) and any(f"{name}_".startswith(f"{family}_") for family in FAMILIES), name
+
+
+def test_lpips_is_absent_with_a_reason_where_its_weights_are_not_at_hand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "none"))
+    paper = bound("breizhsr")
+    further = Further(paper, scene_of(stored(tmp_path / "store", paper)), ["lpips"])
+    assert further.score(paper.baseline(further.scene)) == [{}]
+    assert "lay torchvision's alexnet-owt-7be5be79.pth" in further.reasons["lpips"]
+    monkeypatch.setenv(VARIABLE, str(weights_folder(tmp_path / "lpips")))
+    ((_, _, measured),) = GROUPS["lpips"](Compared(further, further.reference))
+    assert measured() == {"lpips": 0.0} and further.score(paper.baseline(further.scene))[0]["lpips"] > 0
 
 
 def test_what_cannot_be_measured_is_absent_with_a_reason(tmp_path: Path) -> None:
