@@ -120,7 +120,8 @@ def test_train_has_no_unchecked_defaults() -> None:
 def test_an_unknown_group_of_metrics_is_refused_with_the_list(project: Path) -> None:
     change("toy", {"evaluate.metrics": ["default", "opensr"]}, project, ToyConfig)
     assert load(ToyConfig, "toy", project).evaluate.metrics == ["default", "opensr"]
-    with pytest.raises(SatsrError, match="unknown metrics psnr: choose among spectral, opensr, frc, flicker, default"):
+    said = "unknown metrics psnr: choose among spectral, opensr, frc, flicker, lpips, default"
+    with pytest.raises(SatsrError, match=said):
         change("toy", {"evaluate.metrics": ["psnr"]}, project, ToyConfig)
 
 
