@@ -172,7 +172,8 @@ class RASVSR(nn.Module):
         two_back = two_back * (torch.arange(flows.shape[1], device=flows.device) > 1).view(-1, 1, 1, 1)
         batch, _, channels, height, width = spatial.shape
         nothing = spatial.new_zeros(batch, 2 * channels, height, width)
-        return over_time(step, nothing, [spatial, own, flows, two_back], self._recomputes())
+        parts = [self.fusion[branch], *(self.deform_align[branch] for _ in range(self.alignment == "deformable"))]
+        return over_time(step, nothing, [spatial, own, flows, two_back], parts, self._recomputes())
 
     def _step(self, branch: str, earlier: Tensor, frame: Sequence[Tensor], age: int | Tensor) -> tuple[Tensor, Tensor]:
         """One frame of a branch.

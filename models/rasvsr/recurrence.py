@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.func import functional_call
 from torch.utils.checkpoint import checkpoint
 
 Step = Callable[[Tensor, Sequence[Tensor], int | Tensor], tuple[Tensor, Tensor]]
@@ -15,7 +16,9 @@ def recomputed(function: Callable[..., Any], *arguments: Any) -> Any:
     return checkpoint(function, *arguments, use_reentrant=False, preserve_rng_state=False)
 
 
-def over_time(step: Step, state: Tensor, sequences: Sequence[Tensor], recompute: bool = False) -> Tensor:
+def over_time(
+    step: Step, state: Tensor, sequences: Sequence[Tensor], parts: Sequence[nn.Module] = (), recompute: bool = False
+) -> Tensor:
     """Calls ``step`` frame after frame and collects its outputs.
 
     Args:
@@ -24,13 +27,14 @@ def over_time(step: Step, state: Tensor, sequences: Sequence[Tensor], recompute:
             tensor, neither one that was given nor a view of one.
         state: before the first frame.
         sequences: (B, T, ...) each.
+        parts: the modules that ``step`` calls; in an exported graph their weights are inputs of the Scan.
         recompute: whether a training keeps no activations of the steps.
 
     Returns:
         The outputs, (B, T, ...).
     """
     if torch.compiler.is_exporting():
-        return _scanned(step, state, sequences)
+        return _scanned(step, state, sequences, parts)
     outputs = []
     for age, frame in enumerate(zip(*(sequence.unbind(1) for sequence in sequences), strict=True)):
         state, output = recomputed(step, state, frame, age) if recompute else step(state, frame, age)
@@ -38,15 +42,31 @@ def over_time(step: Step, state: Tensor, sequences: Sequence[Tensor], recompute:
     return torch.stack(outputs, dim=1)
 
 
-def _scanned(step: Step, state: Tensor, sequences: Sequence[Tensor]) -> Tensor:
-    from torch._higher_order_ops.scan import scan  # private, so only touched when it is needed
+class _Step(nn.Module):
+    """A step and the modules that it calls, so that it can be called with other weights."""
 
-    def scan_step(carry: Tensor, frame: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-        *tensors, age = frame
-        following, output = step(carry, tensors, age)
+    def __init__(self, step: Step, parts: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.step, self.parts = step, nn.ModuleList(parts)
+
+    def forward(self, state: Tensor, frame: Sequence[Tensor], age: Tensor) -> tuple[Tensor, Tensor]:
+        return self.step(state, frame, age)
+
+
+def _scanned(step: Step, state: Tensor, sequences: Sequence[Tensor], parts: Sequence[nn.Module]) -> Tensor:
+    # private, so only touched when it is needed: torch's public scan traces a step twice, first with its compiler, only
+    # to find the weights that are given here
+    from torch._higher_order_ops.scan import scan_op
+
+    called, count = _Step(step, parts), len(sequences)
+    weights = dict(called.named_parameters())
+
+    def scan_step(carry: Tensor, *given: Tensor) -> tuple[Tensor, Tensor]:
+        frame, age, inner = given[:count], given[count], dict(zip(weights, given[count + 1 :], strict=True))
+        following, output = functional_call(called, inner, (carry, frame, age))
         return following, output.clone()  # scan refuses outputs that share memory with a state
 
     age = torch.arange(sequences[0].shape[1], device=state.device)
-    frames = (*(sequence.transpose(0, 1) for sequence in sequences), age)
-    outputs: Tensor = scan(scan_step, state, frames, dim=0)[1]
+    frames = [*(sequence.transpose(0, 1) for sequence in sequences), age]
+    outputs: Tensor = scan_op(scan_step, [state], frames, tuple(weights.values()))[1]
     return outputs.transpose(0, 1)

@@ -1,8 +1,8 @@
 """Operators of torch in terms of ONNX's, so many that a network is traced once.
 
-torch's exporter traces a network, and then runs what it found once more with symbolic sizes only to take apart the few
-operators that it has no translation of, which is nearly half of the time. With translations of those too there is
-nothing left to take apart.
+torch's exporter traces a network, and then runs what it found twice more with symbolic sizes: to take apart the few
+operators that it has no translation of, and to see where an operator's inputs need another type. With translations of
+those operators there is nothing left to take apart, and the types are known from the trace.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +14,7 @@ import torch
 from onnxscript import opset20 as op
 from torch._ops import OperatorBase, OpOverload
 from torch.export import ExportedProgram
-from torch.fx import Node
+from torch.fx import Interpreter, Node
 
 END = 2**63 - 1  # ONNX's word for: as far as there is any
 
@@ -40,8 +40,15 @@ def translations() -> dict[Any, Callable[..., Any]]:
 
 @contextmanager
 def traced_once() -> Iterator[None]:
-    """Torch's exporter takes a program as it is, where every operator of it has a translation."""
-    from torch.onnx._internal.exporter import _decomp, _fx_passes  # private, so only touched when it is needed
+    """Torch's exporter takes a program as it is, where every operator of it has a translation, and runs none again.
+
+    Nor does it keep what it found for each operator, to be found again: with symbolic sizes that takes longer than to
+    find it anew.
+    """
+    # private, so only touched when it is needed
+    from torch._dynamo import config
+    from torch.onnx._internal.exporter import _decomp, _fx_passes
+    from torch.onnx._internal.fx.passes import type_promotion
 
     apart = _fx_passes.decompose_with_registry
 
@@ -55,11 +62,30 @@ def traced_once() -> Iterator[None]:
             return exported_program
         return apart(exported_program, registry)
 
-    _fx_passes.decompose_with_registry = as_it_is
+    def known(self: Any, node: Node) -> Any:
+        rule = type_promotion.get_type_promotion_rule(node, self.type_promotion_table)
+        if rule is not None:
+            with self._set_current_node(node):
+                self._maybe_promote_node(node, rule)
+        return node.meta["val"] if "val" in node.meta else Interpreter.run_node(self, node)
+
+    with (
+        config.patch(fake_tensor_cache_enabled=False),
+        _instead(_fx_passes, "decompose_with_registry", as_it_is),
+        _instead(type_promotion._TypePromotionInterpreter, "run_node", known),
+    ):
+        yield
+
+
+@contextmanager
+def _instead(owner: Any, name: str, function: Callable[..., Any]) -> Iterator[None]:
+    """``function`` in the place of an attribute of ``owner``."""
+    before = getattr(owner, name)
+    setattr(owner, name, function)
     try:
         yield
     finally:
-        _fx_passes.decompose_with_registry = apart
+        setattr(owner, name, before)
 
 
 def _giving(node: Node) -> Any:

@@ -40,7 +40,9 @@ class Tiny(nn.Module):
             output = torch.tanh(aligned * (age > 0) + frame[0])
             return output * 1.0, output
 
-        return over_time(step, torch.zeros_like(x[:, 0]), [x]).repeat_interleave(self.scale, -1)
+        return over_time(step, torch.zeros_like(x[:, 0]), [x], [self.guide, self.conv]).repeat_interleave(
+            self.scale, -1
+        )
 
 
 def _clip(*shape: int) -> dict[str, np.ndarray]:
@@ -112,6 +114,20 @@ def _all_graphs(graph):
 @pytest.mark.parametrize("shape", [(1, 1, 2, 5, 7), (3, 4, 2, 9, 6)])
 def test_the_graph_equals_the_network(tiny, shape):
     assert parity(Tiny(), tiny, [_clip(*shape)])["max_abs"] < 1e-6
+
+
+class Mixed(nn.Module):
+    """Operators on numbers of different types, which a graph has to make one."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        frames = torch.arange(x.shape[1])
+        weights = (frames + 1) / 2 * (frames > 0)
+        return (2 * x * weights.view(-1, 1, 1, 1) + frames.sum()) / x.shape[3] - 1
+
+
+def test_a_graph_of_mixed_types_equals_the_network(tmp_path):
+    export(Mixed(), {"x": torch.rand(2, 3, 2, 5, 6)}, CLIP, tmp_path / "mixed.onnx", FACTS)
+    assert parity(Mixed(), tmp_path / "mixed.onnx", [_clip(1, 4, 2, 7, 5)])["max_abs"] < 1e-6
 
 
 def test_the_file_describes_itself_and_its_axes(tiny):
