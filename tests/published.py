@@ -48,10 +48,10 @@ def jilin_189(root: Path) -> None:
 def proba_v(root: Path) -> None:
     """``train/RED/imgset0000/{LR000,QM000,...,HR,SM}.png`` and ``norm.csv``, 128 x 128 and 384 x 384."""
     norms = []
-    for number, band in enumerate(("RED", "RED", "RED", "NIR")):
-        name = f"imgset{number if band == 'RED' else 594 + number:04d}"
-        scene = render_imageset(0, number, views=(9, 9), lr_px=(128, 128), band=band)
-        place = root / "train" / band / name
+    for number in range(3):
+        name = f"imgset{number:04d}"
+        scene = render_imageset(0, number, views=(9, 9), lr_px=(128, 128))
+        place = root / "train" / "RED" / name
         for view, (image, mask) in enumerate(zip(scene.lr, scene.qm, strict=True)):
             write_png(place / f"LR{view:03d}.png", image)
             write_png(place / f"QM{view:03d}.png", mask)
