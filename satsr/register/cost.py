@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # the process that measures memory does without torch
 
 SIDE = 64
 SIZES = {"batch": 1, "time": 5, "dates": 8, "height": SIDE, "width": SIDE}
-RUNS, ENOUGH_SECONDS = 5, 10.0
+RUNS, ENOUGH_SECONDS = 5, 3.0
 
 
 @dataclass(frozen=True)
