@@ -43,14 +43,15 @@ def traced_once() -> Iterator[None]:
     """Torch's exporter takes a program as it is, where every operator of it has a translation, and runs none again.
 
     Nor does it keep what it found for each operator, to be found again: with symbolic sizes that takes longer than to
-    find it anew.
+    find it anew. And what rewrites the graph looks through all of it only for a node with which a pattern begins.
     """
     # private, so only touched when it is needed
+    from onnxscript.rewriter import _basics, _matcher
     from torch._dynamo import config
     from torch.onnx._internal.exporter import _decomp, _fx_passes
     from torch.onnx._internal.fx.passes import type_promotion
 
-    apart = _fx_passes.decompose_with_registry
+    apart, match = _fx_passes.decompose_with_registry, _matcher.SimplePatternMatcher.match
 
     def as_it_is(exported_program: ExportedProgram, registry: Any) -> ExportedProgram:
         known = {*_decomp.get_onnx_implemented_overloads(registry), torch.ops.higher_order.scan}
@@ -69,10 +70,16 @@ def traced_once() -> Iterator[None]:
                 self._maybe_promote_node(node, rule)
         return node.meta["val"] if "val" in node.meta else Interpreter.run_node(self, node)
 
+    def sooner(self: Any, model: Any, graph: Any, node: Any, **how: Any) -> Any:
+        if not self.pattern.output_nodes[0].op.matches(node.op_type):
+            return _basics.MatchResult().fail("the pattern begins with another operator")
+        return match(self, model, graph, node, **how)
+
     with (
         config.patch(fake_tensor_cache_enabled=False),
         _instead(_fx_passes, "decompose_with_registry", as_it_is),
         _instead(type_promotion._TypePromotionInterpreter, "run_node", known),
+        _instead(_matcher.SimplePatternMatcher, "match", sooner),
     ):
         yield
 
