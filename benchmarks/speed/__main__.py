@@ -22,6 +22,7 @@ RESULTS, PAGE = ROOT / "benchmarks/results.json", ROOT / "docs/speed.md"
 TITLES = {
     "networks": "Networks",
     "runtime": "ONNX Runtime",
+    "export": "Exporting",
     "diffusion": "SRDiff",
     "metrics": "Metrics",
     "frames": "Frames and the store",
