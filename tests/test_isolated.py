@@ -14,6 +14,7 @@ import pytest
 
 from steps import STAGES
 from steps.inputs import recorded
+from tests.conftest import MakeStore
 from tests.isolated import NAMESPACE, WARM
 from tests.papers import project_of
 from tests.project import Project
@@ -112,10 +113,10 @@ def zenml_server(folder: Path, stack: ExitStack) -> dict[str, str]:
     return {"ZENML_STORE_URL": url, "ZENML_STORE_API_KEY": key["body"]["key"]}
 
 
-def mlflow_server(folder: Path, stack: ExitStack) -> dict[str, str]:
+def mlflow_server(folder: Path, stack: ExitStack, mlflow_store: MakeStore) -> dict[str, str]:
     """A running MLflow server that keeps artifacts too."""
     port = free_port()
-    store = ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"]
+    store = ["--backend-store-uri", mlflow_store(folder)]
     kept = ["--serve-artifacts", "--artifacts-destination", str(folder / "artifacts")]
     command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1", *store, *kept]
     answers(
@@ -140,12 +141,12 @@ Cluster = tuple[Project, Path, Server]
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def cluster(tmp_path_factory: pytest.TempPathFactory, mlflow_store: MakeStore) -> Iterator[Cluster]:
     """A checkout whose stack is of such steps, the folder in which their pods are, and the bucket."""
     folder = tmp_path_factory.mktemp("cluster")
     (folder / "pods").mkdir()
     with ExitStack() as stack, serving(folder / "s3", BUCKET) as server:
-        mlflow, zenml = mlflow_server(folder, stack), zenml_server(folder, stack)
+        mlflow, zenml = mlflow_server(folder, stack, mlflow_store), zenml_server(folder, stack)
         project = project_of(PAPER, folder / "clone")
         for name in ("isolated.py", "warm.py"):
             shutil.copy(Path(__file__).with_name(name), project.root / name)

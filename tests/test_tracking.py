@@ -115,12 +115,13 @@ def test_no_secret_reaches_the_store(tmp_path: Path, mlflow_store: MakeStore, mo
 
 
 @pytest.fixture
-def address(tmp_path: Path) -> tuple[str, list[str]]:
+def address(tmp_path: Path, mlflow_store: MakeStore) -> tuple[str, list[str]]:
     """Of an MLflow server, and the command that starts it."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    store = f"sqlite:///{tmp_path / 'server.db'}"
+    (tmp_path / "server").mkdir()
+    store = mlflow_store(tmp_path / "server")
     options = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1", "--backend-store-uri", store]
     files = ["--default-artifact-root", (tmp_path / "artifacts").as_uri()]
     return f"http://127.0.0.1:{port}", [sys.executable, "-m", "mlflow", "server", *options, *files]

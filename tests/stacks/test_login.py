@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from urllib3 import PoolManager, Retry
 
+from tests.conftest import MakeStore
 from tests.papers import project_of
 from tests.project import STAGES, Project
 
@@ -22,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(tmp_path_factory: pytest.TempPathFactory, mlflow_store: MakeStore) -> Iterator[str]:
     """Of a server with one user, which keeps files itself."""
     folder = tmp_path_factory.mktemp("server")
     with socket.socket() as free:
@@ -33,7 +34,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     secrets = {"MLFLOW_AUTH_ADMIN_PASSWORD": PASSWORD, "MLFLOW_FLASK_SERVER_SECRET_KEY": "satsr-test-key"}
     environment = {**os.environ, **secrets, "MLFLOW_AUTH_CONFIG_PATH": str(folder / "auth.ini")}
     options = ["--app-name", "basic-auth", "--host", "127.0.0.1", "--port", url.rpartition(":")[2], "--workers", "1"]
-    places = ["--backend-store-uri", f"sqlite:///{folder}/runs.db", "--artifacts-destination", str(folder / "files")]
+    places = ["--backend-store-uri", mlflow_store(folder), "--artifacts-destination", str(folder / "files")]
     with (folder / "log").open("w") as log:
         command = [sys.executable, "-m", "mlflow", "server", *options, *places]
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
