@@ -146,7 +146,9 @@ KEYS = st.sampled_from(
     ["train.iterations", "network", "train", "data", "profile", "rooms", "x", "gates.max_megabytes.y", ""]
 )
 GIVEN = (
-    VALUES.map(json.dumps) | st.text(max_size=12) | st.sampled_from(["[", "{a: ", "!!set {1}", "&a *a", "? [1]", "- -"])
+    VALUES.map(json.dumps)
+    | st.text(max_size=12)
+    | st.sampled_from(["[", "{a: ", "!!set {1}", "&a *a", "? [1]", "- -", "!!bool x"])
 )
 
 
