@@ -101,8 +101,9 @@ def versions(folder: Path, count: int) -> Sequence[str]:
     return ("review",)
 
 
+# A scene of 1000 rows takes a little less, since GDAL's cache of 256 MB does not fill.
 PLANS = (
-    Plan("satsr upscale, a scene", 1000, "rows", high, f"1000 px wide, {BANDS} bands of 16 bits, windows of 256 px"),
+    Plan("satsr upscale, a scene", 4000, "rows", high, f"1000 px wide, {BANDS} bands of 16 bits, windows of 256 px"),
     Plan("satsr upscale, a folder", 10, "scenes", many, f"256 x 256 px, {BANDS} bands of 16 bits"),
     Plan("satsr review", 25, "versions", versions, "of one model"),
 )
