@@ -101,7 +101,7 @@ def versions(folder: Path, count: int) -> Sequence[str]:
     return ("review",)
 
 
-# A scene of 1000 rows takes a little less, since GDAL's cache of 256 MB does not fill.
+# A scene of 1000 rows takes a little less: its result is smaller than GDAL's cache of 256 MB.
 PLANS = (
     Plan("satsr upscale, a scene", 4000, "rows", high, f"1000 px wide, {BANDS} bands of 16 bits, windows of 256 px"),
     Plan("satsr upscale, a folder", 10, "scenes", many, f"256 x 256 px, {BANDS} bands of 16 bits"),
