@@ -385,6 +385,7 @@ def foreign(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return (folder / "data.mdb").read_bytes()
 
 
+@pytest.mark.slow
 @given(st.data())
 @few(30)
 def test_a_foreign_lmdb_is_read_or_a_sentence(tmp_path: Path, foreign: bytes, data: Any) -> None:
@@ -463,6 +464,7 @@ def test_a_product_is_read_or_a_sentence(product: Path, data: Any) -> None:
         place.write_bytes(before)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 @given(st.data())
 @few(15)
