@@ -123,5 +123,11 @@ def problems(error: "ValidationError", place: str = "") -> list[str]:
             lines.append(f"{key} is missing")
         else:
             message = problem["msg"].removeprefix("Value error, ")
-            lines.append(f"{key}: {message[0].lower()}{message[1:]} (found {problem['input']!r})")
+            lines.append(f"{key}: {message[0].lower()}{message[1:]} (found {_shown(problem['input'])})")
     return lines
+
+
+def _shown(value: object) -> str:
+    """A value as Python writes it, or its beginning: a card's may be as long as the card."""
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]}..."

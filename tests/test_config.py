@@ -100,7 +100,10 @@ def test_broken_yaml_is_a_sentence(project: Path) -> None:
         load(ToyConfig, "toy", project)
 
 
-@pytest.mark.parametrize("value", ["{a", "!!python/object:os.system x", "!foo", "a: b: c", "&x *y", "\x00"])
+@pytest.mark.parametrize(
+    "value",
+    ["{a", "!!python/object:os.system x", "!!bool x", '!!int ""', "!foo", "a: b: c", "&x *y", "&x [*x]", "\x00"],
+)
 def test_a_value_that_is_no_plain_yaml_is_a_sentence(value: str) -> None:
     with pytest.raises(SatsrError, match="is no plain YAML value"):
         read_value(value)

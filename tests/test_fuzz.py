@@ -1,31 +1,38 @@
 """Input of others that was made to mislead, at random: a sentence or a right result, and nothing outside of the output.
 
-These are the same few examples at every run, unless ``SATSR_FUZZ`` says how many a test takes, as ``make soak`` does.
+No example takes half a minute, all of a test together 512 MB of memory, and none asks a server. These are the same few
+examples at every run, unless ``SATSR_FUZZ`` says how many a test takes, as ``make soak`` does.
+``python -m tests.guided`` looks for others by the code that they reach.
 """
 
 import copy
+import faulthandler
 import io
 import json
 import os
 import shutil
+import socket
 import tarfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import cv2
+import lmdb
 import numpy as np
 import pytest
 import rasterio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from satsr.convert.layouts import basicsr_lmdb
 from satsr.download.archive import extract
 from satsr.download.card import Card, Limits, load_card
 from satsr.errors import SatsrError
-from satsr.exported import facts, file
+from satsr.exported import facts, file, memory
 from satsr.imagery import geotiff, images, npz, sentinel2
 from satsr.stac import item, series
 from satsr.store.store import Store, StoreWriter
@@ -35,13 +42,34 @@ from tests.tiny_graphs import image_graph
 ROOT = Path(__file__).resolve().parents[1]
 MORE = int(os.environ.get("SATSR_FUZZ", "0"))
 QUIET = list(HealthCheck)
+SLOWEST = timedelta(seconds=30)
+MOST = 512 << 20
+"""Bytes of memory that the examples of a test take more than there was before."""
 
 
 def few(count: int) -> Callable[..., Any]:
     """The settings of a test that takes so many examples in the quick loop."""
     return settings(
-        max_examples=MORE or count, derandomize=not MORE, deadline=None, database=None, suppress_health_check=QUIET
+        max_examples=MORE or count, derandomize=not MORE, deadline=SLOWEST, database=None, suppress_health_check=QUIET
     )
+
+
+@pytest.fixture(autouse=True)
+def no_server_is_asked_and_memory_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What asks a server, by Python or by GDAL, comes by here; a test that hangs for an hour ends the process."""
+    faulthandler.dump_traceback_later(3600, exit=True)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        for name in ("http_proxy", "https_proxy", "all_proxy", "HTTPS_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{server.getsockname()[1]}")
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        before = memory.peak()
+        yield
+        assert memory.peak() - before < MOST
+        with pytest.raises(BlockingIOError):
+            server.accept()
+    faulthandler.cancel_dump_traceback_later()
 
 
 WORDS = st.sampled_from(
@@ -146,7 +174,9 @@ KEYS = st.sampled_from(
     ["train.iterations", "network", "train", "data", "profile", "rooms", "x", "gates.max_megabytes.y", ""]
 )
 GIVEN = (
-    VALUES.map(json.dumps) | st.text(max_size=12) | st.sampled_from(["[", "{a: ", "!!set {1}", "&a *a", "? [1]", "- -"])
+    VALUES.map(json.dumps)
+    | st.text(max_size=12)
+    | st.sampled_from(["[", "{a: ", "!!set {1}", "&a *a", "? [1]", "- -", "!!bool x"])
 )
 
 
@@ -345,6 +375,37 @@ def test_a_store_with_other_bytes_is_never_taken_for_whole(tmp_path: Path, data:
                 assert scene.id != "a" or read.tobytes() == arrays[place].tobytes()
 
 
+@pytest.fixture(scope="module")
+def foreign(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """An LMDB of BasicSR's with two levels of pages, and values inside them and beside."""
+    folder = tmp_path_factory.mktemp("lmdb")
+    with lmdb.open(str(folder), map_size=1 << 22) as env, env.begin(write=True) as transaction:
+        for place in range(120):
+            transaction.put(f"clip/{place:08d}".encode(), ENCODED[".png"] * (1 + 9 * (place % 40 == 0)))
+    return (folder / "data.mdb").read_bytes()
+
+
+@pytest.mark.slow
+@given(st.data())
+@few(30)
+def test_a_foreign_lmdb_is_read_or_a_sentence(tmp_path: Path, foreign: bytes, data: Any) -> None:
+    folder = fresh(tmp_path) / "GT.lmdb"
+    folder.mkdir()
+    (folder / "meta_info.txt").write_text("".join(f"clip/{place:08d}.png (16,24,3) 1\n" for place in range(120)))
+    content = bytearray(foreign)
+    for _ in range(data.draw(st.integers(1, 4))):
+        page = 4096 * data.draw(st.integers(0, len(content) // 4096 - 1))
+        place = page + data.draw(st.integers(0, 15) | st.integers(0, 255) | st.integers(0, 4095))
+        content[place] = data.draw(st.integers(0, 255))
+    if data.draw(st.booleans()):
+        content = bytearray(data.draw(damaged(bytes(content))))
+    (folder / "data.mdb").write_bytes(content)
+    with suppress(SatsrError):
+        for frame in (frame for scene in basicsr_lmdb.scenes(folder) for frame in scene.roles["hr"]):
+            with suppress(SatsrError):
+                assert frame.load().ndim == 3
+
+
 NAMES = st.sampled_from(
     ["a.png", "b/a.png", "../a", "/tmp/a", "b/../../a", "a.png/b", "", ".", "C:/a", "b\\a", "a\0b", "é"]
 )
@@ -401,3 +462,49 @@ def test_a_product_is_read_or_a_sentence(product: Path, data: Any) -> None:
             assert found.height > 0 and found.width > 0
     finally:
         place.write_bytes(before)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@given(st.data())
+@few(15)
+def test_a_product_in_a_zip_is_read_or_a_sentence(tmp_path: Path, product: Path, data: Any) -> None:
+    path = fresh(tmp_path) / "a.zip"
+    if data.draw(st.booleans()):
+        path.write_bytes(data.draw(damaged(products.zipped(product, path).read_bytes())))
+    else:
+        contents = {file.relative_to(product.parent).as_posix(): file.read_bytes() for file in _inside(product)}
+        name = data.draw(st.sampled_from([name for name in contents if name.endswith((".xml", "_B04.jp2"))]))
+        contents[name] = data.draw(damaged(contents[name]))
+        other = data.draw(st.sampled_from([*contents, *(f"{name}{end}" for end in (".aux.xml", ".ovr", ".msk"))]))
+        _packed(path, [*contents.items(), (other, data.draw(st.sampled_from([b"", PAM, VRT])))], tarred=False)
+    with suppress(SatsrError), sentinel2.raster(path, ("B04", "B03", "B02")) as found:
+        assert found.height > 0 and found.width > 0
+    assert files(path.parent) == {"a.zip"}
+
+
+def _inside(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.rglob("*") if file.is_file())
+
+
+ADDRESS = "/vsicurl/http://example.org/a.tif"
+PAM = (
+    f'<PAMDataset><Metadata domain="OVERVIEWS"><MDI key="OVERVIEW_FILE">{ADDRESS}</MDI></Metadata></PAMDataset>'
+).encode()
+VRT = (
+    '<VRTDataset rasterXSize="9" rasterYSize="9"><VRTRasterBand dataType="UInt16" band="1"><SimpleSource>'
+    f"<SourceFilename>{ADDRESS}</SourceFilename></SimpleSource></VRTRasterBand></VRTDataset>"
+).encode()
+
+
+@given(damaged(GEOTIFF), st.lists(st.sampled_from([".aux.xml", ".ovr", ".msk", ".OVR"])), st.sampled_from([PAM, VRT]))
+@few(15)
+def test_what_lies_beside_a_geotiff_asks_no_server(
+    tmp_path: Path, content: bytes, suffixes: list[str], beside: bytes
+) -> None:
+    path = fresh(tmp_path) / "a.tif"
+    path.write_bytes(content)
+    for suffix in suffixes:
+        Path(f"{path}{suffix}").write_bytes(beside)
+    with suppress(SatsrError):
+        geotiff.thumbnail(path, (2, 3))

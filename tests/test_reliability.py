@@ -32,4 +32,5 @@ def test_every_case_has_a_promise_and_a_test() -> None:
     cases = [row for row in rows if row[0] != "| case"]
     assert len(cases) > 60
     assert all(len(row) == 3 and row[1].endswith(".") and NAMED.search(row[2]) for row in cases)
+    assert all(re.sub(r"[, |]", "", NAMED.sub("", row[2])) == "" for row in cases)  # tests, and no whole files
     assert len({row[0] for row in cases}) == len(cases)

@@ -30,6 +30,7 @@ TITLES = {
     "start": "Starting",
     "pipeline": "Pipelines with nothing to do",
     "memory": "Memory and growth",
+    "growth": "Memory of scenes, folders and registries",
 }
 
 

@@ -13,6 +13,10 @@ from satsr.errors import SatsrError, problems
 SECTIONS = ("convert", "checks", "network", "train", "evaluate", "export", "gates")
 ROOMS = "rooms"
 """Key of a paper's block in ``params.yaml`` that is no setting: ``dvc.yaml`` reads there what code it depends on."""
+LONGEST = 1 << 20
+"""Characters of a YAML text: the files of this project have a few thousand."""
+LARGEST = 100_000
+"""Values of a YAML text: aliases of aliases make billions out of a page."""
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -20,12 +24,15 @@ def read_yaml(path: Path) -> Any:
     """The content of a YAML file as plain Python; null for an empty file.
 
     Raises:
-        SatsrError: the file is missing or not YAML.
+        SatsrError: the file is missing, cannot be read, is not YAML, or is larger than any that is meant.
     """
     try:
-        return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+        with path.open(encoding="utf-8") as file:
+            return _plain(file.read(LONGEST + 1))
     except FileNotFoundError:
         raise SatsrError(f"{path} does not exist.") from None
+    except OSError as error:
+        raise SatsrError(f"{path} cannot be read: {error.strerror}. It must be a YAML file.") from None
     except (YAMLError, ValueError, TypeError, RecursionError) as error:
         raise SatsrError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
 
@@ -37,9 +44,33 @@ def read_value(text: str) -> Any:
         SatsrError: the text is not YAML, or has a tag.
     """
     try:
-        return YAML(typ="safe").load(text)
+        return _plain(text)
     except (YAMLError, ValueError, TypeError, RecursionError) as error:  # 2024-99-99; [] as a key; a thousand brackets
         raise SatsrError(f"{text!r} is no plain YAML value: {' '.join(str(error).split())}") from None
+
+
+def _plain(text: str) -> Any:
+    """The values of a text, of which neither the length nor what its aliases multiply is without a limit."""
+    if len(text) > LONGEST:
+        raise ValueError(f"it has more than the {LONGEST:,} characters that are read")
+    if "*" in text and _count(YAML(typ="safe").compose(text), {}) > LARGEST:
+        raise ValueError(f"its aliases stand for more than {LARGEST:,} values, or for themselves: write them out")
+    try:
+        return YAML(typ="safe").load(text)
+    except LookupError:
+        raise ValueError("a value is not what its tag (!!) says: leave the tag out") from None
+
+
+def _count(node: Any, known: dict[int, int]) -> int:
+    """How many values a node stands for where every alias is written out; one that holds itself is too large."""
+    if id(node) not in known:
+        known[id(node)] = LARGEST + 1
+        inside = [] if node is None or isinstance(node.value, str) else node.value
+        known[id(node)] = 1 + sum(
+            sum(_count(part, known) for part in item) if isinstance(item, tuple) else _count(item, known)
+            for item in inside
+        )
+    return known[id(node)]
 
 
 def merged(paper: str, root: Path, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:

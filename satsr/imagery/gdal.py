@@ -1,7 +1,7 @@
 """The one function that opens rasters, and only images.
 
-GDAL would also open descriptions of other files and of services (VRT, WMS...), whatever their file is called: imagery
-of others could make it read and fetch what it names.
+GDAL would also open descriptions of other files and of services (VRT, WMS...), whatever their file is called, and go
+where an image's metadata say that its overviews lie: imagery of others could make it read and fetch what it names.
 """
 
 import warnings
@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from rasterio.env import ensure_env
+from rasterio.env import Env, ensure_env
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 
@@ -21,6 +21,10 @@ from satsr.errors import SatsrError
 DRIVERS = ["GTiff", "JP2OpenJPEG", "PNG", "JPEG"]
 KINDS = "GeoTIFF, JPEG 2000, PNG or JPEG"
 ZIPPED = "/vsizip/{"
+BESIDE = (".ovr", ".OVR", ".msk", ".MSK", ".aux", ".AUX")
+"""Files beside an image that GDAL opens with every driver that it has, as overviews or a mask of it."""
+ELSEWHERE = ("OVERVIEWS", "ProxyOverviewRequest")
+"""Domains of metadata, in the file or its ``.aux.xml``, that name a file or an address with overviews."""
 
 # Images without a CRS are welcome: rasterio need not warn of them.
 warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
@@ -28,22 +32,36 @@ warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
 
 @ensure_env  # type: ignore[untyped-decorator]  # rasterio has no types
 def opened(path: str | Path, **options: Any) -> Any:
-    """A rasterio dataset, of one of :data:`DRIVERS`.
+    """A rasterio dataset, of one of :data:`DRIVERS`; of what lies beside it GDAL sees no overviews and no mask.
 
     Args:
         path: of the file, or GDAL's name of a page of it or of a file in a zip.
         options: of GDAL, such as the ``overview_level``.
 
     Raises:
-        SatsrError: the file is missing, damaged or of another kind.
+        SatsrError: the file is missing, damaged, of another kind, or has its overviews elsewhere.
     """
+    if options:
+        opened(path).close()  # to open an overview is to look for it, wherever it is
+    name = str(path)
+    alone = name.startswith(ZIPPED) or any(
+        Path(place + suffix).exists() for place in (name, str(Path(name).with_suffix(""))) for suffix in BESIDE
+    )
     try:
-        return DatasetReader(str(path), driver=DRIVERS, **options)
+        with Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR" if alone else "TRUE"):
+            found = DatasetReader(name, driver=DRIVERS, **options)
     except RasterioError as error:
         raise SatsrError(
             f"{path} cannot be read as a raster ({error}): expected {KINDS}{_found(Path(path))}; check the path, or "
             "copy it again."
         ) from None
+    if any(found.tags(ns=domain) for domain in ELSEWHERE):
+        found.close()
+        raise SatsrError(
+            f"{path} says in its metadata, or in {Path(name).name}.aux.xml, that overviews of it lie elsewhere, where "
+            "nobody looks: remove that .aux.xml, or write the image again without its metadata."
+        )
+    return found
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from rasterio.enums import ColorInterp
 
 from satsr.errors import SatsrError
 from satsr.imagery import bands, geotiff
+from satsr.imagery.npz import DAMAGED
 from satsr.imagery.raster import Layer, Raster
 
 PRODUCT = re.compile(r"S2[A-Z]_MSIL(?:1C|2A)_\d{8}T\d{6}_N(\d\d)(\d\d)_")
@@ -58,10 +59,13 @@ class Product:
             if path.stat().st_size > MAX_XML:
                 raise SatsrError(f"{path} is larger than any metadata file: the product is damaged.")
             return path.read_bytes()
-        with zipfile.ZipFile(self.source) as archive:
-            if archive.getinfo(name).file_size > MAX_XML:
-                raise SatsrError(f"{name} in {self.source} is larger than any metadata file: the product is damaged.")
-            return archive.read(name)
+        try:
+            with zipfile.ZipFile(self.source) as archive:
+                if archive.getinfo(name).file_size > MAX_XML:
+                    raise SatsrError(f"{name} in {self.source} is larger than any metadata file: it is damaged.")
+                return archive.read(name)
+        except DAMAGED as error:
+            raise SatsrError(f"{name} in {self.source} cannot be read ({error}): download it again.") from None
 
     def files(self, names: Sequence[str]) -> list[Path]:
         """What the content of these names is hashed from."""
@@ -160,7 +164,7 @@ def holds_product(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return any(METADATA.search(name) for name in archive.namelist())
-    except (OSError, zipfile.BadZipFile):
+    except DAMAGED:
         return False
 
 
@@ -249,7 +253,7 @@ def _product(path: Path) -> Product:
     try:
         with zipfile.ZipFile(path) as archive:
             names = sorted(archive.namelist())
-    except (OSError, zipfile.BadZipFile) as error:
+    except DAMAGED as error:
         raise SatsrError(f"{path} cannot be read as a zip ({error}): download it again.") from None
     return Product(f"/vsizip/{{{path.resolve().as_posix()}}}/", names, path)
 

@@ -9,6 +9,7 @@ from weakref import WeakValueDictionary
 import lmdb
 
 from satsr.errors import SatsrError
+from satsr.store.lmdb_pages import check
 
 DATA = "data.mdb"
 
@@ -37,10 +38,6 @@ class LmdbMap:
         self._transaction.abort()
         self._env.close()
 
-    def needed_bytes(self) -> int:
-        """How long the file must be for all its pages, as its own header says."""
-        return int((self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"])
-
 
 # LMDB refuses to open a file twice in one process, so all who read it share what is open.
 _OPEN: WeakValueDictionary[tuple[int, int], LmdbMap] = WeakValueDictionary()
@@ -51,7 +48,7 @@ def open_map(folder: Path) -> LmdbMap:
     """The map of ``folder``'s ``data.mdb`` in this process; it closes when nobody holds it any more.
 
     Raises:
-        SatsrError: the file is missing, is not LMDB, or is shorter than its header says (reading it would end in
+        SatsrError: the file is missing, is not LMDB, is cut off, or its pages lead elsewhere (reading it would end in
             SIGBUS).
     """
     file = folder / DATA
@@ -64,10 +61,8 @@ def open_map(folder: Path) -> LmdbMap:
                 opened.close()  # inherited by a fork; LMDB wants each process to open its own
                 opened = None
             if opened is None:
+                check(file)
                 opened = LmdbMap(folder)
-                if opened.needed_bytes() > status.st_size:
-                    opened.close()
-                    raise SatsrError(f"{file} is cut off after {status.st_size} bytes: copy or make it again.")
                 _OPEN[identity] = opened
             return opened
     except (lmdb.Error, OSError) as error:

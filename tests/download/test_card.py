@@ -1,3 +1,4 @@
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,40 @@ def test_what_a_card_says_has_a_digest_that_does_not_depend_on_where_the_files_l
     )
     assert first.sha256 == second.sha256 != third.sha256
     assert first.plain()["source"] == {"files": {"path": "f"}}
+
+
+def aliases(merged: bool = False) -> str:
+    """A page of YAML whose aliases stand for 10^9 values."""
+    name = "abcdefghi"
+    lines = ["a: &a {x: 1}" if merged else "a: &a [x, x]"]
+    for before, one in pairwise(name):
+        many = ", ".join([f"*{before}"] * 10)
+        lines.append(f"{one}: &{one} {{<<: [{many}]}}" if merged else f"{one}: &{one} [{many}]")
+    return "\n".join([*lines, "scale: *i", "name: *i"])
+
+
+@pytest.mark.parametrize("text", [aliases(), aliases(merged=True), "name: &a [*a]\n", "&a {<<: *a}\n"])
+def test_aliases_that_multiply_or_hold_themselves_are_refused_before_they_are_followed(
+    tmp_path: Path, text: str
+) -> None:
+    with pytest.raises(SatsrError, match="its aliases stand for more than"):
+        card(tmp_path, text)
+
+
+def test_a_card_of_any_length_is_a_short_sentence(tmp_path: Path) -> None:
+    for text in ("scale: " + "x" * 100_000, "#" * (1 << 21), "[" * 10_000, "- " * 10_000):
+        with pytest.raises(SatsrError) as caught:
+            card(tmp_path, text)
+        assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize("text", ["name: !!bool x\n", 'name: !!int ""\n', 'name: !!float "_"\n'])
+def test_a_value_that_is_not_what_its_tag_says_is_a_sentence(tmp_path: Path, text: str) -> None:
+    with pytest.raises(SatsrError, match="not what its tag"):
+        card(tmp_path, text)
+
+
+def test_a_folder_in_a_cards_place_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").mkdir()
+    with pytest.raises(SatsrError, match="cannot be read: Is a directory"):
+        load_card("a.yaml", tmp_path)

@@ -1,8 +1,12 @@
+import socket
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+import rasterio
 
 from satsr.convert.layouts.sentinel2 import sentinel2
 from satsr.errors import SatsrError
@@ -12,6 +16,7 @@ from tests.convert.layouts.test_series import write_tiff
 from tests.products import band
 
 IMAGE = np.random.default_rng(0).integers(0, 9000, (90, 70, 4), dtype=np.uint16)
+PLACE = rasterio.Affine(10, 0, 6e5, 0, -10, 5e6)
 VRT = """<VRTDataset rasterXSize="70" rasterYSize="90"><VRTRasterBand dataType="UInt16" band="1"><SimpleSource>
 <SourceFilename>{path}</SourceFilename><SourceBand>1</SourceBand></SimpleSource></VRTRasterBand></VRTDataset>"""
 WMS = """<GDAL_WMS><Service name="TMS"><ServerUrl>http://127.0.0.1:9/${z}/${x}/${y}.png</ServerUrl></Service><DataWindow>
@@ -40,6 +45,63 @@ def test_descriptions_of_other_files_and_services_are_refused(tmp_path: Path, te
             use(path)
     with pytest.raises(SatsrError, match=r"a.tif is not a PNG, JPEG or TIFF image"):
         sentinel2(path)
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".jp2"])
+@pytest.mark.parametrize("beside", [False, True], ids=["inside", "beside"])
+def test_overviews_that_metadata_place_elsewhere_are_not_looked_for(
+    tmp_path: Path, suffix: str, beside: bool, listener: socket.socket
+) -> None:
+    path = tmp_path / f"a{suffix}"
+    address = f"/vsicurl/http://127.0.0.1:{listener.getsockname()[1]}/o.tif"
+    options = {} if suffix == ".tif" else {"WRITE_METADATA": True}
+    drivers = {".tif": "GTiff", ".jp2": "JP2OpenJPEG"}
+    shape = {"count": 4, "height": 90, "width": 70, "dtype": "uint16", "crs": "EPSG:32632"}
+    with rasterio.open(path, "w", driver=drivers[suffix], **shape, **options, transform=PLACE) as target:
+        target.write(np.moveaxis(IMAGE, 2, 0))
+        if not beside:
+            target.update_tags(ns="OVERVIEWS", OVERVIEW_FILE=address)
+    pam = f'<PAMDataset><Metadata domain="OVERVIEWS"><MDI key="OVERVIEW_FILE">{address}</MDI></Metadata></PAMDataset>'
+    Path(f"{path}.aux.xml").unlink(missing_ok=True)
+    if beside:
+        Path(f"{path}.aux.xml").write_text(pam)
+    for use in (opened, geotiff.read, lambda path: geotiff.thumbnail(path, (9, 7)), partial(opened, overview_level=0)):
+        with pytest.raises(
+            SatsrError, match=rf"a{suffix} says in its metadata, or in .* overviews of it lie elsewhere"
+        ):
+            use(path)
+    with pytest.raises(BlockingIOError):  # nobody has called
+        listener.accept()
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    """A port of this computer at which a call would be seen."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        yield server
+
+
+@pytest.mark.parametrize("suffix", ["ovr", "OVR", "msk"])
+def test_overviews_and_masks_beside_an_image_are_not_read(tmp_path: Path, suffix: str) -> None:
+    path, other = tmp_path / "a.tif", tmp_path / "real" / "a.tif"
+    write_tiff(path, IMAGE)
+    write_tiff(other, IMAGE[::2, ::2])
+    Path(f"{path}.{suffix}").write_text(VRT.format(path=other))
+    with opened(path) as found:
+        assert found.overviews(1) == [] and found.files == [str(path)] and (found.dataset_mask() == 255).all()
+    np.testing.assert_array_equal(geotiff.read(path), IMAGE)
+
+
+def test_a_world_file_and_a_reference_system_beside_an_image_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    place = {"crs": "EPSG:32632", "transform": PLACE}
+    with rasterio.open(path, "w", driver="PNG", count=3, height=9, width=8, dtype="uint8", **place) as target:
+        target.write(np.zeros((3, 9, 8), np.uint8))
+    assert cv2.imwrite(str(tmp_path / "b.tif"), IMAGE[..., :3])
+    (tmp_path / "b.tfw").write_text("10\n0\n0\n-10\n600005\n4999995\n")
+    with opened(path) as first, opened(tmp_path / "b.tif") as second:
+        assert first.crs.to_epsg() == 32632 and first.transform == second.transform == place["transform"]
 
 
 def test_jpeg_2000_is_read_and_a_new_file_of_the_same_name_too(tmp_path: Path) -> None:

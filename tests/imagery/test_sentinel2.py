@@ -197,3 +197,16 @@ def test_bands_encoded_in_several_ways_are_not_for_training(product):
     path.write_text(path.read_text().replace('band_id="1">-1000', 'band_id="1">-990'))
     with pytest.raises(SatsrError, match=r"B04: -1000 after a factor of 1, B02: -990"):
         sentinel2.common_offset(root, sentinel2.raster(root, ("B04", "B02")).layers)
+
+
+def test_metadata_that_are_damaged_in_a_zip_get_a_sentence(product, tmp_path):
+    root, _ = product("L1C")
+    path = zipped(root, tmp_path / "product.zip")
+    content = bytearray(path.read_bytes())
+    name = f"{root.name}/MTD_MSIL1C.xml".encode()
+    begin = content.index(name)
+    for place, byte in ((begin, b"?"), (begin + len(name) + 20, bytes([content[begin + len(name) + 20] ^ 0xFF]))):
+        damaged = bytes(content[:place]) + byte + bytes(content[place + 1 :])
+        path.write_bytes(damaged)
+        with pytest.raises(SatsrError, match=r"MTD_MSIL1C.xml in .* cannot be read .*: download it again"):
+            sentinel2.raster(path, ("B04",))

@@ -1,6 +1,7 @@
 """Several scenes into a folder: what is there is kept, what is missing is made, and no result becomes a scene."""
 
 import argparse
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -160,3 +161,16 @@ def test_many_scenes_have_one_bar_and_say_once_what_is_noted_of_the_model(scenes
     assert sum(line.startswith("scenes: 2/2 in ") for line in said) == 1
     assert not any(line.startswith("upscale: ") for line in said)
     assert sum(line.startswith("note: this model does not say") for line in said) == 1
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_number_of_scenes(tmp_path):
+    model, peaks = image_graph(tmp_path / "model.onnx"), []
+    for count in (1, 2, 10):  # the first takes what the modules of the command take
+        for number in range(count):
+            scene(tmp_path / str(count) / f"{number}.tif")
+        tracemalloc.start()
+        upscale(tmp_path / str(count), tmp_path / f"out{count}", "--model", model)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert len(list((tmp_path / "out10").glob("*.tif"))) == 10 and peaks[2] < 1.2 * peaks[1]
