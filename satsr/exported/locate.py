@@ -94,9 +94,9 @@ def _registry(name: str) -> Path:
     except SatsrError:
         models = [zoo.PREFIX + found.name for found in zoo.entries()]
         raise SatsrError(
-            f"{Path.cwd()} is outside any checkout, so there is no registry that could hold the model {name!r}: name one of "
-            f"the zoo{meant(zoo.PREFIX + name, models)}, which has {', '.join(models)}, or an .onnx or .safetensors "
-            "file, or go to the checkout in which it was registered."
+            f"{Path.cwd()} is outside any checkout, so there is no registry that could hold the model {name!r}: name "
+            f"one of the zoo{meant(zoo.PREFIX + name, models)}, which has {', '.join(models)}, or an .onnx or "
+            ".safetensors file, or go to the checkout in which it was registered."
         ) from None
 
 

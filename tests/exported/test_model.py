@@ -259,3 +259,13 @@ def test_damaged_and_missing_files_get_a_sentence(tmp_path):
             load(tmp_path / name)
     with pytest.raises(SatsrError, match="is no model"):
         load("no such thing")
+
+
+def test_a_name_outside_a_checkout_is_told_what_could_be_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SATSR_ROOT", raising=False)
+    asked = r"is outside any checkout, so there is no registry that could hold the model 'nope': name one of the zoo, "
+    with pytest.raises(SatsrError, match=rf"{asked}which has zoo:.*, or an \.onnx .* file, or go to the checkout"):
+        load("nope")
+    with pytest.raises(SatsrError, match=r"zoo \(did you mean zoo:rasvsr-quick\?\), which has"):
+        load("rasvrs-quick@champion")

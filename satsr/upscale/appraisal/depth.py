@@ -3,8 +3,8 @@
 What the training data look like, and from which distance on the model was measured to lose to bicubic, travels with the
 exported file as ``depth`` (:mod:`satsr.export.depth`).
 
-An input is refused where the gains that were measured at the distances of its blocks come to a loss over all of it. Some
-blocks beyond a limit are only warned of: fine detail looks like noise to the description, and the rest may gain more.
+An input is refused where the gains that were measured at the distances of its blocks come to a loss over all of it.
+Some blocks beyond a limit are only warned of: fine detail looks like noise to the description, and the rest may gain.
 """
 
 from collections.abc import Mapping, Sequence
