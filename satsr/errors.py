@@ -115,8 +115,11 @@ def meant(word: str, known: Iterable[str]) -> str:
         word: that is not known, such as ``iteration`` or ``train.iteration``.
         known: the words, or dotted keys.
     """
-    names = list(known)
-    near = [name for name in names if name.endswith(f".{word}")] or difflib.get_close_matches(word, names, 1, 0.7)
+    names, (section, _, last) = list(known), word.rpartition(".")
+    beside = {name.rpartition(".")[2]: name for name in names if name.rpartition(".")[0] == section}
+    near = [name for name in names if name.endswith(f".{word}")]
+    near += [beside[name] for name in difflib.get_close_matches(last, beside, 1)]
+    near += difflib.get_close_matches(word, names, 1, 0.8)
     return f" (did you mean {near[0]}?)" if near else ""
 
 
