@@ -4,6 +4,7 @@ import argparse
 import difflib
 import re
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -93,6 +94,7 @@ class Version(argparse.Action):
 def run_arguments(parser: argparse.ArgumentParser) -> None:
     """Of ``satsr run``."""
     parser.formatter_class, parser.epilog = argparse.RawDescriptionHelpFormatter, RUN_DETAILS
+    parser.description = textwrap.fill(RUN, 80)
     parser.set_defaults(stopped="stopped; the same command goes on with the stage that was stopped")
     parser.add_argument("paper")
     parser.add_argument("settings", nargs="*", metavar="key=value", help="settings of this run")

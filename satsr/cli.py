@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from textwrap import fill
 from typing import Any
 
 from satsr import arguments as words
@@ -51,11 +52,11 @@ def parser() -> words.Parser:
         return added
 
     text = "super-resolve a scene, a video or a set of images, with the model that fits or one that is named"
-    upscale = commands.add_parser("upscale", help=text, description=text)
+    upscale = commands.add_parser("upscale", help=text, description=fill(text, 80))
     add_arguments(upscale)
     upscale.set_defaults(command=_upscale)
     text = "measure a model on pairs of one's own, coarse and fine images, against bicubic"
-    evaluate = commands.add_parser("evaluate", help=text, description=text)
+    evaluate = commands.add_parser("evaluate", help=text, description=fill(text, 80))
     trial.add_arguments(evaluate)
     evaluate.set_defaults(command=_evaluate)
     add("zoo", _zoo, "list the models that are installed with satsr: what they take, and what they gain")

@@ -1,14 +1,15 @@
 """The one error a user meets, a sentence that says what was expected, what was found and what to do; no secrets."""
 
+import difflib
 import os
 import re
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 if TYPE_CHECKING:
-    from pydantic import ValidationError
+    from pydantic import BaseModel, ValidationError
 
 SECRET_NAME = re.compile(r"(SECRET|TOKEN|PASSWORD|PASSWD|API_?KEY|CREDENTIAL|PRIVATE_KEY)", re.IGNORECASE)
 KEY = r"(?:token|secret|password|passwd|api_?key|signature|sig|access_key)"
@@ -107,18 +108,44 @@ def hidden(text: str) -> str:
     return text
 
 
-def problems(error: "ValidationError", place: str = "") -> list[str]:
+def meant(word: str, known: Iterable[str]) -> str:
+    """`` (did you mean train.iterations?)``, or nothing where no known word is near.
+
+    Args:
+        word: that is not known, such as ``iteration`` or ``train.iteration``.
+        known: the words, or dotted keys.
+    """
+    names, (section, _, last) = list(known), word.rpartition(".")
+    beside = {name.rpartition(".")[2]: name for name in names if name.rpartition(".")[0] == section}
+    near = [name for name in names if name.endswith(f".{word}")]
+    near += [beside[name] for name in difflib.get_close_matches(last, beside, 1)]
+    near += difflib.get_close_matches(word, names, 1, 0.8)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+def keys(model: "type[BaseModel]", place: str = "") -> Iterator[str]:
+    """The dotted keys that a model takes, sections and what they hold."""
+    for name, about in model.model_fields.items():
+        yield place + name
+        for kind in (about.annotation, *get_args(about.annotation)):
+            if hasattr(kind, "model_fields"):
+                yield from keys(kind, f"{place}{name}.")
+
+
+def problems(error: "ValidationError", place: str = "", model: "type[BaseModel] | None" = None) -> list[str]:
     """What pydantic found wrong, a clause for each value, that begins with its key and ends with what was found.
 
     Args:
         error: what pydantic raised.
         place: stands before the keys, such as ``train.``.
+        model: that was to be made; then an unknown key is told with the one that was meant.
     """
+    known = list(keys(model, place)) if model else []
     lines = []
     for problem in error.errors():
         key = place + ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
-            lines.append(f"unknown key {key}")
+            lines.append(f"unknown key {key}{meant(key, known)}")
         elif problem["type"] == "missing":
             lines.append(f"{key} is missing")
         else:

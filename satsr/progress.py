@@ -29,7 +29,7 @@ class Bar:
         # Of several processes (torchrun) one speaks.
         self._shown = os.environ.get("RANK", "0") == "0" and self._around is None
         self._live = _display(self) if self._shown and _redraws() else None
-        self._begin = self._last = time.monotonic()
+        self._begin = self._last = self._moved = time.monotonic()
         self._first, self._told = done, done
 
     def __enter__(self) -> "Bar":
@@ -49,14 +49,15 @@ class Bar:
 
     def advance(self, count: int = 1, note: str = "") -> None:
         """Moves on by ``count``; ``note`` is words that stand at the end of the line, a loss before the others."""
-        self.done, self.note, self.part = self.done + count, note, 0.0
+        self.done, self.note, self.part, self._moved = self.done + count, note, 0.0, time.monotonic()
         if self._around is not None:
             self._around.within(self.done / self.total if self.total else 1.0)
         self._tell()
 
     def within(self, part: float) -> None:
         """Says that a share (0..1) of the next one is done."""
-        self.part = min(max(self.part, part), 1.0)
+        if self.part < (part := min(part, 1.0)):
+            self.part, self._moved = part, time.monotonic()
         self._tell()
 
     @property
@@ -69,9 +70,15 @@ class Bar:
             self._line()
 
     def left(self) -> float | None:
-        """Seconds that remain at the speed until now; None before anything was done."""
-        done = self.done + self.part - self._first
-        return (time.monotonic() - self._begin) / done * (self.total - self.done - self.part) if done else None
+        """Seconds that remain at the speed until the last step; None before one was done, or where the last is late.
+
+        They run down during a step, and stand still where it takes longer than those before.
+        """
+        done, rest = self.done + self.part - self._first, self.total - self.done - self.part
+        if not done:
+            return None
+        each = (self._moved - self._begin) / done
+        return each * rest - min(time.monotonic() - self._moved, each * min(rest, 1)) or None
 
     def _line(self) -> None:
         self._last, self._told = time.monotonic(), self.done

@@ -2,11 +2,12 @@
 
 from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 from satsr.config.recipe import Config, load
 from satsr.config.resolve import paper_block, read_yaml
-from satsr.errors import SatsrError
+from satsr.errors import SatsrError, meant
 
 
 def named(module: str, attribute: str, paper: str) -> Any:
@@ -22,7 +23,10 @@ def named(module: str, attribute: str, paper: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name != module:
             raise
-        raise SatsrError(f"no paper is called {paper!r}: there is no {module.replace('.', '/')}.py.") from None
+        papers = [found.name for found in iter_modules(import_module(module.rpartition(".")[0]).__path__)]
+        raise SatsrError(
+            f"no paper is called {paper!r}{meant(paper, papers)}: there is no {module.replace('.', '/')}.py."
+        ) from None
 
 
 def config_of(paper: str) -> type[Config]:

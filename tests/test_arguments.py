@@ -87,8 +87,8 @@ def test_every_command_stands_on_one_line_with_its_words(capsys: pytest.CaptureF
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("run", "rasvr"), "error: no paper is called 'rasvr'"),
-        (("run", "rasvsr", "train.iters=3"), "unknown key train.iters"),
+        (("run", "rasvr"), "error: no paper is called 'rasvr' (did you mean rasvsr?)"),
+        (("run", "rasvsr", "train.iters=3"), "unknown key train.iters (did you mean train.iterations?)"),
         (("run", "rasvsr", "3"), "error: '3' is not of the form key=value."),
         (("run", "rasvsr", "--resume", "train.seed=3"), "error: --resume takes the settings of the run"),
     ],

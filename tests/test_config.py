@@ -64,10 +64,14 @@ def test_choosing_a_profile_takes_its_data_along(project: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"train.iteration": 3}, "unknown key train.iteration"),
+        ({"train.iteration": 3}, r"unknown key train.iteration \(did you mean train.iterations\?\)"),
         ({"train.iterations": "many"}, r"train.iterations: .*\(found 'many'\)"),
         ({"train.iterations": 0}, "greater than or equal to 1"),
-        ({"trian.iterations": 3}, "unknown key 'trian'"),
+        ({"trian.iterations": 3}, r"unknown key 'trian.iterations' for toy \(did you mean train.iterations\?\)"),
+        ({"iterations": 3}, r"'iterations' for toy \(did you mean train.iterations\?\): a setting is profile, data or"),
+        ({"colour": 3}, "unknown key 'colour' for toy: a setting is profile, data or section.key"),
+        ({"train.colour": 3}, r"unknown key train\.colour\. Look into"),
+        ({"profile": "quik"}, r"no profile 'quik' \(did you mean quick\?\)"),
         ({"profile": "fast"}, "no profile 'fast'"),
         ({"data.path": "x"}, "not a section"),
         ({"rooms.kind": "video"}, "is no setting"),
@@ -87,6 +91,21 @@ def test_a_bad_setting_is_a_sentence_and_changes_nothing(project: Path, settings
         "pipelines",
         "quick.yaml",
     ]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ("trian: {iterations: 3}", r"unknown key 'trian' for toy .* \(did you mean train\?\)"),
+        ("train: {iteration: 3}", r"unknown key train.iteration \(did you mean train.iterations\?\)"),
+    ],
+)
+def test_a_key_that_is_mistyped_in_the_file_is_told_with_the_one_that_was_meant(
+    project: Path, wrong: str, words: str
+) -> None:
+    (project / "params.yaml").write_text(f"papers: {{toy: {{profile: quick, {wrong}}}}}")
+    with pytest.raises(SatsrError, match=words):
+        load(ToyConfig, "toy", project)
 
 
 def test_an_unknown_paper_is_told_which_exist(project: Path) -> None:

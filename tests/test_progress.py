@@ -1,5 +1,6 @@
 import io
 import sys
+import time
 
 import pytest
 
@@ -31,6 +32,23 @@ def test_a_wide_terminal_shows_the_bar_the_count_and_the_other_words() -> None:
 
 def test_before_the_first_step_no_time_is_guessed() -> None:
     assert "left" not in fitted(Bar("train", 850), 79)
+
+
+def test_the_time_left_runs_down_during_a_step_and_stands_still_where_it_is_late(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    work = Bar("upscale", 4)
+    now[0] = 10
+    work.advance()
+    told = []
+    for now[0] in (10, 14, 20, 50, 400):
+        told.append(work.left())
+    assert told == [30, 26, 20, 20, 20]
+    work.advance(2)
+    now[0] += 1000
+    assert work.left() is None  # the last one is late: nobody knows
 
 
 def test_work_of_nothing_is_done() -> None:

@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
-from satsr.config.resolve import ROOMS, merged, paper_block, read_yaml, validated
-from satsr.errors import SatsrError
+from satsr.config.resolve import ROOMS, SECTIONS, merged, paper_block, read_yaml, validated
+from satsr.errors import SatsrError, keys, meant
 from satsr.files import write_text
 
 
@@ -44,6 +44,8 @@ def changed(paper: str, settings: Mapping[str, Any], root: Path, model: type[Bas
     paper_block(paper, document)
     block = document["papers"][paper]
     settings = dict(settings)
+    for key in settings:
+        _require_section(key, paper, model)
     profile = settings.get("profile")
     if not isinstance(profile, str | None):
         raise SatsrError(f"{paper}.profile is the name of a profile in pipelines/{paper}.yaml, not {profile!r}.")
@@ -54,6 +56,19 @@ def changed(paper: str, settings: Mapping[str, Any], root: Path, model: type[Bas
     values = merged(paper, root, paper_block(paper, document))
     validated(model, values, paper, values["profile"])
     return lines, dumped(document) if lines else before
+
+
+def _require_section(key: str, paper: str, model: type[BaseModel]) -> None:
+    """Refuses a key that begins with no section; the whole key that was meant is told.
+
+    Raises:
+        SatsrError: so.
+    """
+    if key.partition(".")[0] not in (*model.model_fields, ROOMS):
+        raise SatsrError(
+            f"unknown key {key!r} for {paper}{meant(key, keys(model))}: a setting is profile, data or section.key, "
+            f"and the sections are {', '.join(SECTIONS)}."
+        )
 
 
 def editor() -> YAML:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from satsr.errors import SatsrError, problems
+from satsr.errors import SatsrError, meant, problems
 
 SECTIONS = ("convert", "checks", "network", "train", "evaluate", "export", "gates")
 ROOMS = "rooms"
@@ -90,12 +90,14 @@ def merged(paper: str, root: Path, changes: Mapping[str, Any] | None = None) -> 
     recipes = read_yaml(recipe_file) or {}
     profile = changes.get("profile", "quick")
     if not isinstance(profile, str) or profile not in recipes:
-        raise SatsrError(f"{recipe_file} has no profile {profile!r}: it has {', '.join(recipes)}.")
+        raise SatsrError(
+            f"{recipe_file} has no profile {profile!r}{meant(str(profile), recipes)}: it has {', '.join(recipes)}."
+        )
     recipe = recipes[profile] or {}
     for key in [*(key for key in changes if key not in ("profile", ROOMS)), *recipe]:
         if key not in ("data", *SECTIONS):
             raise SatsrError(
-                f"unknown key {key!r} for {paper} in params.yaml or {recipe_file.name}: "
+                f"unknown key {key!r} for {paper} in params.yaml or {recipe_file.name}{meant(key, SECTIONS)}: "
                 f"the sections are data, {', '.join(SECTIONS)}."
             )
     data = changes.get("data") or recipe.get("data")
@@ -144,7 +146,7 @@ def validated(model: type[Model], values: Mapping[str, Any], paper: str, profile
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        found = "; ".join(problems(error, place))
+        found = "; ".join(problems(error, place, model))
         raise SatsrError(
             f"the configuration of {paper} (profile {profile}) is not valid: {found}. "
             f"Look into params.yaml and pipelines/{paper}.yaml."

@@ -235,4 +235,4 @@ def load_card(reference: str | Path, base: Path | None = None) -> Card:
     try:
         return Card.model_validate(content)
     except ValidationError as error:
-        raise SatsrError(f"{path} is not a valid dataset card: {'; '.join(problems(error))}.") from None
+        raise SatsrError(f"{path} is not a valid dataset card: {'; '.join(problems(error, model=Card))}.") from None

@@ -136,4 +136,6 @@ def load_claim(root: Path, paper: str) -> Claim:
     try:
         return Claim.model_validate(read_yaml(path))
     except ValidationError as error:
-        raise SatsrError(f"{path} does not say what was published: {'; '.join(problems(error))}.") from None
+        raise SatsrError(
+            f"{path} does not say what was published: {'; '.join(problems(error, model=Claim))}."
+        ) from None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from satsr import zoo
-from satsr.errors import SatsrError
+from satsr.errors import SatsrError, meant
 from satsr.tracking.versions import VersionName, parsed, registered
 
 SUFFIXES = (".onnx", ".safetensors")
@@ -64,10 +64,9 @@ def _of_the_zoo(name: str, backend: str) -> Located:
 
 
 def _fetched(wanted: VersionName, backend: str, folder: Path) -> Located:
-    from satsr.project import root
     from satsr.tracking.reading import reader
 
-    registry = reader(root())
+    registry = reader(_registry(wanted.name))
     version = registered(registry, wanted)
     if version is None:
         raise SatsrError(_absent(registry, wanted.name, wanted.alias or str(wanted.number)))
@@ -80,6 +79,25 @@ def _fetched(wanted: VersionName, backend: str, folder: Path) -> Located:
         raise SatsrError(f"{label} holds no {suffix} file: use the other --backend, or register the model again.")
     chosen = next((file for file in files if file.stem == "ema"), files[0])
     return Located(chosen, label)
+
+
+def _registry(name: str) -> Path:
+    """The checkout whose registry is asked for a model of that name.
+
+    Raises:
+        SatsrError: there is none here, so that only the zoo and files can be named.
+    """
+    from satsr.project import root
+
+    try:
+        return root()
+    except SatsrError:
+        models = [zoo.PREFIX + found.name for found in zoo.entries()]
+        raise SatsrError(
+            f"{Path.cwd()} is outside any checkout, so there is no registry that could hold the model {name!r}: name "
+            f"one of the zoo{meant(zoo.PREFIX + name, models)}, which has {', '.join(models)}, or an .onnx or "
+            ".safetensors file, or go to the checkout in which it was registered."
+        ) from None
 
 
 def _downloaded(label: str, run: str, backend: str, folder: Path) -> Path:

@@ -58,10 +58,12 @@ class OnnxRunner:
         options.log_severity_level = 3
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads burn whole cores
         options.intra_op_num_threads = threads
-        options.enable_cpu_mem_arena = False  # it keeps, and doubles, what the largest run needed
-        providers = (
-            ["CPUExecutionProvider"] if self.device == "cpu" else ["CUDAExecutionProvider", "CPUExecutionProvider"]
-        )
+        # Without its arena each large tensor is mapped anew, and the system clears its pages. It is to grow by what is
+        # wanted, not by doubling, and to give all of it back after each run.
+        host = ("CPUExecutionProvider", {"arena_extend_strategy": "kSameAsRequested"})
+        providers = [host] if self.device == "cpu" else ["CUDAExecutionProvider", host]
+        self._once = onnxruntime.RunOptions()
+        self._once.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
         try:
             self._session = onnxruntime.InferenceSession(content, options, providers=providers)
         except Exception as error:  # ONNX Runtime's own exceptions share no base class
@@ -80,7 +82,7 @@ class OnnxRunner:
             SatsrError: the graph fails on these inputs, for instance for want of memory.
         """
         try:
-            result: Float32 = self._session.run(None, dict(inputs))[0]
+            result: Float32 = self._session.run(None, dict(inputs), self._once)[0]
         except Exception as error:  # as above
             shapes = ", ".join(f"{name} {value.shape}" for name, value in inputs.items())
             reason = " ".join(str(error).split())[:300]

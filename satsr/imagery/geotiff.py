@@ -33,15 +33,26 @@ def read(
         (H, W, C), also for a single band.
 
     Raises:
-        SatsrError: the file is missing, damaged or larger than the limit, or has no such bands.
+        SatsrError: the file is missing, damaged or larger than the limit, or has several pages or no such bands.
     """
     with reading(path) as source:
+        _require_one(source, path, "make a file of each page")
         top, left, height, width = window or (0, 0, *source.shape)
         if height * width > MAX_PIXELS:
             raise SatsrError(f"{path} has {width} x {height} pixels, more than the limit of {MAX_PIXELS}: cut it.")
         places = None if wanted is None else bands.find(source.count, source.descriptions, wanted, str(path))
         indexes = None if places is None else [place + 1 for place in places]
         return np.ascontiguousarray(np.moveaxis(source.read(indexes, window=Window(left, top, width, height)), 0, 2))
+
+
+def _require_one(source: Any, path: str | Path, advice: str) -> None:
+    """Refuses a file of several pages, of which GDAL gives the first without a word.
+
+    Raises:
+        SatsrError: so.
+    """
+    if len(source.subdatasets) > 1:
+        raise SatsrError(f"{path} has {len(source.subdatasets)} pages where one image is expected: {advice}.")
 
 
 def size(path: Path) -> tuple[int, int]:
@@ -108,11 +119,7 @@ def raster(
             (:func:`satsr.imagery.bands.pick`).
     """
     with opened(path) as dataset:
-        if len(dataset.subdatasets) > 1:
-            raise SatsrError(
-                f"{path} has {len(dataset.subdatasets)} pages where one image is expected: name it alone, as a clip, "
-                "or make a file of each page."
-            )
+        _require_one(dataset, path, "name it alone, as a clip, or make a file of each page")
         real = [index for index, colour in enumerate(dataset.colorinterp) if colour != ColorInterp.alpha]
         names = [dataset.descriptions[index] or _colour_name(dataset.colorinterp[index]) for index in real]
         chosen = bands.pick(names, wanted, count, given)

@@ -6,6 +6,7 @@ claim gigabytes; PNG checksums and the end of JPEG files are checked here becaus
 
 import struct
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,9 @@ MAX_PIXELS = 100_000_000
 MAX_BYTES = 1 << 31
 HEADER_BYTES = 1 << 16
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+TIFF_MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+NO_PAGE = 1 | 4
+"""Bits of a TIFF directory's NewSubfileType: a smaller copy, a mask."""
 PNG_COLOURS = {0: "gray", 2: "RGB", 3: "palette", 4: "gray with alpha", 6: "RGB with alpha"}
 JPEG_COLOURS = {1: "gray", 3: "RGB", 4: "CMYK"}
 TIFF_COLOURS = {0: "gray", 1: "gray", 2: "RGB", 3: "palette", 5: "CMYK", 6: "RGB", 8: "CIELab"}
@@ -128,6 +132,8 @@ def decode(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         )
     if data.startswith(PNG_MAGIC):
         _check_png(data, name)
+    elif data.startswith(TIFF_MAGICS):
+        _require_one_page(data, name)
     elif data.startswith(b"\xff\xd8") and b"\xff\xd9" not in data[-1024:]:
         raise SatsrError(f"{name} is cut off (a JPEG without its end): copy or make it again.")
     if data.startswith(PNG_MAGIC) and (header.colour, header.bits) == ("RGB", 8):
@@ -188,7 +194,7 @@ def read_header(data: bytes, name: str) -> Header:
             return _png_header(data)
         if data.startswith(b"\xff\xd8"):
             return _jpeg_header(data)
-        if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        if data.startswith(TIFF_MAGICS):
             return _tiff_header(data)
     except (struct.error, IndexError, KeyError):
         raise SatsrError(f"{name} has a cut off or corrupt header: copy or make it again.") from None
@@ -234,22 +240,52 @@ def _jpeg_header(data: bytes) -> Header:
         position += 2 + length
 
 
-def _tiff_header(data: bytes) -> Header:
+def _require_one_page(data: bytes, name: str) -> None:
+    """Refuses a TIFF of several pages, of which OpenCV gives the first without a word."""
+    pages, seen, offset = 0, set[int](), 8 if data[2:4] in (b"+\0", b"\0+") else 4
+    with suppress(struct.error):  # what else is wrong with the file, its decoder says
+        while pages < 2:
+            tags, offset = _tiff_directory(data, offset)
+            if offset in seen:
+                return
+            seen.add(offset)
+            pages += not tags.get(254, 0) & NO_PAGE
+        raise SatsrError(f"{name} has several pages where one image is expected: make a file of each page.")
+
+
+def _tiff_directory(data: bytes, offset: int) -> tuple[dict[int, int], int]:
+    """First values of a directory's tags, and where the offset of the next directory stands.
+
+    Args:
+        data: of the file.
+        offset: where the directory's own offset stands.
+
+    Raises:
+        struct.error: there is none, or it is cut off.
+    """
     order = "<" if data[:2] == b"II" else ">"
     big = data[2:4] in (b"+\0", b"\0+")
-    start = struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4)[0]
+    start = struct.unpack_from(order + ("Q" if big else "I"), data, offset)[0]
+    if not start:
+        raise struct.error("the last directory")
     count = struct.unpack_from(order + ("Q" if big else "H"), data, start)[0]
     first, size, inline = (start + 8, 20, 12) if big else (start + 2, 12, 8)
+    end = first + min(count, 4096) * size
     tags: dict[int, int] = {}
-    for entry in range(first, first + min(count, 4096) * size, size):
+    for entry in range(first, end, size):
         tag, kind, number = struct.unpack_from(order + ("HHQ" if big else "HHI"), data, entry)
-        if tag in (256, 257, 258, 262, 277, 338) and kind in TIFF_TYPES:
+        if tag in (254, 256, 257, 258, 262, 277, 338) and kind in TIFF_TYPES:
             letter = order + TIFF_TYPES[kind]
             fits = struct.calcsize(letter) * number <= (8 if big else 4)
             where = entry + inline
             if not fits:
                 where = struct.unpack_from(order + ("Q" if big else "I"), data, where)[0]
             tags[tag] = struct.unpack_from(letter, data, where)[0]
+    return tags, end
+
+
+def _tiff_header(data: bytes) -> Header:
+    tags, _ = _tiff_directory(data, 8 if data[2:4] in (b"+\0", b"\0+") else 4)
     samples = tags.get(277, 1)
     colour = TIFF_COLOURS.get(tags.get(262, 1), "unknown colours")
     plain = {"gray": 1, "RGB": 3, "CMYK": 4}.get(colour, 1)

@@ -10,9 +10,9 @@ EXAMPLES = """examples:
   satsr evaluate --model rasvsr@champion --lr lr_frames/ --hr hr_frames/
   satsr evaluate --model srgan-sisr7/2 --lr lr.tif --hr hr.tif --out report/
   satsr evaluate --model mine.onnx --lr pairs/lr --hr pairs/hr
-  satsr evaluate --model breizhsr-highresnet_ltae@champion --lr dates/ --hr spot_2018-05-14.tif
-  satsr evaluate --model zoo:breizhsr --lr places/                  # of places/<name>/lr/ and places/<name>/hr/
-  satsr evaluate --model zoo:qanet --lr probav_data/train/NIR/      # LR, QM, HR and SM lie together
+  satsr evaluate --model zoo:breizhsr --lr dates/ --hr spot_2018-05-14.tif
+  satsr evaluate --model zoo:breizhsr --lr places/   # <name>/lr/, <name>/hr/
+  satsr evaluate --model zoo:qanet --lr probav_data/train/NIR/  # LR, QM, HR...
 """
 
 

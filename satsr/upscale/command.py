@@ -18,15 +18,18 @@ if TYPE_CHECKING:
 
 EIGHT = "eight turns and mirrors of the input (a diffusion model: eight seeds)"
 ALL = "all"
-EXAMPLES = """examples:
+EXAMPLES = r"""examples:
   satsr upscale frames/ sharp/
-  satsr upscale S2A_MSIL2A_20230723T101601_N0509_R065_T32TNR_20230723T120000.SAFE sharp.tif --model srgan-sisr7@champion
+  satsr upscale S2A_MSIL2A_20230723T101601_N0509_R065_T32TNR_*.SAFE sharp.tif \
+      --model srgan-sisr7@champion
   satsr upscale frames/ sharp/ --model rasvsr@champion --preview
   satsr upscale clip.mp4 sharp.mp4 --model rasvsr/3
   satsr upscale item.json sharp/ --model srgan-sisr7@champion
   satsr upscale 'scenes/*.tif' sharp/ --model srgan-sisr7@champion
-  satsr upscale 'scenes/*.tif' sharp/ --model srgan-sisr7@champion --scheduler tcp://10.0.0.5:8786
-  satsr upscale dates/ sharp.tif --model breizhsr-highresnet_ltae@champion --date 2018-07-01
+  satsr upscale 'scenes/*.tif' sharp/ \
+      --model srgan-sisr7@champion --scheduler tcp://10.0.0.5:8786
+  satsr upscale dates/ sharp.tif \
+      --model breizhsr-highresnet_ltae@champion --date 2018-07-01
   satsr upscale items.json sharp.tif --model breizhsr-highresnet_ltae@champion
   satsr upscale imgset0597/ sharp.png --model qanet@champion
 """

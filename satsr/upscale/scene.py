@@ -122,8 +122,12 @@ def run(work: Work, output: Path, say: Say, again: bool = False) -> list[Path]:
     )
     maps = beside.maps(model, output, options)
     outputs = {output: profile} | ({maps["spread"]: spread} if options.spread else {})
-    need = 4 * sum(item.bytes for item in outputs.values()) // 3  # with overviews, if nothing can be compressed
-    require_space(output.parent, need, f"the result ({profile.width} x {profile.height} px)")
+    there = again and all(beside.same(path, profile.tags) for path in outputs)
+    larger = 0 if there else sum(item.bytes for item in outputs.values())
+    smaller = 4 * scene.height * scene.width * len(scene.layers) if "consistency" in maps else 0  # float32
+    need = 4 * (larger + smaller) // 3  # with overviews, if nothing can be compressed
+    what = "what is missing beside the result" if there else "the result"
+    require_space(output.parent, need, f"{what} ({profile.width} x {profile.height} px)")
     say(
         f"{scene.width} x {scene.height} px, {len(scene.layers)} bands of {scene.dtype} -> {profile.width} x "
         f"{profile.height} px; windows of {work.seams.window} px; about {amount(work.bytes(work.seams))} of memory "
@@ -139,7 +143,7 @@ def run(work: Work, output: Path, say: Say, again: bool = False) -> list[Path]:
             beside=beside.files(model, output, options),
         ) as partial,
     ):
-        if again and all(beside.same(path, profile.tags) for path in outputs):
+        if there:
             partial.save(published=True)
         write_rows(work, partial, outputs, say)
         made = [*outputs, *_maps(work, output, maps, partial, profile.tags)]

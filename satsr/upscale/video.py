@@ -91,8 +91,9 @@ def upscale(
     frames_at_once = {"video": cut if pieces > 1 else "the whole clip at once"}.get(model.kind, "frame by frame")
     windowed = f"windows of {plan.seams.window} px" if plan.seams.window < max(height, width) else "whole frames"
     free = memory.available(model.runner.device)
+    count = f"{len(clip)} frame{'s' if len(clip) > 1 else ''}"
     say(
-        f"{len(clip)} frames of {width} x {height} px: {frames_at_once}, {windowed}; about {amount(plan.bytes)} "
+        f"{count} of {width} x {height} px: {frames_at_once}, {windowed}; about {amount(plan.bytes)} "
         f"of memory (free: {amount(free)}) and at most {amount(need)} of disk"
     )
     tags = provenance(model, clip.files, options.constraint)

@@ -1,9 +1,11 @@
 """A model takes and gives native values in whatever array people have; bad files and shapes get a sentence."""
 
 import json
+import resource
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 from onnx import external_data_helper
@@ -12,7 +14,9 @@ from models.shared.weights import save_weights
 from satsr import load
 from satsr.degrade import opencv_cubic, shrink
 from satsr.errors import SatsrError
+from satsr.exported import memory
 from satsr.exported.facts import decode, parse
+from satsr.exported.runners import OnnxRunner
 from satsr.resize import imresize
 from tests.tiny_graphs import (
     cubic_graph,
@@ -259,3 +263,31 @@ def test_damaged_and_missing_files_get_a_sentence(tmp_path):
             load(tmp_path / name)
     with pytest.raises(SatsrError, match="is no model"):
         load("no such thing")
+
+
+def test_a_run_takes_fewer_new_pages_than_without_an_arena_and_keeps_no_memory(tmp_path):
+    path, x = cubic_graph(tmp_path / "model.onnx"), {"x": np.zeros((1, 3, 640, 640), np.float32)}
+    options = onnxruntime.SessionOptions()
+    options.enable_cpu_mem_arena = False
+    bare = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+    runner = OnnxRunner(path, device="cpu")
+
+    def taken(run):
+        """Pages that the second run takes, and bytes that are held after it beside those of before."""
+        run()
+        pages, held = resource.getrusage(resource.RUSAGE_SELF).ru_minflt, memory.resident()
+        run()
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - pages, memory.resident() - held
+
+    (before, _), (pages, more) = taken(lambda: bare.run(None, x)), taken(lambda: runner.run(x))
+    assert pages < 0.75 * before and more < 20 << 20  # its tensors have 79 MB each
+
+
+def test_a_name_outside_a_checkout_is_told_what_could_be_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SATSR_ROOT", raising=False)
+    asked = r"is outside any checkout, so there is no registry that could hold the model 'nope': name one of the zoo, "
+    with pytest.raises(SatsrError, match=rf"{asked}which has zoo:.*, or an \.onnx .* file, or go to the checkout"):
+        load("nope")
+    with pytest.raises(SatsrError, match=r"zoo \(did you mean zoo:rasvsr-quick\?\), which has"):
+        load("rasvrs-quick@champion")

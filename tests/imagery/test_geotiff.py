@@ -34,6 +34,17 @@ def test_parts_and_bands_of_a_raster_are_read_as_they_are(tmp_path: Path) -> Non
     assert small.shape == (9, 7) and nodata is None
 
 
+def test_of_several_pages_none_is_taken_for_the_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    options = {"driver": "GTiff", "height": 8, "width": 9, "count": 1, "dtype": "uint16"}
+    for page in (1, 2, 3):
+        with rasterio.open(path, "w", **options, append_subdataset=page > 1) as target:
+            target.write(np.full((1, 8, 9), page, np.uint16))
+    with pytest.raises(SatsrError, match=r"a\.tif has 3 pages where one image is expected: make a file of each page"):
+        geotiff.read(path)
+    assert (geotiff.read(f"GTIFF_DIR:2:{path}") == 2).all()
+
+
 @pytest.mark.parametrize("text", [VRT, WMS], ids=["VRT", "WMS"])
 def test_descriptions_of_other_files_and_services_are_refused(tmp_path: Path, text: str) -> None:
     write_tiff(tmp_path / "real" / "a.tif", IMAGE)

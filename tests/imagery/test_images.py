@@ -5,6 +5,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import rasterio
+from rasterio.transform import from_origin
 
 from satsr.errors import SatsrError
 from satsr.imagery.images import decode, encode_png, read_header, read_image, read_rgb, write_png
@@ -127,6 +129,22 @@ def test_a_decompression_bomb_is_refused_by_its_header() -> None:
 def test_a_header_that_promises_more_rows_than_there_are_is_refused() -> None:
     with pytest.raises(SatsrError, match="corrupt"):
         decode(png(30, 4000, 2, pixels=bytes(91)), "lies.png")
+
+
+@pytest.mark.parametrize("more", [{}, {"bigtiff": "yes"}], ids=["classic", "big"])
+def test_pages_of_a_tiff_are_not_dropped_silently_and_its_overviews_are_no_pages(tmp_path, more) -> None:
+    path = tmp_path / "a.tif"
+    options = {"driver": "GTiff", "height": 96, "width": 64, "count": 3, "dtype": "uint8", "photometric": "RGB", **more}
+    with rasterio.open(path, "w", **options, transform=from_origin(0, 0, 1, 1)) as target:
+        target.write(np.full((3, 96, 64), 7, np.uint8))
+        target.build_overviews([2, 4])
+        with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
+            target.write_mask(np.ones((96, 64), bool))
+    assert (read_image(path)[..., :3] == 7).all()
+    with rasterio.open(path, "w", **options, append_subdataset=True, transform=from_origin(0, 0, 1, 1)) as target:
+        target.write(np.full((3, 96, 64), 8, np.uint8))
+    with pytest.raises(SatsrError, match=r"a\.tif has several pages where one image is expected: make a file of each"):
+        read_image(path)
 
 
 def test_bands_of_a_geotiff_are_not_dropped_silently(samples) -> None:

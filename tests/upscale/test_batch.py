@@ -1,6 +1,7 @@
 """Several scenes into a folder: what is there is kept, what is missing is made, and no result becomes a scene."""
 
 import argparse
+import re
 import tracemalloc
 
 import numpy as np
@@ -23,13 +24,13 @@ def upscale(*words):
     return command.run(parser.parse_args([str(word) for word in words]))
 
 
-def scene(path, **more):
+def scene(path, height=40, width=48, **more):
     path.parent.mkdir(exist_ok=True)
     with rasterio.open(
-        path, "w", driver="GTiff", count=3, height=40, width=48, dtype="uint16",
+        path, "w", driver="GTiff", count=3, height=height, width=width, dtype="uint16",
         crs="EPSG:32632", transform=from_origin(600000, 5e6, 10, 10), **more,
     ) as target:  # fmt: skip
-        target.write(RNG.integers(300, 2500, (3, 40, 48), dtype=np.uint16))
+        target.write(RNG.integers(300, 2500, (3, height, width), dtype=np.uint16))
     return path
 
 
@@ -72,6 +73,14 @@ def test_a_preview_is_made_later_and_a_spread_that_is_gone_with_its_result(scene
     names = {f"{name}_x2{end}" for name in "ab" for end in (".tif", "_preview.png", "_preview.html", "_spread.tif")}
     assert names <= {path.name for path in scenes[1].iterdir()} and not list(scenes[1].glob(".*"))
     assert (scenes[1] / "a_x2.tif").read_bytes() == before
+
+
+def test_a_map_alone_needs_the_disk_of_the_map(tmp_path, scenes, capsys):
+    words = scene(tmp_path / "large" / "c.tif", 400, 480).parent, *scenes[1:]
+    upscale(*words)
+    upscale(*words, "--uncertainty", "consistency")
+    # of 3 bands: uint16 at twice the size, then float32 at the same, a third more for overviews
+    assert re.findall(r"at most (.*) of disk", capsys.readouterr().err) == ["6 MB", "3 MB"]
 
 
 def test_a_map_of_another_result_is_neither_taken_for_this_ones_nor_replaced_unasked(scenes):

@@ -83,7 +83,7 @@ def parsed(model: type[Settings], options: Mapping[str, Any], what: str = "a sur
     try:
         return model(**options)
     except ValidationError as error:
-        found, known = "; ".join(problems(error)), ", ".join(model.model_fields)
+        found, known = "; ".join(problems(error, model=model)), ", ".join(model.model_fields)
         raise SatsrError(f"the options of {what} are {known}, but in the dataset card {found}.") from None
 
 

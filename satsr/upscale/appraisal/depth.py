@@ -2,6 +2,9 @@
 
 What the training data look like, and from which distance on the model was measured to lose to bicubic, travels with the
 exported file as ``depth`` (:mod:`satsr.export.depth`).
+
+An input is refused where the gains that were measured at the distances of its blocks come to a loss over all of it.
+Some blocks beyond a limit are only warned of: fine detail looks like noise to the description, and the rest may gain.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,8 +19,6 @@ from satsr.exported.facts import Facts
 from satsr.exported.model import Model
 from satsr.upscale.appraisal.checks import Say
 
-BEYOND = 0.05
-"""Share of the blocks beyond a limit from which an input is refused."""
 NEAR = 0.02
 OUTSIDE = 0.1
 """Shares beyond a limit, and outside the training data, that are worth a warning; some per cent lie outside anyway."""
@@ -36,6 +37,7 @@ WORDS = {
     "colours": "has colours farther from the usual than",
 }
 LOSES = ", and {:.0%} so much that the model was measured to lose to bicubic there"
+ALTOGETHER = "; over all of it {:+.2f} dB against bicubic are to be expected"
 SILENT = (
     "this model does not say what it was trained on in a way that an input can be compared with, so nothing is known "
     "about how it does on yours: a model that is exported again says it"
@@ -66,6 +68,18 @@ class Depth:
     def reach(self, way: str) -> float:
         """How far was measured."""
         return float(self.limits.get(way, {}).get("reach", 0.0))
+
+    def gains(self, way: str, far: Float64) -> Float64:
+        """What the model was measured to gain over bicubic at distances, in dB; NaN where nothing was measured.
+
+        Not below 0 up to the limit, and nowhere where there is none: either may be ahead by a hair there.
+        """
+        measured = np.array(self.limits.get(way, {}).get("gains", ()), np.float64).reshape(-1, 3)
+        if not len(measured):
+            return np.full(len(far), np.nan)
+        found = np.interp(far, measured[:, 0], measured[:, 1])
+        limit = self.limit(way)
+        return np.where(far > (np.inf if limit is None else limit), found, np.maximum(found, 0))
 
     def relative(self, image: np.ndarray) -> dict[str, Float64]:
         """By way, (rows, columns): distances in units of the limit, or of the reach where no limit was found.
@@ -129,9 +143,12 @@ def examine(depth: Depth, images: Sequence[np.ndarray]) -> Findings:
     far = {way: _present([item[way] for item in each]) for way in WAYS if each and way in each[0]}
     if not far or not len(far["brighter"]):
         return Findings([], said)
-    refused = [clause for way in far if (clause := _beyond(depth, way, far[way]))]
-    if refused:
-        return Findings(["; ".join(refused)], said)
+    expected = _expected(depth, far)
+    if expected < 0:
+        beyond = {way: _farther(far[way], depth.limit(way)) for way in far}
+        worst = sorted((way for way in far if beyond[way]), key=lambda way: beyond[way], reverse=True)
+        clauses = [_share(depth, way, far[way]) + LOSES.format(beyond[way]) for way in worst]
+        return Findings([_shortened(clauses) + ALTOGETHER.format(expected)], said)
     strange = _strange(depth, far)
     if strange:
         return Findings([strange], said)
@@ -156,10 +173,16 @@ def _hopeless(depth: Depth) -> list[str]:
     ]
 
 
-def _beyond(depth: Depth, way: str, far: Float64) -> str:
-    """The clause for a way in which too many blocks are beyond its limit."""
-    beyond = _farther(far, depth.limit(way))
-    return f"{_share(depth, way, far)}{LOSES.format(beyond)}" if beyond >= BEYOND else ""
+def _expected(depth: Depth, far: Mapping[str, Float64]) -> float:
+    """The gain over all blocks in dB, as if bicubic erred alike in all; of each block in the way that is worst for it.
+
+    Below 0 only if enough blocks are beyond a limit.
+    """
+    each = [depth.gains(way, values.max(axis=1)) for way, values in far.items()]
+    enough = [_farther(values, depth.limit(way)) > 0 for way, values in far.items()]
+    kept = [gain if many else np.maximum(gain, 0) for gain, many in zip(each, enough, strict=True)]
+    worst = np.fmin.reduce(kept)
+    return round(float(-10 * np.log10((10 ** (-worst / 10)).mean())), 2) if np.isfinite(worst).all() else 0.0
 
 
 def _outside(depth: Depth, way: str, far: Float64) -> str:

@@ -11,7 +11,7 @@ from satsr.depth.blocks import BLOCK, Float64
 from satsr.depth.training import median
 from satsr.files import replacing
 from satsr.progress import track
-from satsr.upscale.appraisal.depth import BEYOND, Depth
+from satsr.upscale.appraisal.depth import Depth
 from satsr.upscale.results.clips import Clip
 from satsr.upscale.results.partial import Placing
 from satsr.upscale.results.profile import TiffProfile, create
@@ -19,6 +19,8 @@ from satsr.upscale.work import Work, present
 
 ROWS = 16 * BLOCK
 """Of the scene that are looked at together."""
+FARTHEST = 0.05
+"""Share of a frame's blocks that are farther than the distance in its line: a few may be chance."""
 UNIT = "1 is the distance at which the model was measured to lose to bicubic, or the farthest that was measured"
 
 
@@ -76,7 +78,7 @@ def of_clip(depth: Depth, clip: Clip, numbers: tuple[float, float], target: Path
         writer.writerow(["frame", "distance", "way"])
         for index in track(range(len(clip)), "depth map", len(clip)):
             far = depth.relative(present(clip.load(index)) * numbers[0] + numbers[1])
-            most = {way: float(np.nanquantile(values, 1 - BEYOND)) for way, values in far.items() if _any(values)}
+            most = {way: float(np.nanquantile(values, 1 - FARTHEST)) for way, values in far.items() if _any(values)}
             way = max(most, key=lambda name: most[name], default="")
             writer.writerow([clip.names[index], f"{most[way]:.3f}" if way else "", way])
     return target

@@ -9,14 +9,15 @@ import pytest
 import rasterio
 from rasterio.transform import from_origin
 
-from satsr import load
+from satsr import load, zoo
+from satsr.degrade import to_native
 from satsr.depth.training import WAYS
 from satsr.errors import SatsrError
 from satsr.export import onnx
 from satsr.export.depth import depth
 from satsr.exported.facts import parse
 from satsr.exported.runners import OnnxRunner
-from satsr.imagery.images import write_png
+from satsr.imagery.images import read_rgb, write_png
 from satsr.resize import imresize
 from satsr.upscale import video
 from satsr.upscale.appraisal.depth import SILENT, Depth, examine, known
@@ -92,6 +93,32 @@ def test_one_strange_block_among_many_is_no_reason(model):
     knows, values = known(model.facts, model.bands), small(50)
     values[:, :16, :16] *= 3
     assert examine(knows, [values]).refused == [] and examine(knows, [values[:, :16, :16]]).refused != []
+
+
+@pytest.mark.parametrize(("loss", "refused"), [(-1.5, False), (-14.0, True)])
+def test_a_sixth_of_the_blocks_beyond_a_limit_is_refused_only_where_the_loss_there_outweighs_the_rest(
+    model, loss, refused
+):
+    knows, values = known(model.facts, model.bands), small(50)
+    values[:, :32, :48] *= 3
+    bins = {"limit": 0.2, "reach": 2.0, "gains": [[0.0, 1.0, 100], [0.3, loss, 20], [2.0, loss, 20]]}
+    found = examine(replace(knows, limits={"brighter": bins}), [values])
+    clause = "17% so much that the model was measured to lose to bicubic there"
+    assert bool(found.refused) is refused and clause in (found.refused or found.said)[0]
+    # 6 of 36 blocks: 10 log10 of the mean of 30 times 10 ** -0.1 and 6 times 10 ** 1.4
+    assert not refused or "-6.86 dB against bicubic are to be expected" in found.refused[0]
+
+
+def test_a_real_video_on_which_the_zoos_model_gains_goes_on_with_a_warning(samples):
+    folder = samples("video") / "ipiu_left_100x256x256"
+    fine = [read_rgb(path) for path in sorted(folder.iterdir())[:3]]
+    coarse = np.stack([to_native(imresize(frame.astype(np.float32), 0.25), np.uint8) for frame in fine])
+    rasvsr = load(zoo.find("rasvsr").path, device="cpu")
+    found = examine(known(rasvsr.facts, rasvsr.bands), list(np.moveaxis(coarse, -1, 1)))
+    assert found.refused == [] and "lose to bicubic there" in found.said[0]  # 6 % of it: fine detail, not noise
+    cubic = np.stack([imresize(frame.astype(np.float32), 4) for frame in coarse])
+    ours, theirs = (np.square(made - np.stack(fine)).mean() for made in (rasvsr(coarse), cubic))
+    assert 10 * np.log10(theirs / ours) > 2
 
 
 def test_what_differs_a_little_is_warned_of_and_goes_on(model, tmp_path):
