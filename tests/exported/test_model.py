@@ -267,6 +267,7 @@ def test_damaged_and_missing_files_get_a_sentence(tmp_path):
 RUNS = """
 import resource
 import sys
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -277,7 +278,7 @@ from satsr.exported.runners import OnnxRunner
 options = onnxruntime.SessionOptions()
 options.enable_cpu_mem_arena = False
 bare = onnxruntime.InferenceSession(sys.argv[1], options, providers=["CPUExecutionProvider"])
-runner, x = OnnxRunner(sys.argv[1], device="cpu"), {"x": np.zeros((1, 3, 640, 640), np.float32)}
+runner, x = OnnxRunner(Path(sys.argv[1]), device="cpu"), {"x": np.zeros((1, 3, 640, 640), np.float32)}
 for run in (lambda: bare.run(None, x), lambda: runner.run(x)):
     run()
     pages, held = resource.getrusage(resource.RUSAGE_SELF).ru_minflt, memory.resident()
