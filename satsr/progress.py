@@ -70,15 +70,15 @@ class Bar:
             self._line()
 
     def left(self) -> float | None:
-        """Seconds that remain at the speed until the last step; None before one was done, or where the last is late.
+        """Seconds that remain at the speed until the last step; None before one was done.
 
-        They run down during a step, and stand still where it takes longer than those before.
+        They run down during a step, and stand still where it takes longer than those before: at 0 in the last one.
         """
         done, rest = self.done + self.part - self._first, self.total - self.done - self.part
         if not done:
             return None
         each = (self._moved - self._begin) / done
-        return each * rest - min(time.monotonic() - self._moved, each * min(rest, 1)) or None
+        return each * rest - min(time.monotonic() - self._moved, each * min(rest, 1))
 
     def _line(self) -> None:
         self._last, self._told = time.monotonic(), self.done

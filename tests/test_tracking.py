@@ -131,7 +131,9 @@ def started(url: str, command: list[str]) -> subprocess.Popen[bytes]:
     """The running server; urllib3 asks again until it answers."""
     from urllib3 import PoolManager, Retry
 
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
+    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # what judges language models
+    server = subprocess.Popen(command, env=environment, **quiet)
     try:
         PoolManager().request("GET", f"{url}/health", retries=Retry(600, backoff_factor=0.2, backoff_max=0.2))
     except BaseException:

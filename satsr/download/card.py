@@ -206,6 +206,14 @@ def _hidden(value: Any) -> Any:
     return hidden(value) if isinstance(value, str) else value
 
 
+def _exists(path: Path) -> bool:
+    """Whether it does; a name that no file system takes names nothing."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
 def load_card(reference: str | Path, base: Path | None = None) -> Card:
     """The card in a YAML file, or an implicit one for the user's own: a folder, a video file, a Sentinel-2 product.
 
@@ -217,7 +225,7 @@ def load_card(reference: str | Path, base: Path | None = None) -> Card:
         SatsrError: the path does not exist, or the card has an unknown key or a wrong value.
     """
     path = (base or Path()) / Path(reference).expanduser()
-    if not path.exists():
+    if not _exists(path):
         raise SatsrError(
             f"the data {str(reference)!r} do not exist: name a card (data/catalog/<name>.yaml), a folder of frames, "
             "or a video file."

@@ -65,9 +65,10 @@ def test_a_folder_or_a_video_of_ones_own_is_an_implicit_card(tmp_path: Path) -> 
     assert video.name == "clip"
 
 
-def test_data_that_do_not_exist_are_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(SatsrError, match="'nowhere' do not exist: name a card"):
-        load_card("nowhere", tmp_path)
+@pytest.mark.parametrize("name", ["nowhere", "n" * 300])
+def test_data_that_do_not_exist_are_a_sentence(name: str, tmp_path: Path) -> None:
+    with pytest.raises(SatsrError, match=f"'{name}' do not exist: name a card"):
+        load_card(name, tmp_path)
 
 
 @pytest.mark.parametrize(

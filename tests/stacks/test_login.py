@@ -32,6 +32,7 @@ def address(tmp_path_factory: pytest.TempPathFactory, mlflow_store: MakeStore) -
     shipped = (ROOT / "stacks/server/auth.ini").read_text()
     (folder / "auth.ini").write_text(shipped.replace("sqlite:////mlflow", f"sqlite:///{folder}"))
     secrets = {"MLFLOW_AUTH_ADMIN_PASSWORD": PASSWORD, "MLFLOW_FLASK_SERVER_SECRET_KEY": "satsr-test-key"}
+    secrets["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # processes that judge language models
     environment = {**os.environ, **secrets, "MLFLOW_AUTH_CONFIG_PATH": str(folder / "auth.ini")}
     options = ["--app-name", "basic-auth", "--host", "127.0.0.1", "--port", url.rpartition(":")[2], "--workers", "1"]
     places = ["--backend-store-uri", mlflow_store(folder), "--artifacts-destination", str(folder / "files")]
