@@ -16,11 +16,12 @@ quiet.calm()
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; a user's mistake is one sentence and exit code 1."""
     from satsr.errors import Interrupted, SatsrError, absences
+    from satsr.files import disk_errors
 
     parsed = parser().parsed(arguments)
     command: Command = parsed.command
     try:
-        with absences():
+        with absences(), disk_errors("the command"):
             return command(parsed) or 0
     except SatsrError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -10,6 +10,7 @@ import sys
 from contextlib import closing, suppress
 from pathlib import Path
 
+from satsr.files import disk_errors
 from satsr.moved import DATABASES
 
 WAIT_SECONDS, TIMES = 0.2, 600
@@ -23,13 +24,18 @@ _held: list[object] = []
 
 
 def first(root: Path) -> None:
-    """Returns when ZenML's database is there, or when this process alone may make it."""
+    """Returns when ZenML's database is there, or when this process alone may make it.
+
+    Raises:
+        SatsrError: the checkout cannot be written.
+    """
     file, folder = root / DATABASES[1].file, root / ".zenml"
     if made(file) or os.environ.get("ZENML_CONFIG_PATH") != str(folder) or any(map(os.environ.get, ELSEWHERE)):
         return
     from filelock import FileLock, Timeout
 
-    folder.mkdir(exist_ok=True)
+    with disk_errors("making ZenML's database"):
+        folder.mkdir(exist_ok=True)
     lock = FileLock(folder / "first.lock", fallback_to_soft=False)
     for time in range(TIMES):
         if made(file):

@@ -51,13 +51,6 @@ for words in (
 os.chdir("/app")
 """
 """What a process does before it is a pod: it takes a mount namespace of its own, in which it sees its clone alone."""
-NAMESPACE = (
-    "unshare",
-    *(() if os.geteuid() == 0 else ("--user", "--map-root-user")),
-    "--mount",
-    "--propagation",
-    "private",
-)
 
 
 class IsolatedConfig(BaseOrchestratorConfig):

@@ -18,6 +18,14 @@ ROOT = Path(__file__).resolve().parents[1]
 STATES = (".zen", ".zenml", "mlflow.db")
 """What ``satsr setup`` makes."""
 WARM = ("python", sys.executable, "dvc", "zenml", "satsr")
+NAMESPACE = (
+    "unshare",
+    *(() if os.geteuid() == 0 else ("--user", "--map-root-user")),
+    "--mount",
+    "--propagation",
+    "private",
+)
+"""Runs a command in a mount namespace of its own."""
 STAGES = ("download", "convert", "validate", "train", "evaluate", "export", "register")
 
 

@@ -15,9 +15,9 @@ import pytest
 from steps import STAGES
 from steps.inputs import recorded
 from tests.conftest import MakeStore
-from tests.isolated import NAMESPACE, WARM
+from tests.isolated import WARM
 from tests.papers import project_of
-from tests.project import Project
+from tests.project import NAMESPACE, Project
 from tests.s3 import BUCKET, KEY, SECRET, Server, answers, free_port, serving
 from tests.warm import warm
 
