@@ -210,6 +210,7 @@ ENCODED = {suffix: _encoded(suffix) for suffix in (".png", ".jpg", ".tif")}
 
 @given(st.data())
 @few(30)
+@pytest.mark.slow
 def test_an_image_is_read_or_a_sentence(tmp_path: Path, data: Any) -> None:
     suffix = data.draw(st.sampled_from(sorted(ENCODED)))
     path = fresh(tmp_path) / f"a{suffix}"

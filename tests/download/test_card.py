@@ -111,6 +111,7 @@ def test_aliases_that_multiply_or_hold_themselves_are_refused_before_they_are_fo
         card(tmp_path, text)
 
 
+@pytest.mark.slow
 def test_a_card_of_any_length_is_a_short_sentence(tmp_path: Path) -> None:
     for text in ("scale: " + "x" * 100_000, "#" * (1 << 21), "[" * 10_000, "- " * 10_000):
         with pytest.raises(SatsrError) as caught:

@@ -287,6 +287,7 @@ for run in (lambda: bare.run(None, x), lambda: runner.run(x)):
 """
 
 
+@pytest.mark.slow
 def test_a_run_takes_fewer_new_pages_than_without_an_arena_and_keeps_no_memory(tmp_path):
     path = cubic_graph(tmp_path / "model.onnx")
     command = [sys.executable, "-c", RUNS, str(path)]  # what was freed before belongs to the pages of a process

@@ -75,6 +75,7 @@ def test_a_preview_is_made_later_and_a_spread_that_is_gone_with_its_result(scene
     assert (scenes[1] / "a_x2.tif").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_map_alone_needs_the_disk_of_the_map(tmp_path, scenes, capsys):
     words = scene(tmp_path / "large" / "c.tif", 400, 480).parent, *scenes[1:]
     upscale(*words)
