@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import MakeClip
 from tests.papers import project_of
-from tests.project import NAMESPACE, Project
+from tests.project import NAMESPACE, STATES, Project
 
 pytestmark = pytest.mark.slow
 READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && cd "$0" && exec "$@"'
@@ -20,7 +20,7 @@ def project(tmp_path: Path) -> Project:
     if not shutil.which("unshare") or subprocess.run([*NAMESPACE, "true"], capture_output=True).returncode:
         pytest.skip("no mount namespace of its own is allowed here")
     made = project_of("msdtgp", tmp_path / "clone")
-    for name in (".zen", ".zenml", "mlflow.db"):
+    for name in STATES:
         shutil.rmtree(path) if (path := made.root / name).is_dir() else path.unlink(missing_ok=True)
     return made
 
