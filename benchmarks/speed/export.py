@@ -1,7 +1,7 @@
 """Writing ONNX graphs of the full networks, against torch's exporter as it comes.
 
-Both write the same file but for the names of some nodes; what is spared is said in :mod:`satsr.export.operators`. The
-networks and the sizes are those of :mod:`benchmarks.speed.runtime`.
+What is spared is said in :mod:`satsr.export.operators`. The networks and the sizes are those of
+:mod:`benchmarks.speed.runtime`.
 """
 
 import tempfile
