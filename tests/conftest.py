@@ -1,6 +1,8 @@
 """What the tests share: where golden files and real imagery lie, and how a skipped test says why."""
 
+import gc
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -18,8 +20,9 @@ MakeClip = Callable[..., np.ndarray]
 MakeStore = Callable[[Path], str]
 
 quiet.calm()
+gc.disable()  # while everything is imported: until the end of the collection
 ROOT = Path(__file__).resolve().parents[1]
-SLOW_IMPORTS = ("convert", "export", "pipelines", "register", "train", "validate", "test_tracking.py")
+SLOW_IMPORTS = ("convert", "export", "pipelines", "register", "review", "train", "validate", "test_tracking.py")
 """Tests of the quick loop that load Great Expectations, Lightning, MLflow or torch's exporter: seconds a process."""
 
 
@@ -34,6 +37,19 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     together = config.getoption("dist") == "loadfile" and config.getoption("markexpr") == "not slow"
     return Scheduling(config, log) if together else None
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """The quick loop does not import files of slow tests alone, with the tools that they load."""
+    if collection_path.suffix != ".py" or config.getoption("markexpr") != "not slow":
+        return None
+    slow = re.search(r"^pytestmark = \[?\s*pytest\.mark\.slow\b", collection_path.read_text(), re.MULTILINE)
+    return True if slow else None
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # nothing of what was imported is looked at again
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

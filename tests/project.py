@@ -12,7 +12,7 @@ from filelock import FileLock
 from ruamel.yaml import YAML
 
 from satsr import moved
-from tests.warm import warm
+from tests.warm import ADDRESS, warm
 
 ROOT = Path(__file__).resolve().parents[1]
 STATES = (".zen", ".zenml", "mlflow.db")
@@ -98,10 +98,16 @@ class Project:
             _copy(states / name, self.root / name)
         moved.bring(self.root)
 
+    @property
+    def warmer(self) -> dict[str, str]:
+        """The environment in which the stages that DVC starts begin warm, too."""
+        path = f"{ROOT / 'tests/shim'}:{self.environment['PATH']}"
+        return {**self.environment, "PATH": path, ADDRESS: warm().address}
+
     def run(self, *command: str, code: int = 0) -> str:
         """The command's output, after checking its exit code."""
         if self.warm and command[0] in WARM:
-            found, output = warm().run(command, self.root, self.environment)
+            found, output = warm().run(command, self.root, self.warmer)
         else:
             done = subprocess.run(
                 command, cwd=self.root, env=self.environment, capture_output=True, text=True, timeout=600

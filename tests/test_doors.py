@@ -52,9 +52,9 @@ def test_both_doors_give_the_same_numbers_and_skip_each_others_work(project: Pro
     assert "Traceback" not in output and "Warning" not in output
     numbers = project.metrics()
     assert project.versions() == {"msdtgp": 1}
-    again = project.run("dvc", "repro")
+    again = warmer.run("dvc", "repro")
     assert all(f"Stage '{stage}@msdtgp' didn't change, skipping" in again for stage in STAGES)
-    project.run("zenml", "pipeline", "run", "train_msdtgp")
+    warmer.run("zenml", "pipeline", "run", "train_msdtgp")
     assert project.versions() == {"msdtgp": 1}
 
     shutil.rmtree(project.root / "results")

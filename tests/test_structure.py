@@ -29,7 +29,18 @@ def code() -> dict[str, ast.AST]:
 @cache
 def calls(file: str) -> list[tuple[str, ast.Call]]:
     """The calls in a file, and what is called."""
-    return [(ast.unparse(node.func), node) for node in ast.walk(code()[file]) if isinstance(node, ast.Call)]
+    return [(dotted(node.func), node) for node in ast.walk(code()[file]) if isinstance(node, ast.Call)]
+
+
+def dotted(node: ast.AST) -> str:
+    """``a.b.c`` as it is written; what is not a name stands as ``()``."""
+    match node:
+        case ast.Name(id=name):
+            return name
+        case ast.Attribute(value=value, attr=name):
+            return f"{dotted(value)}.{name}"
+        case _:
+            return "()"
 
 
 def test_nothing_unpickles_code_or_runs_a_shell() -> None:

@@ -115,14 +115,15 @@ class Victim:
 
     def start(self, kill: Kill) -> Process:
         """The command in a process group of its own; its output goes to a file."""
-        environment = {**self.project.environment, quiet.VERBOSE: "1"}  # else ZenML does not say when a step begins
+        verbose = {quiet.VERBOSE: "1"}  # else ZenML does not say when a step begins
         with (self.root.parent / "said.txt").open("wb") as said:
             if self.project.warm:
+                environment = {**self.project.warmer, **verbose}
                 return Started(warm().address, self.command(kill), self.root, environment, Path(said.name))
             return subprocess.Popen(
                 self.command(kill),
                 cwd=self.root,
-                env=environment,
+                env={**self.project.environment, **verbose},
                 stdout=said,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

@@ -37,6 +37,8 @@ ALL = (
 )
 SECONDS = 600
 """After which a command that hangs is ended by SIGALRM."""
+ADDRESS = "TESTS_WARM"
+"""Names the address of the process in which tests/shim/python begins the stages that DVC starts."""
 
 
 class Warm:
@@ -176,8 +178,11 @@ def _answer(connection: socket.socket) -> None:
         connection.close()
         os.setsid()
         _end(_code(asked))
-    with suppress(BrokenPipeError):  # who asked has ended meanwhile
+    ended = os.pidfd_open(child)
+    with suppress(BrokenPipeError):
         connection.sendall(f"{child}\n".encode())
+        if ended not in select.select([connection, ended], [], [])[0]:  # who asked has ended meanwhile
+            os.killpg(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
         connection.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
     os._exit(0)

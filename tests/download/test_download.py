@@ -43,6 +43,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
+@pytest.mark.slow
 def test_embedded_scenes_are_drawn_to_the_same_bytes(tmp_path: Path) -> None:
     first, second = (download(card("gt_lr", embedded=EMBEDDED), tmp_path / name) for name in ("a", "b"))
     assert first == second == read_raw(tmp_path / "a")

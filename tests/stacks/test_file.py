@@ -210,6 +210,7 @@ def test_a_file_of_another_kind_is_told_its_command(tmp_path: Path) -> None:
         read("local", tmp_path / "my.yaml")
 
 
+@pytest.mark.slow
 def test_further_fields_of_pods_are_those_of_kubernetes_client() -> None:
     client = pytest.importorskip("kubernetes.client", reason="the client of Kubernetes is not installed")
     assert set(PodSpec.model_fields) <= set(client.V1PodSpec.openapi_types)

@@ -155,12 +155,14 @@ def test_two_processes_go_on_where_one_was_stopped_though_no_node_has_its_files(
     assert (tmp_path / "nodes/1/said").read_text() == ""
 
 
+@pytest.mark.slow
 def test_nodes_that_would_train_different_things_are_refused(tmp_path: Path) -> None:
     assert nodes(tmp_path, lambda rank, own: train(own / f"identity{rank}", Fit())) == [1, 1]
     said = (tmp_path / "1/error").read_text()
     assert "process 1 would train identity1, the first one trains identity0" in said and "same commit" in said
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_ends_the_others_with_a_sentence(tmp_path: Path) -> None:
     found = nodes(tmp_path, lambda rank, own: train(own / "training", Fit(signal.SIGKILL, 7 if rank else 0)))
     assert found == [1, -signal.SIGKILL]

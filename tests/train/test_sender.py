@@ -122,6 +122,7 @@ def test_a_checkpoint_that_is_damaged_here_is_taken_from_the_address(whole: Fitt
     assert resumed.resumed_at == 13 and same(whole, resumed)
 
 
+@pytest.mark.slow
 def test_an_address_that_is_lost_costs_a_sentence_and_no_step(
     whole: Fitted, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

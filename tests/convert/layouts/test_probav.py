@@ -62,6 +62,7 @@ def test_esas_layout_is_read_with_masks_dates_and_norms(tmp_path: Path) -> None:
         assert len(held["val"]) == 1 and set(held["val"]) < set(train)
 
 
+@pytest.mark.slow
 def test_what_the_folders_say_stays_and_the_rest_is_drawn(tmp_path: Path) -> None:
     publish(tmp_path, range(20))
     publish(tmp_path, range(20, 40), "NIR")

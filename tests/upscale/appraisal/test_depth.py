@@ -109,6 +109,7 @@ def test_a_sixth_of_the_blocks_beyond_a_limit_is_refused_only_where_the_loss_the
     assert not refused or "-6.86 dB against bicubic are to be expected" in found.refused[0]
 
 
+@pytest.mark.slow
 def test_a_real_video_on_which_the_zoos_model_gains_goes_on_with_a_warning(samples):
     folder = samples("video") / "ipiu_left_100x256x256"
     fine = [read_rgb(path) for path in sorted(folder.iterdir())[:3]]
