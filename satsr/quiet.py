@@ -5,6 +5,7 @@ must not import zenml), our own doors call it, or :func:`calm` where they only r
 what the user exported stays.
 """
 
+import gc
 import logging
 import os
 import sys
@@ -75,6 +76,7 @@ def apply() -> None:
 
 def calm() -> None:
     """Sets the defaults; safe to call more than once."""
+    gc.set_threshold(10_000)  # looking for garbage among what they import takes a seventh of the tools' seconds
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     if (PROJECT / "dvc.yaml").is_file():  # ZenML's state lives in the repository, not in the user's home

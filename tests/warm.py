@@ -152,6 +152,7 @@ def main() -> None:
     """Runs what is asked for on the socket, until the end of the standard input."""
     from tests.imports import PACKAGES
 
+    gc.disable()
     for name in sys.argv[2:]:
         with suppress(ImportError):
             import_module(name)
@@ -159,6 +160,7 @@ def main() -> None:
         del sys.modules[name]
     gc.collect()
     gc.freeze()  # else every collection of a child looks at, and copies, what was loaded here
+    gc.enable()
     with socket.socket(fileno=int(sys.argv[1])) as listener:
         while sys.stdin not in select.select([sys.stdin, listener], [], [])[0]:
             connection, _ = listener.accept()
