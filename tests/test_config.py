@@ -124,8 +124,9 @@ def test_broken_yaml_is_a_sentence(project: Path) -> None:
     ["{a", "!!python/object:os.system x", "!!bool x", '!!int ""', "!foo", "a: b: c", "&x *y", "&x [*x]", "\x00"],
 )
 def test_a_value_that_is_no_plain_yaml_is_a_sentence(value: str) -> None:
-    with pytest.raises(SatsrError, match="is no plain YAML value"):
+    with pytest.raises(SatsrError, match="is no plain YAML value") as raised:
         read_value(value)
+    assert "<unicode string>" not in str(raised.value)
 
 
 @pytest.mark.parametrize("paper", ["../x", "rasvsr/../msdtgp", "", "a b", "x.y", "chain", "__init__"])
