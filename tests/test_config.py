@@ -50,7 +50,7 @@ def test_null_in_params_means_as_the_profile_says(project: Path) -> None:
 def test_a_change_is_written_with_comments_kept(project: Path) -> None:
     lines = change("toy", {"train.iterations": 3}, project, ToyConfig)
     text = (project / "params.yaml").read_text()
-    assert lines == ["params.yaml: toy.train.iterations = 3 (was None)"]
+    assert lines == ["params.yaml: toy.train.iterations = 3 (was null)"]
     assert "# a comment that stays" in text and "# and so does this one" in text
     assert load(ToyConfig, "toy", project).train.iterations == 3
 
