@@ -40,7 +40,7 @@ class Parser(argparse.ArgumentParser):
         """The arguments; settings may stand before, between and after options, which argparse refuses."""
         found, more = self.parse_known_args(arguments)
         if more and hasattr(found, "settings") and all("=" in word and word[0] != "-" for word in more):
-            found.settings += more
+            found.settings = [*found.settings, *more]
         elif more:
             self._unknown(more, list(sys.argv[1:] if arguments is None else arguments))
         return found
@@ -48,7 +48,7 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Says what is wrong; a command that is none is compared with those that are."""
         found = re.fullmatch(r"argument (\S+): invalid choice: '(.*)' \(choose from (.*)\)", message)
-        if found is None or found[1] not in ("command", "action"):
+        if found is None or found[1] not in ("command", "action", "kind"):
             self.exit(2, f"error: {self.prog}: {message}; `{self.prog} --help` tells what it takes.\n")
         near = difflib.get_close_matches(found[2], re.split(r"'?, '?", found[3].strip("'")), 1)
         meant = f"did you mean `{self.prog} {near[0]}`? " if near else ""
@@ -97,7 +97,7 @@ def run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = textwrap.fill(RUN, 80)
     parser.set_defaults(stopped="stopped; the same command goes on with the stage that was stopped")
     parser.add_argument("paper")
-    parser.add_argument("settings", nargs="*", metavar="key=value", help="settings of this run")
+    parser.add_argument("settings", nargs="*", default=[], metavar="key=value", help="settings of this run")
     parser.add_argument("--data", help="a dataset card, or a folder of your own")
     parser.add_argument("--profile", help="a profile of pipelines/<paper>.yaml")
     parser.add_argument("--keep", action="store_true", help="the settings stay in params.yaml")
@@ -152,6 +152,10 @@ def review_arguments(commands: Any, listing: Command, compare: Command, decide: 
     review.set_defaults(command=listing, model=None)
     review.add_argument("--model", help="one registered model; all by default")
     actions = review.add_subparsers(metavar="action")
+    words = "list model versions beside their champion, as without an action"
+    lister = actions.add_parser("list", help=words, description=words)
+    lister.add_argument("model", nargs="?", help="one registered model; all by default")
+    lister.set_defaults(command=listing)
     compare_arguments(actions.add_parser("compare", help=COMPARE, description=COMPARE), compare)
     for action, words in (
         ("approve", "make a version the champion"),

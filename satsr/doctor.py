@@ -36,15 +36,17 @@ class Finding:
         words: how it is; where it is not fine, a sentence with its fix.
         fine: whether it is.
         mend: repairs it, where that can be done; a text that it returns is said besides.
+        state: the word before it; by default ``ok`` or ``WRONG``.
     """
 
     name: str
     words: str
     fine: bool = True
     mend: Callable[[], object] | None = None
+    state: str = ""
 
     def __str__(self) -> str:
-        return f"{'ok' if self.fine else 'WRONG':<6} {self.name:<11} {self.words}"
+        return f"{self.state or ('ok' if self.fine else 'WRONG'):<6} {self.name:<11} {self.words}"
 
 
 Look = Callable[[Path], Finding]
@@ -171,11 +173,14 @@ def databases(root: Path) -> Finding:
 
 
 def folders(root: Path) -> Finding:
-    """Whether the tools' folders are there."""
-    wanted = (".dvc", *([DATABASE] if uri(root) == local(root) else []), ".zen")
-    absent = [name for name in wanted if not (root / name).exists()]
+    """Whether the tools' folders are there; before the first run they are merely not made yet."""
+    made = (*([DATABASE] if uri(root) == local(root) else []), ".zen")
+    absent = [name for name in (".dvc", *made) if not (root / name).exists()]
     if not absent:
         return Finding("tools", "DVC, MLflow and ZenML are set up")
+    if not any((root / name).exists() for name in (DATABASE, "mlruns", ".zen", ".zenml")):
+        told = "not set up yet: `satsr setup` does it, and so does the first `satsr run`"
+        return Finding("tools", told, True, lambda: setup(root), state="to do")
     return Finding("tools", f"{_some(absent)} missing: `satsr setup`, or {MEND}", False, lambda: setup(root))
 
 

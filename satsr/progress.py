@@ -69,6 +69,10 @@ class Bar:
         if self._shown and not self._live and time.monotonic() - self._last > QUIET_SECONDS:
             self._line()
 
+    def spent(self) -> float:
+        """Seconds since it began."""
+        return time.monotonic() - self._begin
+
     def left(self) -> float | None:
         """Seconds that remain at the speed until the last step; None before one was done.
 
@@ -117,8 +121,8 @@ def duration(seconds: float) -> str:
 def fitted(bar: Bar, width: int, marks: str = "━─") -> str:
     """The bar as a line of at most ``width`` characters.
 
-    Label, share, time left and the note's first word come first; then the bar itself, the count, and the note's other
-    words, as far as there is room.
+    Label, share, time left (before the first step is done, the time spent) and the note's first word come first; then
+    the bar itself, the count, and the note's other words, as far as there is room.
 
     Args:
         bar: what is done.
@@ -126,9 +130,10 @@ def fitted(bar: Bar, width: int, marks: str = "━─") -> str:
         marks: of which the bar is drawn, done and to do.
     """
     left, words = bar.left(), sorted(bar.note.split(), key=lambda word: not word.startswith("loss"))
+    for_now = "" if bar.share >= 1 else f"{duration(bar.spent())} so far"  # one long step: it is seen that time goes by
     share = min(bar.share, 1.0)
     begin = f"{bar.label:<{LABEL}} {share:4.0%}"
-    parts = ["" if left is None else f"{duration(left)} left", *words[:1]]
+    parts = [for_now if left is None else f"{duration(left)} left", *words[:1]]
     tail = "  ".join(filter(None, parts))
     room = width - len(begin) - len(tail) - 4
     drawn = min(LONGEST, room) if room >= SHORTEST else 0

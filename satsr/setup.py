@@ -37,11 +37,16 @@ def _dvc(root: Path) -> str:
 
 def _remote(root: Path, url: str) -> str:
     """Makes it DVC's default remote, in ``.dvc/config``, which belongs into git."""
+    from dvc.config import ConfigError
     from dvc.repo import Repo
 
     settings = described(url)
     trial = {"core": {"remote": NAME}, "remote": {NAME: settings}}
-    with Repo(str(root), config=trial) as repo:
+    try:
+        opened = Repo(str(root), config=trial)
+    except ConfigError as error:
+        raise unserved(url, error) from None
+    with opened as repo:
         try:
             there = repo.cloud.get_remote_odb(None, "push")
             file = there.fs.join(there.path, f"satsr-setup-{uuid.uuid4().hex}")

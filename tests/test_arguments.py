@@ -28,6 +28,8 @@ def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture) -> No
     [
         (("upscal",), "error: satsr has no command 'upscal': did you mean `satsr upscale`?"),
         (("review", "aprove"), "error: satsr review has no action 'aprove': did you mean `satsr review approve`?"),
+        (("review", "lst"), "error: satsr review has no action 'lst': did you mean `satsr review list`?"),
+        (("stack", "kubernets"), "error: satsr stack has no kind 'kubernets': did you mean `satsr stack kubernetes`?"),
         (("frobnicate",), "error: satsr has no command 'frobnicate': `satsr --help` lists them."),
     ],
 )
@@ -64,6 +66,7 @@ def test_settings_stand_wherever_people_write_them(arguments: tuple[str, ...]) -
         (("run", "p", "--x=1"), "satsr run does not take --x=1: `satsr run --help`"),
         (("open", "--prnt"), "satsr open does not take --prnt: did you mean --print? `satsr open --help`"),
         (("review", "approve", "a/1", "--wy", "x"), "satsr review approve does not take --wy x: did you mean --why?"),
+        (("run",), "satsr run: the following arguments are required: paper; `satsr run --help`"),
         (("upscale", "a.tif"), "satsr upscale: the following arguments are required: output; `satsr upscale --help`"),
         (("upscale", "a", "b", "--window", "1"), "satsr upscale: argument --window: a whole number of at least 2"),
     ],
@@ -89,6 +92,8 @@ def test_every_command_stands_on_one_line_with_its_words(capsys: pytest.CaptureF
     [
         (("run", "rasvr"), "error: no paper is called 'rasvr' (did you mean rasvsr?)"),
         (("run", "rasvsr", "train.iters=3"), "unknown key train.iters (did you mean train.iterations?)"),
+        (("show", "rasvr"), "error: params.yaml lists no paper 'rasvr' (did you mean rasvsr?)"),
+        (("summary", "rasvr"), "error: params.yaml lists no paper 'rasvr' (did you mean rasvsr?)"),
         (("run", "rasvsr", "3"), "error: '3' is not of the form key=value."),
         (("run", "rasvsr", "--resume", "train.seed=3"), "error: --resume takes the settings of the run"),
     ],

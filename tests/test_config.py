@@ -50,7 +50,7 @@ def test_null_in_params_means_as_the_profile_says(project: Path) -> None:
 def test_a_change_is_written_with_comments_kept(project: Path) -> None:
     lines = change("toy", {"train.iterations": 3}, project, ToyConfig)
     text = (project / "params.yaml").read_text()
-    assert lines == ["params.yaml: toy.train.iterations = 3 (was None)"]
+    assert lines == ["params.yaml: toy.train.iterations = 3 (was null)"]
     assert "# a comment that stays" in text and "# and so does this one" in text
     assert load(ToyConfig, "toy", project).train.iterations == 3
 
@@ -124,8 +124,9 @@ def test_broken_yaml_is_a_sentence(project: Path) -> None:
     ["{a", "!!python/object:os.system x", "!!bool x", '!!int ""', "!foo", "a: b: c", "&x *y", "&x [*x]", "\x00"],
 )
 def test_a_value_that_is_no_plain_yaml_is_a_sentence(value: str) -> None:
-    with pytest.raises(SatsrError, match="is no plain YAML value"):
+    with pytest.raises(SatsrError, match="is no plain YAML value") as raised:
         read_value(value)
+    assert "<unicode string>" not in str(raised.value)
 
 
 @pytest.mark.parametrize("paper", ["../x", "rasvsr/../msdtgp", "", "a b", "x.y", "chain", "__init__"])

@@ -39,7 +39,11 @@ def test_a_copied_environment_is_said_to_run_the_other_checkout(tmp_path: Path) 
     assert "start nothing" in doctor.environment(tmp_path / "copy").words
 
 
-def test_a_store_elsewhere_needs_no_database_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_set_up_yet_is_no_fault_and_a_store_elsewhere_needs_no_database_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = doctor.folders(tmp_path)
+    assert found.fine and str(found).startswith("to do  tools") and "`satsr setup`" in found.words and found.mend
     for name in (".dvc", ".zen"):
         (tmp_path / name).mkdir()
     assert "mlflow.db missing" in doctor.folders(tmp_path).words

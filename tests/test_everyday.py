@@ -24,6 +24,7 @@ from tests.s3 import free_port
 from tests.warm import Started, warm
 
 pytestmark = pytest.mark.slow
+HIDDEN = "hunter2secret"
 CONTROL = re.compile(r"\x1b\[[?0-9;]*[A-Za-z]")
 STAGE = re.compile(r"(\w+) +(up to date|\d+ s|\d+ min)  (.+)")
 NOISE = ("Traceback", "zenml login", "Updating lock file", "fontManager", "Using stack", "Step ", "computing hashes")
@@ -33,7 +34,13 @@ NOISE = ("Traceback", "zenml login", "Updating lock file", "fontManager", "Using
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Trained once, with the settings of ``params.yaml``."""
     made = project_of("msdtgp", tmp_path_factory.mktemp("everyday") / "first place")
-    made.environment |= {"TERM": "xterm", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    made.environment |= {"TERM": "xterm", "MLFLOW_DISABLE_TELEMETRY": "true", "HF_TOKEN": HIDDEN}
+    card = made.root / "data/catalog/tiny.yaml"
+    card.write_text(
+        re.sub(
+            r"(?m)^(title|licence): .*$", rf"\1: from https://me:{HIDDEN}@example.org?token={HIDDEN}", card.read_text()
+        )
+    )
     made.environment.pop("COLUMNS", None)
     return made
 
@@ -93,6 +100,18 @@ def test_runs_are_listed_and_their_reports_found(project: Project) -> None:
     page = Path(project.run("satsr", "open", "--print", "msdtgp/1").strip())
     assert page.is_file() and "mlruns" in str(page)
     assert Path(project.run("satsr", "open", "--print").strip()).name == "report.html"
+
+
+def test_no_file_that_a_run_leaves_holds_a_secret_of_the_environment_or_of_the_card(project: Project) -> None:
+    """MLflow's and ZenML's stores, manifests, reports, models, DVC's cache."""
+    project.run("satsr", "run", "msdtgp")
+    ours = {project.root / "data/catalog/tiny.yaml"}
+    files = [path for path in project.root.rglob("*") if path.is_file() and path not in ours]
+    names = {path.relative_to(project.root).parts[0] for path in files}
+    assert {".dvc", ".zenml", "data", "dvc.lock", "mlflow.db", "results"} <= names
+    contents = {path: path.read_bytes() for path in files}
+    assert [path for path, content in contents.items() if b"https://***@example.org" in content]
+    assert not [path for path, content in contents.items() if HIDDEN.encode() in content]
 
 
 def rows(project: Project) -> dict[str, list[tuple]]:

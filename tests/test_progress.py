@@ -31,7 +31,12 @@ def test_a_wide_terminal_shows_the_bar_the_count_and_the_other_words() -> None:
 
 
 def test_before_the_first_step_no_time_is_guessed() -> None:
-    assert "left" not in fitted(Bar("train", 850), 79)
+    work = Bar("upscale", 1)
+    assert "left" not in fitted(work, 79) and "0 s so far" in fitted(work, 79)
+    work._begin -= 40  # a clip of one segment is one step, in which the time that goes by is what moves
+    assert "40 s so far" in fitted(work, 79)
+    work.advance()
+    assert "so far" not in fitted(work, 79)
 
 
 def test_the_time_left_runs_down_during_a_step_and_stands_still_where_it_is_late(

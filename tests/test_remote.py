@@ -293,6 +293,7 @@ def test_setup_takes_a_remote_that_it_could_write_and_no_other(tmp_path: Path) -
     config = project.root / ".dvc/config"
     before = config.read_text()
     assert "holds a user" in project.run("satsr", "setup", "--remote", "s3://me:hunter22@bucket/x", code=1)
+    assert "Unsupported URL type s4://" in project.run("satsr", "setup", "--remote", "s4://bucket/x", code=1)
     (tmp_path / "file").write_text("")
     assert "does not serve" in project.run("satsr", "setup", "--remote", str(tmp_path / "file"), code=1)
     assert config.read_text() == before

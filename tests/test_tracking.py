@@ -148,6 +148,18 @@ def stopped(server: subprocess.Popen[bytes]) -> None:
         server.wait()
 
 
+def test_a_server_that_is_not_there_is_a_sentence_before_the_first_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and nobody listens
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{taken.getsockname()[1]}")
+        with pytest.raises(SatsrError, match="MLflow"), tracking.run(tmp_path, "toy"):
+            pytest.fail("the training began")
+
+
 def test_a_server_that_goes_away_in_mid_training_costs_lines_and_no_metrics(
     tmp_path: Path, address: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

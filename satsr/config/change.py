@@ -1,5 +1,6 @@
 """Changing ``params.yaml``: comments stay, and a bad setting changes nothing."""
 
+import json
 from collections.abc import Mapping
 from io import StringIO
 from pathlib import Path
@@ -102,4 +103,9 @@ def _assign(block: Any, paper: str, key: str, value: Any) -> list[str]:
     if before == value:
         return []
     target[last] = value
-    return [f"params.yaml: {paper}.{key} = {value} (was {before})"]
+    return [f"params.yaml: {paper}.{key} = {_said(value)} (was {_said(before)})"]
+
+
+def _said(value: Any) -> str:
+    """A value as the file has it: ``null`` and ``true``, where Python says None and True."""
+    return json.dumps(value) if value is None or isinstance(value, bool) else str(value)

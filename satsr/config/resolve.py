@@ -46,7 +46,10 @@ def read_value(text: str) -> Any:
     try:
         return _plain(text)
     except (YAMLError, ValueError, TypeError, RecursionError) as error:  # 2024-99-99; [] as a key; a thousand brackets
-        raise SatsrError(f"{text!r} is no plain YAML value: {' '.join(str(error).split())}") from None
+        told = (
+            getattr(error, "problem", None) or str(error).partition(' in "')[0]
+        )  # the text is short: no line, no column
+        raise SatsrError(f"{text!r} is no plain YAML value: {' '.join(told.split())}.") from None
 
 
 def _plain(text: str) -> Any:
@@ -161,7 +164,9 @@ def paper_block(paper: str, params: Any) -> dict[str, Any]:
     """
     papers = (params or {}).get("papers") or {}
     if paper not in papers:
-        raise SatsrError(f"params.yaml lists no paper {paper!r}: it lists {', '.join(papers) or 'none'}.")
+        raise SatsrError(
+            f"params.yaml lists no paper {paper!r}{meant(paper, papers)}: it lists {', '.join(papers) or 'none'}."
+        )
     block = papers[paper] or {}
     if not isinstance(block, Mapping):
         raise SatsrError(f"papers.{paper} in params.yaml must be a block of sections, but it is {block!r}.")

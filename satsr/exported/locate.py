@@ -125,7 +125,10 @@ def _absent(registry: Any, name: str, wanted: str) -> str:
     if name not in models:
         others = "train one, name one of the zoo (satsr zoo), or give a file"
         listed = f"it has {', '.join(sorted(models))}" if models else f"it is empty: {others}"
-        return f"the registry has no model {name!r}; {listed}."
+        near = meant(
+            name, [*models, *(zoo.PREFIX + found for entry in zoo.entries() for found in (entry.name, entry.paper))]
+        )
+        return f"the registry has no model {name!r}{near}; {listed}."
     versions = sorted(int(item.version) for item in registry.search_model_versions(f"name = '{name}'"))
     aliases = ", ".join(sorted(models[name].aliases)) or "none"
     return (

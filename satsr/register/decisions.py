@@ -14,7 +14,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from satsr.errors import SatsrError
+from satsr.errors import SatsrError, meant
 from satsr.locks import locked
 from satsr.register.markdown import escaped
 from satsr.register.registry import CHALLENGER, CHAMPION, DECISIONS, alias, drop_alias, facts_of, set_alias
@@ -83,9 +83,10 @@ def versions(client: Any, name: str) -> list[Version]:
     Raises:
         SatsrError: the registry has no such model.
     """
-    if name not in names(client):
+    known = names(client)
+    if name not in known:
         raise SatsrError(
-            f"the registry has no model {name!r}: it has {', '.join(names(client)) or 'none'}. "
+            f"the registry has no model {name!r}{meant(name, known)}: it has {', '.join(known) or 'none'}. "
             "Run its pipeline first, for instance: zenml pipeline run train_rasvsr."
         )
     bearers: dict[str, Any] = client.get_registered_model(name).aliases  # search_model_versions leaves aliases empty

@@ -5,6 +5,7 @@ import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
+from satsr.config.resolve import paper_block, read_yaml
 from satsr.errors import SatsrError
 from satsr.files import read_json
 from satsr.pages.gains import text
@@ -22,11 +23,12 @@ def summary(root: Path, paper: str) -> str:
     """Some lines, made from the files of the finished stages.
 
     Raises:
-        SatsrError: the paper has no finished run.
+        SatsrError: the paper has no finished run, or there is no such paper.
     """
     places = Places(root, paper)
     registration = places.registration / "registration.json"
     if not (places.metrics.is_file() and registration.is_file()):
+        paper_block(paper, read_yaml(root / "params.yaml"))
         raise SatsrError(f"{paper} has no finished run here: `satsr run {paper}` makes one.")
     metrics = read_json(places.metrics)
     registered = read_json(registration)

@@ -162,8 +162,8 @@ def _secret(client: Client, secret: Secret | None) -> list[str]:
         known = None
     if missing := [name for name in secret.variables if name not in (known or set()) | set(found)]:
         raise SatsrError(
-            f"the ZenML secret {secret.name} has no value for {', '.join(missing)}: set "
-            f"{'them' if len(missing) > 1 else 'it'} in the environment of this command, which puts them there."
+            f"the ZenML secret {secret.name} has no value for {', '.join(missing)}, nor has the environment of this "
+            "command, which would put them there: export them and run it again."
         )
     if known is None:
         client.create_secret(secret.name, found)

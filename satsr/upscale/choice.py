@@ -214,6 +214,6 @@ def _nothing(asked: _Asked) -> str:
     why = "".join(f"\n- {reason} ({', '.join(names)})" for reason, names in asked.reasons.items())
     return (
         f"{asked.sources[0]} was taken as {KINDS[asked.kinds[0]].words}, and neither a champion nor a model of the zoo "
-        "fits: name a model with --model (`satsr zoo` lists those that are installed), or train one on such data "
-        f"(`satsr run`).{why}"
+        "takes it. Mend what is said of the input below, name a model with --model (`satsr zoo` lists those that are "
+        f"installed), or train one on such data (`satsr run`).{why}"
     )

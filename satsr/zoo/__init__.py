@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from satsr.errors import SatsrError
+from satsr.errors import SatsrError, meant
 from satsr.files import read_json, sha256
 
 PREFIX = "zoo:"
@@ -146,9 +146,9 @@ def find(name: str) -> Entry:
     for found in entries():
         if name in (found.name, found.paper):
             return found
-    raise SatsrError(
-        f"the zoo has no model {name!r}: it has {', '.join(PREFIX + found.name for found in entries())} (satsr zoo)."
-    )
+    names = [*(found.name for found in entries()), *(found.paper for found in entries())]
+    has = ", ".join(PREFIX + found.name for found in entries())
+    raise SatsrError(f"the zoo has no model {name!r}{meant(name, names)}: it has {has} (satsr zoo).")
 
 
 def _measured(values: Mapping[str, Any]) -> Measured:

@@ -237,6 +237,7 @@ def test_phases_follow_each_other_and_each_trains_what_it_should(store: Store) -
     driven = step_all(objective, batch, 6)
     assert driven[:3] == [["fusion"], ["network"], ["network"]]
     assert driven[3:] == [["discriminator", "network"]] * 3
+    assert all(0 < objective.logs()[name] < 1 for name in ("says_real", "says_fake"))  # they are on the curves
     moved = {name for name, value in objective.network.named_parameters() if not torch.equal(value, before[name])}
     assert moved == {name for name, _ in objective.network.named_parameters()}
 

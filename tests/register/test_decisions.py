@@ -169,6 +169,7 @@ def started(root: Path, graph: Path) -> Registry:
         ("29.0", {}, "not better than 30.0000"),
         ("30.0", {}, "not better than 30.0000"),
         ("nan", {}, "missing or not a finite number"),
+        ("31.0", {"psnr_rgb_u8": None}, "missing or not a finite number"),
         ("31.0", {"data.sha256": "e" * 64}, "data.sha256 differs"),
         ("31.0", {"conventions": "psnr_y_u8"}, "conventions differs"),
         ("31.0", {"onnx.parity": "failed"}, "has not passed its parity check"),
@@ -180,6 +181,7 @@ def test_what_cannot_be_compared_or_is_not_better_is_refused(
 ) -> None:
     with tracking.run(started.root, started.name) as run:
         everything = {**TAGS, "psnr_rgb_u8": psnr, **tags}
+        everything = {name: value for name, value in everything.items() if value is not None}
         number = registry.add_version(run, started.name, started.graph, everything, "card")
     with pytest.raises(SatsrError, match=words):
         decisions.approve(started.client, started.name, number, "because", started.lock)

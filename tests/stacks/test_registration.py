@@ -84,6 +84,7 @@ def test_a_secret_without_values_is_a_sentence_and_registers_nothing(project: Pr
     before = look(project)
     said = project.run("satsr", "stack", "kubernetes", code=1)
     assert said.startswith("error: the ZenML secret satsr has no value for AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, ")
+    assert "***" not in said and said.rstrip().endswith("export them and run it again.")
     assert look(project) == before
 
 

@@ -97,15 +97,17 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not(tmp_path: P
     assert not same(first, train(tmp_path / "c", seed=1))
 
 
-@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
-def test_a_killed_training_goes_on_to_bit_equal_weights(tmp_path: Path, workers: int) -> None:
-    whole = train(tmp_path / "whole", workers=workers)
+@pytest.mark.parametrize(
+    "how", [{"workers": 0}, {"precision": "bf16-mixed"}, pytest.param({"workers": 2}, marks=pytest.mark.slow)], ids=str
+)
+def test_a_killed_training_goes_on_to_bit_equal_weights(tmp_path: Path, how: dict[str, object]) -> None:
+    whole = train(tmp_path / "whole", **how)
     context = multiprocessing.get_context("fork")
-    process = context.Process(target=train, args=(tmp_path / "killed", Toy(die_at=23)), kwargs={"workers": workers})
+    process = context.Process(target=train, args=(tmp_path / "killed", Toy(die_at=23)), kwargs=how)
     process.start()
     process.join()
     assert process.exitcode == -signal.SIGKILL
-    resumed = train(tmp_path / "killed", workers=workers)
+    resumed = train(tmp_path / "killed", **how)
     assert resumed.resumed_at == 20
     assert same(whole, resumed)
 
@@ -213,3 +215,45 @@ def test_two_processes_train_as_one_does(tmp_path: Path, layers: str) -> None:
     torch.testing.assert_close(two["weights"], one["weights"], rtol=0, atol=2e-6)
     losses = [[value for value in run["loss"] if value is not None] for run in found]
     assert len(losses[0]) == 2 and losses[1] == pytest.approx(losses[0], abs=1e-6)
+
+
+GROWS = """
+import os
+import sys
+from pathlib import Path
+
+import psutil
+import torch
+
+from tests.train.test_loop import Line, Toy, train
+
+own, found = psutil.Process(), {}
+
+
+class Watched(Toy):
+    def prepare(self, step):
+        super().prepare(step)
+        if step in (200, 1200):
+            found[step] = sum(one.memory_info().rss for one in (own, *own.children(recursive=True)))
+
+
+class Large(Line):
+    def __getitem__(self, index):
+        return super().__getitem__(index) | {"large": torch.full((256, 1024), float(index))}
+
+
+import tests.train.test_loop as loop
+loop.Line = Large
+train(Path(sys.argv[1]), Watched(), iterations=1200, workers=2, validate_every=100, checkpoint_every=400)
+print((found[1200] - found[200]) // 1024)
+"""
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_steps(tmp_path: Path) -> None:
+    """A thousand steps carry 2 GB through two workers."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", GROWS, str(tmp_path)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < 50_000  # kB

@@ -92,3 +92,10 @@ def test_a_file_that_is_not_the_tables_is_refused(tmp_path: Path, monkeypatch: p
     (tmp_path / "models" / entry.file).unlink()
     with pytest.raises(SatsrError, match="is missing"):
         satsr.load(f"zoo:{entry.name}")
+
+
+def test_a_mistyped_name_is_told_with_the_one_that_was_meant() -> None:
+    with pytest.raises(SatsrError, match=r"no model 'rasvrs-quick' \(did you mean rasvsr-quick\?\): it has zoo:"):
+        zoo.find("rasvrs-quick")
+    with pytest.raises(SatsrError, match=r"no model 'qnet' \(did you mean qanet\?\)"):
+        zoo.find("qnet")

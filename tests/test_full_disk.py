@@ -1,0 +1,81 @@
+"""A file system of 8 MB that is full: what is to come is refused before it begins, what was there before is whole."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.project import NAMESPACE, ROOT
+
+pytestmark = pytest.mark.slow
+SMALL = 'mount -t tmpfs -o size=8m tmpfs "$0" && exec "$@"'
+TOLD = """
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from satsr.errors import SatsrError
+from satsr.files import disk_errors, write_json, write_text
+from satsr.store.store import Store, StoreWriter
+from satsr.train.checkpoint import Checkpoints
+from satsr.config.data import Convert
+from satsr.convert.convert import convert
+from satsr.download.card import Card, Source
+from satsr.download.download import download
+
+disk, elsewhere = Path(sys.argv[1]), Path(sys.argv[2])
+
+
+def said(call):
+    before = {path: path.read_bytes() for path in disk.rglob("*") if path.is_file()}
+    try:
+        with disk_errors("the command"):  # as the doors do
+            call()
+    except SatsrError as error:
+        print(error)
+    after = {path: path.read_bytes() for path in disk.rglob("*") if path.is_file()}
+    assert before == after, (sorted(before), sorted(after))
+
+
+def store(frames):
+    noise = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
+    with StoreWriter(disk / "store", {}) as writer:
+        for index in range(frames):
+            writer.put("train", "a", "hr", index, noise)
+
+
+def saved(step, numbers):
+    Checkpoints(disk / "checkpoints").save(step, {"weights": torch.full((numbers,), float(step))})
+
+
+store(3)
+saved(1, 1000)
+write_text(disk / "report.html", "a report")
+card = Card(name="t", layout="gt_lr", source=Source.model_validate({"embedded": {
+    "kind": "video", "train": 8, "val": 1, "test": 1, "frames": 8, "size": [256, 256]}}))
+download(card, elsewhere / "raw")
+said(lambda: convert(elsewhere / "raw", disk / "converted", Convert(), base=elsewhere))
+said(lambda: store(100))
+said(lambda: saved(2, 10_000_000))
+said(lambda: write_text(disk / "report.html", "x" * 10_000_000))
+said(lambda: write_json(disk / "report.json", ["x" * 10_000_000]))
+assert Checkpoints(disk / "checkpoints").newest(torch.device("cpu"))["weights"].sum() == 1000
+assert len(Store(disk / "store").scenes("train")) == 1
+"""
+
+
+def test_what_cannot_fit_is_not_begun_and_what_fills_up_leaves_what_was_there(tmp_path: Path) -> None:
+    if not shutil.which("unshare") or subprocess.run([*NAMESPACE, "true"], capture_output=True).returncode:
+        pytest.skip("no mount namespace of its own is allowed here")
+    (disk := tmp_path / "disk").mkdir()
+    apart = [*NAMESPACE, "sh", "-c", SMALL, str(disk)]
+    command = [*apart, sys.executable, "-c", TOLD, str(disk), str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    room, *others = done.stdout.splitlines()
+    assert "the frame store needs 0.0" in room and "GB are free: free some space" in room
+    assert len(others) == 4 and all("what existed before is unchanged" in line for line in others), others
