@@ -5,6 +5,7 @@
     python benchmarks/generalise.py srgan-sisr6@champion scenes
     python benchmarks/generalise.py results/breizhsr/train/ema.safetensors scenes --dates 8
     python benchmarks/generalise.py model.onnx scenes --gains 1 --degradation cubic --scaled 'landsat8*' 0.2 -1000
+    python benchmarks/generalise.py model.onnx scenes --kernels --scaled 'landsat8*' 0.2 -1000
 
 Every raster, product and NumPy archive of the folder is cut into crops, which a degradation makes smaller; the model
 and bicubic (a = -0.5) enlarge them again. Red, green and blue are taken, or the first three bands where these have no
@@ -15,6 +16,10 @@ Columns: PSNR with reflectance 1 as peak; what the model gains on bicubic, mean 
 in PSNR and SSIM (kornia's, window 5, the crop's own range); consistency, the root mean square, in reflectance times
 10000, of the result made small again minus what it was made from; ``bias``, the mean of that difference for the model;
 and ``grid``, how much of the detail repeats in every coarse pixel, in reflectance times 10000.
+
+With ``--kernels`` all crops are made small by one kernel after the other (:mod:`satsr.kinds.image.kernels`), whatever
+the model was trained on, and there is a row for each kernel: the gain, that of the worst crop, the share of crops that
+are below bicubic, and the gain in SSIM.
 """
 
 import argparse
@@ -33,18 +38,36 @@ from satsr.degrade import add_noise, expose, to_native
 from satsr.errors import SatsrError
 from satsr.exported.model import Model
 from satsr.imagery import bands
+from satsr.kinds.image.kernels import weighted
 from satsr.kinds.image.samples import shrunk
 from satsr.metrics import psnr_float, ssim_kornia
 from satsr.resize import imresize
 from satsr.seeds import generator
 
 PEAK = 10000
+MARGIN = 4
+"""Coarse pixels around a crop."""
 DARK, BRIGHT = 500, 2500
 BLUR, NOISE, OFFSET_PX = 0.3, 12.0, 0.45
 """Optics, noise and largest shift of a sensor like that of the embedded series."""
 OWN = {"srgan": "bilinear", "breizhsr": "sensor"}
 """The degradation that a paper's embedded pairs have."""
 HEAD = ["scene", "crops", "bicubic PSNR", "gain dB", "gain SSIM", "consistency bicubic", "model", "bias", "grid"]
+KERNELS = (
+    "mtf0.1",
+    "mtf0.2",
+    "mtf0.3",
+    "bilinear",
+    "mtf0.5",
+    "cubic",
+    "lanczos",
+    "area",
+    "mtf0.65",
+    "mtf0.75",
+    "mtf0.9",
+)
+"""From the softest to the sharpest; resizing programs have those with names."""
+KERNEL_HEAD = ["kernel", "crops", "bicubic PSNR", "gain dB", "worst", "below bicubic", "gain SSIM"]
 Shrink = Callable[[np.ndarray, tuple[float, float]], np.ndarray]
 
 
@@ -61,7 +84,7 @@ class Row(NamedTuple):
 
 
 def main() -> None:
-    """Prints a row of Markdown for each scene, gain and brightness, and the mean of all crops."""
+    """Prints a row of Markdown for each scene, gain and brightness, and the mean of all crops; or one a kernel."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", help="a version name, or an .onnx or .safetensors file")
     parser.add_argument("folder", type=Path, help="with the scenes, at any depth")
@@ -70,10 +93,16 @@ def main() -> None:
     parser.add_argument("--gains", type=float, nargs="+", default=[1.0, 0.2, 4.0], help="factors on the reflectance")
     parser.add_argument("--dates", type=int, default=1, help="views of a series, each at an offset of its own")
     parser.add_argument("--scaled", nargs=3, action="append", default=[], help="pattern of paths, gain, offset")
+    parser.add_argument(
+        "--kernels", nargs="*", help=f"a row for each of these; without names, for {', '.join(KERNELS)}"
+    )
     given = parser.parse_args()
     model = load(given.model, device="cpu")
     chosen = given.degradation or OWN[model.facts.paper]
     shrink, noise = degradation(chosen, model.scale), NOISE if chosen == "sensor" else 0.0
+    if given.kernels is not None:
+        each_kernel(model, given, noise)
+        return
     print("| " + " | ".join(HEAD) + " |\n" + "|---" * len(HEAD) + "|")
     every: list[Row] = []
     for name, image in scenes(given.folder, given.scaled):
@@ -85,6 +114,30 @@ def main() -> None:
                 print(line(f"{name} x{gain:g} {word}", rows), flush=True)
                 every += rows
     print(line("all", every))
+
+
+def each_kernel(model: Model, given: argparse.Namespace, noise: float) -> None:
+    """Prints a row of Markdown for each kernel, over all crops."""
+    parts = [
+        crop
+        for _, image in scenes(given.folder, given.scaled)
+        for gain in given.gains
+        for crop in crops(np.clip(image * gain, 0, PEAK), given.crop, 4 * model.scale)
+    ]
+    print("| " + " | ".join(KERNEL_HEAD) + " |\n" + "|---" * len(KERNEL_HEAD) + "|")
+    for name in given.kernels or KERNELS:
+        shrink = mirrored(name, model.scale)
+        rows = [measured(model, crop, shrink, noise, given.dates) for crop in parts]
+        gains = np.array([row.gain for row in rows])
+        mean = Row(*np.mean(rows, axis=0))
+        cells = [
+            name,
+            str(len(rows)),
+            f"{mean.psnr:.2f}",
+            f"{mean.gain:+.2f} +- {gains.std():.2f}",
+            f"{gains.min():+.2f}",
+        ]
+        print("| " + " | ".join([*cells, f"{(gains < 0).mean():.0%}", f"{mean.similarity:+.4f}"]) + " |", flush=True)
 
 
 def scenes(folder: Path, scaled: list[list[str]]) -> Iterator[tuple[str, np.ndarray]]:
@@ -135,15 +188,24 @@ def degradation(name: str, scale: int) -> Shrink:
     if name == "sensor":
 
         def sensor(image: np.ndarray, offset: tuple[float, float]) -> np.ndarray:
-            # Mirrored margins, so that a shifted view does not look beyond the crop.
-            margin = 4 * scale
-            wide = np.pad(image, [(margin, margin), (margin, margin), (0, 0)], mode="symmetric")
-            return expose(wide, (image.shape[0] // scale, image.shape[1] // scale), scale, offset, BLUR)
+            shape = (image.shape[0] // scale, image.shape[1] // scale)
+            return expose(widened(image, MARGIN * scale), shape, scale, offset, BLUR)
 
         return sensor
     if name == "cubic":
         return lambda image, offset: imresize(image, 1 / scale)
     return lambda image, offset: shrunk(image, scale)
+
+
+def mirrored(name: str, scale: int) -> Shrink:
+    """A kernel, for images with margins that are their mirror image."""
+    inner = slice(MARGIN, -MARGIN)
+    return lambda image, offset: weighted(widened(image, MARGIN * scale), scale, name, offset)[inner, inner]
+
+
+def widened(image: np.ndarray, margin: int) -> np.ndarray:
+    """With mirrored margins, so that a shifted view does not look beyond the crop."""
+    return np.pad(image, [(margin, margin), (margin, margin), (0, 0)], mode="symmetric")
 
 
 def measured(model: Model, crop: np.ndarray, shrink: Shrink, noise: float, dates: int) -> Row:

@@ -125,7 +125,8 @@ class Srgan(PairPaper[SrganConfig]):
     def samples(self, store: Store) -> Dataset[dict[str, torch.Tensor]]:
         """Crops of pairs."""
         train = self.config.train
-        return PairCrops(store, self.pairing, Sampling(train.crop_px, train.match, train.augment, train.seed))
+        sampling = Sampling(train.crop_px, train.match, train.augment, train.seed)
+        return PairCrops(store, self.pairing, sampling, train.kernels)
 
     @property
     def glimpses(self) -> int:

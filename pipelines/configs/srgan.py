@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
@@ -92,8 +92,18 @@ class SrganNetwork(Section):
     fusion_start_sha256: str | None = None
 
 
+Kernel = Annotated[str, Field(pattern=r"^(bilinear|cubic|area|lanczos|mtf0\.\d*[1-9])$")]
+"""One of :mod:`satsr.kinds.image.kernels`."""
+BILINEAR = ["bilinear"]
+
+
 class SrganTrain(AdversarialTrain):
-    """The defaults are the paper's."""
+    """The defaults are the paper's.
+
+    Attributes:
+        kernels: what makes targets small, one of them drawn for each crop. One that stands there twice is drawn twice
+            as often. Measuring knows ``bilinear`` alone.
+    """
 
     iterations: int = Field(UPDATES, ge=1)
     batch: int = Field(12, ge=1)
@@ -101,6 +111,7 @@ class SrganTrain(AdversarialTrain):
     pairs: str = Field("stored", pattern="^(stored|interpolated|interpolated_matched|matched_interpolated)$")
     match: str = Field("histogram", pattern="^(histogram|moments|none)$")
     noise_sigma: float = Field(0.0, ge=0)
+    kernels: list[Kernel] = Field(default=BILINEAR, min_length=1)
     crop_px: int = Field(75, ge=8)
     augment: bool = False
     content: str = Field("vgg19", pattern="^(vgg19|vgg19-random|l1|mse|psnr|none|l1_sam|l1_sam_vgg19)$")
@@ -135,6 +146,11 @@ class SrganConfig(Config):
             )
         if train.fusion_steps and network.n_views == 1:
             raise SatsrError("train.fusion_steps needs views to fuse: set network.n_views, or choose a misr variant.")
+        if train.pairs == "stored" and train.kernels != BILINEAR:
+            raise SatsrError(
+                f"train.kernels = {', '.join(train.kernels)} make targets small, but train.pairs = stored takes the "
+                "images that there are: leave train.kernels out, or choose other pairs."
+            )
         suite = "photographs" if train.pairs == "stored" and network.normalisation == "signed_u8" else "series"
         if self.checks.suite != suite:
             raise SatsrError(

@@ -438,6 +438,22 @@ def test_samples_are_crops_that_depend_on_seed_and_index_alone(store: Store) -> 
     assert whole["x"].shape == (2, 3, 16, 20)
 
 
+def test_the_papers_experiments_have_one_kernel_and_measuring_knows_no_other(store: Store) -> None:
+    plain, varied = (tiny("sisr6", **changes) for changes in ({}, {"kernels": ["area", "mtf0.3"]}))
+    assert plain.train.kernels == ["bilinear"] and PAPER(varied).kernel == "bilinear"
+    scene = store.scenes("val")[0]
+    np.testing.assert_array_equal(PAPER(plain).inputs(scene)["x"], PAPER(varied).inputs(scene)["x"])
+    first, second = (PAPER(config).samples(store)[0] for config in (plain, varied))
+    assert torch.equal(first["target"], second["target"]) and not torch.equal(first["x"], second["x"])
+
+
+def test_kernels_for_images_that_are_not_made_small_are_refused() -> None:
+    with pytest.raises(SatsrError, match="area make targets small"):
+        tiny("sisr7", pairs="stored", kernels=["area"])
+    with pytest.raises(SatsrError, match="kernels"):
+        tiny("sisr6", kernels=["gauss"])
+
+
 def test_both_sides_of_a_crop_are_turned_alike() -> None:
     from satsr.kinds.sampling import Crop
 

@@ -6,7 +6,7 @@ another sensor's. Source: specification of Remote-Sensing-SRGAN, sections 1.7 an
 """
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,6 +16,7 @@ from torch.nn.functional import interpolate
 from torch.utils.data import Dataset
 
 from satsr.errors import SatsrError
+from satsr.kinds.image.kernels import weighted
 from satsr.kinds.sampling import (
     Crop,
     Sampling,
@@ -30,6 +31,8 @@ from satsr.seeds import generator
 from satsr.store.store import Scene, Store
 
 PAIRS = ("stored", "interpolated", "interpolated_matched", "matched_interpolated")
+KERNEL = "bilinear"
+"""What makes a target small: torch's, with antialiasing, as the author's code has it."""
 MATCHES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "histogram": histogram_match,
     "moments": moment_match,
@@ -67,24 +70,31 @@ class Pairing:
         Raises:
             SatsrError: the scene's values are not those of the normalisation, or it has no dates.
         """
-        self._require(scene)
-        low = self.low(scene)
-        low += [low[-1]] * (self.views - len(low))
-        forward = self.normalisation.forward
-        target = self._native(scene, scene.read("hr", 0))
-        return np.stack([planes(forward(image)) for image in low]), planes(forward(target))
+        return self.images(scene), self.target(scene)
 
-    def low(self, scene: Scene) -> list[np.ndarray]:
+    def images(self, scene: Scene, kernel: str = KERNEL) -> np.ndarray:
+        """The views of :meth:`whole` alone; those that are made of the target are made by ``kernel``."""
+        self._require(scene)
+        low = self.low(scene, kernel)
+        low += [low[-1]] * (self.views - len(low))
+        return np.stack([planes(self.normalisation.forward(image)) for image in low])
+
+    def target(self, scene: Scene) -> np.ndarray:
+        """The target of :meth:`whole` alone."""
+        self._require(scene)
+        return planes(self.normalisation.forward(self._native(scene, scene.read("hr", 0))))
+
+    def low(self, scene: Scene, kernel: str = KERNEL) -> list[np.ndarray]:
         """The views as they are, (h, w, 3) native values: at most ``views``, in the order of their dates."""
         if self.pairs == "stored":
             return [scene.read("lr", index) for index in nearest_images(scene, self.views)]
-        return [self._small(scene, scene.read("hr", 0))]
+        return [self._small(scene, scene.read("hr", 0), kernel)]
 
-    def _small(self, scene: Scene, hr: np.ndarray) -> np.ndarray:
+    def _small(self, scene: Scene, hr: np.ndarray, kernel: str) -> np.ndarray:
         """The shrunk target in native values."""
         if self.pairs == "matched_interpolated":
-            return shrunk(self._native(scene, hr), self.scale)
-        return self._native(scene, shrunk(hr, self.scale))
+            return shrunk(self._native(scene, hr), self.scale, kernel)
+        return self._native(scene, shrunk(hr, self.scale, kernel))
 
     def noisy(self, views: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """The views with noise, each with its own."""
@@ -125,20 +135,23 @@ class PairCrops(Dataset[dict[str, torch.Tensor]]):
         store: the frame store with roles ``lr`` and ``hr``.
         pairing: how the two sides come about.
         sampling: how crops are drawn; its ``match`` is the pairing's.
+        kernels: what targets are made small with: for each crop one of them is drawn.
 
     Items:
         ``x`` (3, h, w), or (K, 3, h, w) of several views, and ``target`` (3, scale h, scale w), in the network's range.
     """
 
-    def __init__(self, store: Store, pairing: Pairing, sampling: Sampling) -> None:
-        self.pairing, self.sampling = pairing, sampling
+    def __init__(self, store: Store, pairing: Pairing, sampling: Sampling, kernels: Sequence[str] = (KERNEL,)) -> None:
+        self.pairing, self.sampling, self.kernels = pairing, sampling, tuple(kernels)
         self.scenes = training_scenes(store)
         self.size = crop_size(self.scenes, sampling.crop_px)
         self.order = Shuffled(len(self.scenes), sampling.seed)
-        self._whole = lru_cache(maxsize=128)(self._pair)
+        self._views = lru_cache(maxsize=128 * len(self.kernels))(self._read_views)
+        self._target = lru_cache(maxsize=128)(self._read_target)
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
-        views, target = self._whole(self.order[index])
+        number = self.order[index]
+        views, target = self._views(number, self.kernel(index)), self._target(number)
         random = generator(self.sampling.seed, "sample", index)
         crop = Crop.draw(random, views.shape[2:], self.size, turns=self.sampling.augment)
         views = self.pairing.noisy(cut(views, crop, 1, self.sampling.augment), random)
@@ -146,8 +159,15 @@ class PairCrops(Dataset[dict[str, torch.Tensor]]):
         high = cut(target, crop, self.pairing.scale, self.sampling.augment)
         return {"x": torch.from_numpy(x.copy()), "target": torch.from_numpy(high.copy())}
 
-    def _pair(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        return self.pairing.whole(self.scenes[number])
+    def kernel(self, index: int) -> str:
+        """What makes the target of sample ``index`` small."""
+        return self.kernels[int(generator(self.sampling.seed, "kernel", index).integers(len(self.kernels)))]
+
+    def _read_views(self, number: int, kernel: str) -> np.ndarray:
+        return self.pairing.images(self.scenes[number], kernel)
+
+    def _read_target(self, number: int) -> np.ndarray:
+        return self.pairing.target(self.scenes[number])
 
 
 def cut(planes: np.ndarray, crop: Crop, factor: int, turned: bool) -> np.ndarray:
@@ -161,8 +181,16 @@ def cut(planes: np.ndarray, crop: Crop, factor: int, turned: bool) -> np.ndarray
     return part.swapaxes(-1, -2) if crop.transpose else part
 
 
-def shrunk(image: np.ndarray, scale: int) -> np.ndarray:
-    """Bilinear with antialiasing, (H, W, C) of any number type to float32 (H / scale, W / scale, C)."""
+def shrunk(image: np.ndarray, scale: int, kernel: str = KERNEL) -> np.ndarray:
+    """(H, W, C) of any number type to float32 (H / scale, W / scale, C).
+
+    Args:
+        image: to be made small.
+        scale: how many times, a whole number.
+        kernel: :data:`KERNEL`, or another one of :mod:`satsr.kinds.image.kernels`.
+    """
+    if kernel != KERNEL:
+        return weighted(image.astype(np.float32), scale, kernel)
     x = torch.from_numpy(image.astype(np.float32)).permute(2, 0, 1)[None]
     small = interpolate(x, scale_factor=1 / scale, mode="bilinear", antialias=True, align_corners=False)
     return small[0].permute(1, 2, 0).numpy()
