@@ -70,8 +70,8 @@ def _notes(train: object) -> list[str]:
     if train.iterations > begins:
         return []
     return [
-        f"note: the adversarial phase begins after step {begins}, and train.iterations = {train.iterations} ends before: "
-        "the generator learns by its content alone. Set train.g_pretrain_steps too where that is not meant."
+        f"note: the adversarial phase begins after step {begins}, and train.iterations = {train.iterations} ends "
+        "before: the generator learns by its content alone. Set train.g_pretrain_steps too where that is not meant."
     ]
 
 
