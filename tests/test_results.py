@@ -107,6 +107,15 @@ def test_the_figures_of_constraints_are_the_committed_ones(paper: str) -> None:
     assert [cell for cell in line.strip("| ").split(" | ")[1:] if cell != "–"] == cells
 
 
+@pytest.mark.parametrize("paper", PAPERS)
+def test_the_gains_of_the_page_on_speed_are_the_committed_ones(paper: str) -> None:
+    metrics = metrics_of(paper)
+    psnr, ssim = (metrics["gains"][name]["mean"] for name in metrics["decides"])
+    text = held("docs/speed.md").decode().partition("| quick profile | before | target | now |")[2]
+    (line,) = (line for line in text.partition("\n\n")[0].splitlines() if line.startswith(f"| {paper} |"))
+    assert line.split(" | ")[-1].strip("| ").replace("*", "") == f"{psnr:+.2f} dB / {ssim:+.4f}"
+
+
 def test_the_table_has_a_row_for_each_paper() -> None:
     assert sorted(re.sub("-.*", "", name) for name in table()) == sorted(PAPERS)
 
