@@ -4,6 +4,8 @@ Reads ``results/*/metrics.json``, in which an evaluation has the weights that ar
 constraint, on the test scenes.
 """
 
+from typing import Any
+
 from satsr.config.resolve import read_yaml
 from satsr.files import read_json
 from satsr.pages.page import metric
@@ -14,9 +16,13 @@ HEAD = ("paper", "method", "PSNR", "SSIM", "consistency")
 WAYS = {"_constrained": "held", "_unconstrained": "free"}
 
 
-def rows(paper: str) -> list[list[str]]:
-    """Bicubic, and the network held to its input and free, as far as the evaluation measured both."""
-    metrics = read_json(Places(root(), paper).metrics)
+def rows(paper: str, metrics: Any) -> list[list[str]]:
+    """Bicubic, and the network held to its input and free, as far as the evaluation measured both.
+
+    Args:
+        paper: its name.
+        metrics: what its evaluation measured, ``results/<paper>/metrics.json``.
+    """
     psnr, ssim = metrics["decides"]
     other = next((name for name in WAYS if f"{EXPORTED}{name}" in metrics["methods"]), None)
     methods = {"bicubic": BASELINE}
@@ -37,7 +43,11 @@ def main() -> None:
     for row in (
         HEAD,
         ["---"] * len(HEAD),
-        *(row for paper in read_yaml(root() / "params.yaml")["papers"] for row in rows(paper)),
+        *(
+            row
+            for paper in read_yaml(root() / "params.yaml")["papers"]
+            for row in rows(paper, read_json(Places(root(), paper).metrics))
+        ),
     ):
         print(f"| {' | '.join(row)} |")
 

@@ -6,7 +6,8 @@
 - ``plain``: float32, the deformable convolution one tap at a time, as implementations without a kernel of their own do;
 - ``float32``: this project's convolution;
 - ``bf16``: the same in ``train.precision = bf16-mixed``;
-- ``bf16 compiled``: the same through ``torch.compile``, on a GPU only.
+- ``bf16 channels-last``: with the weights, and by them what convolutions give, in that order;
+- ``bf16 channels-last compiled``: the same through ``torch.compile``, on a GPU only.
 
 Columns: samples a second of the training loop that the pipelines use, its share of the device's own rate at large
 matrix products of the same type, the share of time spent waiting for data, peak memory of the device, PSNR on the
@@ -65,6 +66,7 @@ class Variant:
     name: str
     precision: str = "32-true"
     plain: bool = False
+    channels_last: bool = False
     compiled: bool = False
 
 
@@ -72,7 +74,8 @@ VARIANTS = (
     Variant("plain", plain=True),
     Variant("float32"),
     Variant("bf16", "bf16-mixed"),
-    Variant("bf16 compiled", "bf16-mixed", compiled=True),
+    Variant("bf16 channels-last", "bf16-mixed", channels_last=True),
+    Variant("bf16 channels-last compiled", "bf16-mixed", channels_last=True, compiled=True),
 )
 
 
@@ -81,6 +84,8 @@ def row(paper: str, variant: Variant, store: Store, folder: Path, steps: int, ti
     recipe = _recipe(paper, variant, steps, tiny)
     torch.manual_seed(0)
     network = recipe.network().to(device())
+    if variant.channels_last:
+        network.to(memory_format=torch.channels_last)
     if variant.compiled:
         network.compile()
     _reset_memory()

@@ -181,11 +181,13 @@ def _dashboard(arguments: argparse.Namespace) -> None:
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
-    from satsr.doctor import doctor
     from satsr.project import root
 
+    where = root()
+    from satsr.doctor import doctor
+
     wrong = 0
-    for finding in doctor(root(), arguments.mend):
+    for finding in doctor(where, arguments.mend):
         print(finding, flush=True)
         wrong += not finding.fine
     return int(wrong > 0)
@@ -233,9 +235,11 @@ def _show(arguments: argparse.Namespace) -> None:
 
 def _summary(arguments: argparse.Namespace) -> None:
     from satsr.project import root
+
+    where = root()
     from satsr.review.summary import summary
 
-    print(summary(root(), arguments.paper))
+    print(summary(where, arguments.paper))
 
 
 def _review_list(arguments: argparse.Namespace) -> None:

@@ -5,11 +5,13 @@ must not import zenml), our own doors call it, or :func:`calm` where they only r
 what the user exported stays.
 """
 
+import atexit
 import gc
 import logging
 import os
 import sys
 import warnings
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -66,6 +68,8 @@ RUNS = "zenml.pipelines.pipeline_definition"
 def apply() -> None:
     """As :func:`calm`, before commands that write: their databases follow a checkout to another place first."""
     calm()
+    if _plain():
+        _without_reset()
     if (PROJECT / "dvc.yaml").is_file():
         _follow(PROJECT)
         if "zenml" in sys.modules:  # which calls this while it is imported
@@ -81,7 +85,7 @@ def calm() -> None:
         os.environ.setdefault(name, value)
     if (PROJECT / "dvc.yaml").is_file():  # ZenML's state lives in the repository, not in the user's home
         os.environ.setdefault("ZENML_CONFIG_PATH", str(PROJECT / ".zenml"))
-    if not sys.stdout.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+    if not sys.stdout.isatty() or _plain():
         os.environ.setdefault("ZENML_LOGGING_COLORS_DISABLED", "true")  # else colour codes stand in files and pipes
     wanted = dict.fromkeys(CALM, logging.NOTSET) if os.environ.get(VERBOSE) else CALM
     for name, level in {**LEVELS, **wanted}.items():
@@ -94,6 +98,20 @@ def calm() -> None:
             logger.addFilter(kept)
     if not isinstance(sys.excepthook, _Sentences):
         sys.excepthook = _Sentences(sys.excepthook)
+
+
+def _plain() -> bool:
+    """Whether the user wants no colours."""
+    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+
+
+def _without_reset() -> None:
+    """Keeps colorama, which DVC brings, from ending every process on a terminal with the code that resets colours."""
+    with suppress(ImportError):
+        from colorama import initialise
+
+        initialise.atexit_done = True
+        atexit.unregister(initialise.reset_all)
 
 
 def _give_way() -> None:

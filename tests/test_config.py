@@ -8,6 +8,7 @@ from satsr.config.recipe import Config, Train, load, resolved
 from satsr.config.resolve import merged, read_value
 from satsr.errors import SatsrError
 from steps.configuration import config_of
+from tests.stages import ROOT
 
 
 class Network(Section):
@@ -53,6 +54,19 @@ def test_a_change_is_written_with_comments_kept(project: Path) -> None:
     assert lines == ["params.yaml: toy.train.iterations = 3 (was null)"]
     assert "# a comment that stays" in text and "# and so does this one" in text
     assert load(ToyConfig, "toy", project).train.iterations == 3
+
+
+def test_a_training_that_ends_before_its_adversarial_phase_is_told_so(tmp_path: Path) -> None:
+    for name in ("pipelines", "data"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "params.yaml").write_text("papers: {srgan: {profile: quick}}\n")
+    model = config_of("srgan")
+    alone, short = change("srgan", {"train.seed": 3}, tmp_path, model), {"train.iterations": 300}
+    assert alone == ["params.yaml: srgan.train.seed = 3 (was null)"]
+    _, note = change("srgan", short, tmp_path, model)
+    assert note.startswith("note: the adversarial phase begins after step 2000, and train.iterations = 300 ends before")
+    assert change("srgan", short, tmp_path, model) == []
+    assert len(change("srgan", {"train.g_pretrain_steps": 200}, tmp_path, model)) == 1
 
 
 def test_choosing_a_profile_takes_its_data_along(project: Path) -> None:

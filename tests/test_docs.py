@@ -1,10 +1,14 @@
-"""The documentation fits the tree: links, paths, the map of rooms, layouts, glossary, citation, CI and hooks."""
+"""The documentation fits the tree: links, paths, commands, the map of rooms, layouts, glossary, citation, CI, hooks."""
 
+import argparse
 import re
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from satsr.cli import parser
 from satsr.config.resolve import read_yaml
 from satsr.convert.layouts import LAYOUTS
 
@@ -20,6 +24,9 @@ FENCED = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
 PLACES = ("satsr", "pipelines", "steps", "models", "tests", "docs", "benchmarks", "data/catalog", "stacks")
 REPOSITORY = re.compile(rf"`((?:{'|'.join(PLACES)})/[^\s`]*)`")
 PLACEHOLDER = re.compile(r"<\w+>")
+SHELL = re.compile(r"^ *```sh$(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+OTHERS = {"--no-compile", "--host", "--allowed-hosts", "--app-name", "--build-arg", "--tiny", "--dates"}
+"""Options that pages name alone and that belong to pip, MLflow, podman or a benchmark."""
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 GLOSSARY = {
     *("baseline", "card", "challenger", "champion", "crop", "door", "gate", "identity", "image set", "kind", "layout"),
@@ -65,6 +72,42 @@ def test_every_path_that_is_named_exists(page: Path) -> None:
         if set(PLACEHOLDER.findall(path)) <= {"<paper>", "<stage>"}:  # others are names that the reader chooses
             file = path.partition("::")[0].rstrip("/")  # the names of tests: tests/test_reliability.py
             assert any(ROOT.glob(PLACEHOLDER.sub("*", file))), f"{name(page)} names {path}"
+
+
+def commands(text: str) -> Iterator[list[str]]:
+    """What stands between ``&&``, ``;`` and ``|`` in blocks of a shell, without comments and variables before it."""
+    for line in "\n".join(SHELL.findall(text)).replace("\\\n", " ").splitlines():
+        lexer = shlex.shlex(line, posix=True, punctuation_chars="&|;()")
+        lexer.whitespace_split = True
+        words: list[str] = []
+        for word in [*lexer, ";"]:
+            if set(word) <= set("&|;()"):
+                yield words
+                words = []
+            elif words or not re.fullmatch(r"\w+=.*", word):
+                words.append(word)
+
+
+def options(of: argparse.ArgumentParser) -> set[str]:
+    """All that a command and its actions take."""
+    inner = (one for action in of._actions if isinstance(action.choices, dict) for one in action.choices.values())
+    return {name for action in of._actions for name in action.option_strings}.union(*map(options, inner))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_command_of_a_page_is_one(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    targets += [f"train_{paper}" for paper in read_yaml(ROOT / "params.yaml")["papers"]]
+    for words in commands(page.read_text()):
+        if words[:1] == ["make"]:
+            assert [word for word in words[1:] if "=" not in word and word not in targets] == []
+        if words[:1] == ["satsr"]:
+            try:
+                parser().parsed(words[1:])
+            except SystemExit as end:
+                assert not end.code, f"{name(page)}: {capsys.readouterr().err}"
+    for code in re.findall(r"`(--[\w-]+)[^`]*`", FENCED.sub("", page.read_text())):
+        assert code in options(parser()) | OTHERS, f"{name(page)} names {code}"
 
 
 def test_the_map_has_exactly_the_rooms_of_the_library() -> None:

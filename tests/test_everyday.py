@@ -70,6 +70,14 @@ def stages(text: str) -> list[str]:
     return [line[1] for line in lines if line and line[1] in STAGES]
 
 
+def stopped(text: str) -> int:
+    """The step that the last line names."""
+    last = CONTROL.sub("", text).strip().splitlines()[-1]
+    found = re.search(r"stopped by SIGINT at step (\d+); the same command goes on from here$", last)
+    assert found, text
+    return int(found[1])
+
+
 def test_on_a_narrow_terminal_a_run_is_a_line_a_stage_and_a_bar_that_fits(project: Project) -> None:
     code, text = terminal(project, 80, "satsr", "run", "msdtgp")
     assert code == 0, text
@@ -169,13 +177,33 @@ def test_zenmls_dashboard_shows_the_runs_changes_nothing_and_leaves_nothing(proj
     assert rows(project) == before and (project.root / ".zenml/config.yaml").read_bytes() == config
 
 
-def test_ctrl_c_ends_with_its_sentence(project: Project) -> None:
+@pytest.mark.parametrize(
+    ("variables", "codes"), [({"NO_COLOR": "1"}, re.compile(r"\x1b\[[\d;]*m")), ({"TERM": "dumb"}, re.compile(r"\x1b"))]
+)
+def test_a_wide_terminal_that_wants_no_colours_gets_none(
+    variables: dict[str, str], codes: re.Pattern[str], project: Project
+) -> None:
+    before = dict(project.environment)
+    project.environment |= variables
+    code, text = terminal(project, 120, "satsr", "run", "msdtgp", "train.seed=5")
+    project.environment.clear()
+    project.environment |= before
+    assert code == 0 and stages(text) == list(STAGES) and not codes.search(text)
+    lines = re.split(r"[\r\n]+", CONTROL.sub("", text))
+    assert not [line for line in lines if len(line) > 120 and str(project.root) not in line]
+    assert not [word for word in NOISE if word in text]
+
+
+def test_ctrl_c_ends_with_its_sentence_and_resume_goes_on_from_there(project: Project) -> None:
     before = (project.root / "params.yaml").read_bytes()
     command = ("satsr", "run", "msdtgp", "train.iterations=100000", "train.validate_every=100000")
     code, text = terminal(project, 120, *command, interrupt="loss=")
     assert code == 130 and "Traceback" not in text
-    last = CONTROL.sub("", text).strip().splitlines()[-1]
-    assert re.search(r"stopped by SIGINT at step \d+; the same command goes on from here$", last)
+    reached = stopped(text)
+    assert (project.root / "params.yaml").read_bytes() == before
+    code, text = terminal(project, 120, "satsr", "run", "msdtgp", "--resume", interrupt="loss=")
+    assert code == 130 and "for this run: msdtgp.train.iterations = 100000 (was 4)" in text
+    assert f"train: going on from step {reached}\n" in text.replace("\r", "") and stopped(text) > reached
     assert (project.root / "params.yaml").read_bytes() == before
 
 

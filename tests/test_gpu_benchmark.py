@@ -40,4 +40,5 @@ def test_every_variant_trains_to_the_same_result(tmp_path: Path) -> None:
     for paper in ("rasvsr", "msdtgp"):
         assert found[paper, "plain"] == pytest.approx(found[paper, "float32"], abs=0.02)
         assert found[paper, "bf16"] == pytest.approx(found[paper, "float32"], abs=0.2)
+        assert found[paper, "bf16 channels-last"] == pytest.approx(found[paper, "float32"], abs=0.2)
     assert "ONNX Runtime on CUDA was not measured" in printed

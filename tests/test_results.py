@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from benchmarks.constraint import rows
 from benchmarks.seeds import spread
 from satsr.config.resolve import read_yaml
 from satsr.evaluate.headline import headline
@@ -89,6 +90,30 @@ def test_the_committed_metrics_are_those_of_dvc_lock(paper: str) -> None:
 @pytest.mark.parametrize("paper", PAPERS)
 def test_the_committed_headline_is_that_of_the_committed_metrics(paper: str) -> None:
     assert json.loads(held(f"results/{paper}/headline.json")) == headline(metrics_of(paper))
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_the_figures_of_constraints_are_the_committed_ones(paper: str) -> None:
+    lines, metrics = held("docs/results.md").decode().splitlines(), metrics_of(paper)
+    for row in rows(paper, metrics):
+        assert f"| {' | '.join(row)} |" in lines
+    psnr, methods = metrics["decides"][0], metrics["methods"]
+    names = ("ema_unconstrained", "ema") if "ema_unconstrained" in methods else ("ema", "ema_constrained")
+    known = [methods[name] for name in (BASELINE, *names) if name in methods]  # bicubic, free, held
+    cells = [f"{found[psnr]:.2f}, {found['consistency_rmse']:.2f}" for found in known]
+    (line,) = (
+        line for line in held("docs/training.md").decode().splitlines() if line.startswith(f"| {paper} | {cells[0]}")
+    )
+    assert [cell for cell in line.strip("| ").split(" | ")[1:] if cell != "–"] == cells
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_the_gains_of_the_page_on_speed_are_the_committed_ones(paper: str) -> None:
+    metrics = metrics_of(paper)
+    psnr, ssim = (metrics["gains"][name]["mean"] for name in metrics["decides"])
+    text = held("docs/speed.md").decode().partition("| quick profile | before | target | now |")[2]
+    (line,) = (line for line in text.partition("\n\n")[0].splitlines() if line.startswith(f"| {paper} |"))
+    assert line.split(" | ")[-1].strip("| ").replace("*", "") == f"{psnr:+.2f} dB / {ssim:+.4f}"
 
 
 def test_the_table_has_a_row_for_each_paper() -> None:

@@ -208,6 +208,15 @@ def test_a_folder_is_named_as_params_need_it(root: Path, monkeypatch: pytest.Mon
     assert running.placed("nothing", root) == "nothing"
 
 
+def test_a_gpu_that_is_wanted_and_not_there_is_a_sentence() -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(SatsrError, match=r"--device cuda: torch .* finds no GPU .* --device auto takes the CPU"):
+        running.use("cuda")
+
+
 def test_the_cpu_is_chosen_for_every_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     running.use("auto")

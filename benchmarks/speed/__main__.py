@@ -31,6 +31,8 @@ TITLES = {
     "pipeline": "Pipelines with nothing to do",
     "memory": "Memory and growth",
     "growth": "Memory of scenes, folders and registries",
+    "linear": "Growth with pixels, frames and dates",
+    "cores": "Training on several cores",
 }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
+from satsr.config.recipe import AdversarialTrain
 from satsr.config.resolve import ROOMS, SECTIONS, merged, paper_block, read_yaml, validated
 from satsr.errors import SatsrError, keys, meant
 from satsr.files import write_text
@@ -21,7 +22,7 @@ def change(paper: str, settings: Mapping[str, Any], root: Path, model: type[Base
     before the file is replaced, so a bad setting changes nothing.
 
     Returns:
-        One line per value that changed, for the terminal.
+        One line per value that changed, for the terminal, and a note where what is valid is hardly meant.
 
     Raises:
         SatsrError: a setting is unknown or of the wrong type.
@@ -55,8 +56,23 @@ def changed(paper: str, settings: Mapping[str, Any], root: Path, model: type[Bas
         settings["data"] = (recipes.get(profile) or {}).get("data", block.get("data"))
     lines = [line for key, value in settings.items() for line in _assign(block, paper, key, value)]
     values = merged(paper, root, paper_block(paper, document))
-    validated(model, values, paper, values["profile"])
-    return lines, dumped(document) if lines else before
+    config = validated(model, values, paper, values["profile"])
+    if not lines:
+        return [], before
+    return [*lines, *_notes(getattr(config, "train", None))], dumped(document)
+
+
+def _notes(train: object) -> list[str]:
+    """That a training ends before its second network begins, as it does with fewer steps than the profile's."""
+    if not isinstance(train, AdversarialTrain) or not train.g_pretrain_steps:
+        return []
+    begins = train.fusion_steps + train.g_pretrain_steps
+    if train.iterations > begins:
+        return []
+    return [
+        f"note: the adversarial phase begins after step {begins}, and train.iterations = {train.iterations} ends "
+        "before: the generator learns by its content alone. Set train.g_pretrain_steps too where that is not meant."
+    ]
 
 
 def _require_section(key: str, paper: str, model: type[BaseModel]) -> None:

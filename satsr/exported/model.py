@@ -136,6 +136,10 @@ class Model(Network):
         super().__init__(facts, runner, name, digest)
         self.where = where
 
+    def __repr__(self) -> str:
+        parts = (repr(self.name), KINDS[self.kind].words, f"x{self.scale}", " ".join(self.bands))
+        return f"Model({', '.join(filter(None, parts))})"
+
     def __call__(
         self,
         frames: Any,

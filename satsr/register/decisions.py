@@ -288,14 +288,13 @@ def _record(client: Any, about: Version, action: str, before: int | None, after:
     key = f"{HISTORY}{len(entries):04d}"
     client.set_registered_model_tag(about.name, key, json.dumps(vars(decision), sort_keys=True))
     _list(client, about.name, entries)
-    words = {"approve": "approved", "reject": "rejected", "rollback": "approved"}
-    for tag, value in (
-        ("review", words[action]),
-        ("review.why", why),
-        ("review.who", decision.who),
-        ("review.when", now),
-    ):
-        client.set_model_version_tag(about.name, about.number, tag, value)
+    words = {about.number: {"approve": "approved", "reject": "rejected", "rollback": "approved"}[action]}
+    if action == "rollback" and before is not None:
+        words[before] = "rolled back"
+    for number, word in words.items():
+        tags = {"review": word, "review.why": why, "review.who": decision.who, "review.when": now}
+        for tag, value in tags.items():
+            client.set_model_version_tag(about.name, number, tag, value)
     text = json.dumps([vars(entry) for entry in entries], indent=2)
     Run(client, about.run, "").text(text, f"review/{about.name}-history.json")
     return decision

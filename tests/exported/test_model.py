@@ -40,6 +40,12 @@ def test_native_values_go_in_and_out(tiny):
     assert np.abs(sr.astype(int) - expected).max() <= 1
 
 
+def test_a_model_says_in_a_line_what_it_takes(tiny):
+    scenes, clips = tiny(image_graph), tiny(recurrent_graph, scale=4)
+    assert repr(scenes) == f"Model({scenes.name!r}, one image, x{scenes.scale}, B04 B03 B02)"
+    assert repr(clips) == f"Model({clips.name!r}, a clip of frames, x4, red green blue)"
+
+
 def test_tensors_have_their_bands_first_and_keep_type_and_order(tiny):
     model = tiny(cubic_graph)
     tensor = torch.from_numpy(SCENE.astype(np.float32)).permute(2, 0, 1)

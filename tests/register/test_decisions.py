@@ -107,6 +107,9 @@ def test_approval_rejection_and_rollback_move_one_alias_and_keep_their_history(m
     assert models.champion() == 2
     decisions.rollback(models.client, models.name, "seams in production", models.lock)
     assert models.champion() == 1
+    left = decisions.version(models.client, models.name, 2)
+    assert (left.tags["review"], left.tags["review.why"]) == ("rolled back", "seams in production")
+    assert decisions.version(models.client, models.name, 1).tags["review"] == "approved"
     kept = decisions.history(models.client, models.name)
     assert [(d.action, d.version, d.before, d.after) for d in kept] == [
         ("approve", 1, None, 1),

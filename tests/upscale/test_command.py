@@ -330,6 +330,17 @@ def test_a_product_without_its_ending_is_one_scene_with_a_result_of_its_name(tmp
     assert (tmp_path / "out" / "unpacked_x2.tif").is_file()
 
 
+def test_a_product_gives_the_same_as_a_folder_and_as_the_zip_that_was_downloaded(tmp_path, graph):
+    root, _ = products.make(tmp_path)
+    packed, made = products.zipped(root, tmp_path / f"{root.name}.zip"), []
+    for source, folder in ((root, "folder"), (packed, "zip")):
+        upscale(source, f"{tmp_path}/{folder}/", "--model", graph(image_graph))
+        with rasterio.open(tmp_path / folder / f"{root.stem}_x2.tif") as result:
+            made.append(result.read())
+            assert result.descriptions == ("B04", "B03", "B02") and result.crs.to_epsg() == 32632
+    np.testing.assert_array_equal(*made)
+
+
 def test_previews_of_frames_are_named_and_known_as_satsrs_own(tmp_path, graph, capsys):
     source, model = pictures(tmp_path / "in"), graph(recurrent_graph)
     words = (source, tmp_path / "out", "--model", model, "--preview", "--uncertainty", "consistency")
