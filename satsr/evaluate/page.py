@@ -14,7 +14,8 @@ from satsr.evaluate.verdict import Verdict
 from satsr.files import read_json
 from satsr.imagery.images import write_png
 from satsr.pages.closeup import Closeup, closeup, gain_in
-from satsr.pages.panels import Panel, before_after_png, enlarged
+from satsr.pages.page import as_rgb
+from satsr.pages.panels import Panel, before_after_png, enlarged, overview
 from satsr.pages.report import Report, Timeline, write_report
 from satsr.paper import Paper
 from satsr.project import Places
@@ -97,7 +98,8 @@ def heads(samples: Sequence[Sample]) -> list[Panel]:
     sample = foremost(samples)
     images, part = _part(sample)
     title = f"{sample.scene}, frame {sample.frame}: the part in which the error falls most from the baseline to ours"
-    return [Panel(title, {name: enlarged(part.of(image), name, CLOSE) for name, image in images.items()})]
+    close = {name: enlarged(part.of(image), name, CLOSE) for name, image in images.items()}
+    return [Panel(title, close, where=overview(as_rgb(images[LABELS["hr"]]), part, CLOSE))]
 
 
 def report(

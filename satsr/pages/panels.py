@@ -28,11 +28,13 @@ class Panel:
         images: by name, uint8 (H, W, 3) RGB or (H, W); ``LR`` may be smaller, the others share one size. The error map
             is drawn from the report's ``ours`` and ``HR``.
         scores: by name of an image, its metrics by their full names.
+        where: the whole frame, small, where the images show a part of it that is outlined there.
     """
 
     title: str
     images: Mapping[str, Image]
     scores: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    where: Image | None = None
 
 
 def panel_context(panels: Sequence[Panel], ours: str, baseline: str) -> tuple[list[dict[str, Any]], float, str]:
@@ -100,7 +102,7 @@ def before_after_png(
     close = {name: enlarged(part.of(image), name, side) for name, image in panels.items()}
     texts = [("whole frame", "the part that is enlarged")]
     texts += [(name, (labels or {}).get(name, "")) for name in close]
-    _written(path, [_overview(panels[whole], part, side), *close.values()], texts)
+    _written(path, [overview(panels[whole], part, side), *close.values()], texts)
 
 
 def enlarged(image: Image, name: str, side: int) -> Image:
@@ -109,8 +111,8 @@ def enlarged(image: Image, name: str, side: int) -> Image:
     return np.asarray(cv2.resize(image, (side, side), interpolation=method), np.uint8)
 
 
-def _overview(image: Image, part: Closeup, side: int) -> Image:
-    """The frame within two thirds of a panel's width, with the part outlined."""
+def overview(image: Image, part: Closeup, side: int) -> Image:
+    """The frame (H, W, 3) within two thirds of the width of a panel of ``side`` pixels, with the part outlined."""
     height, width = image.shape[:2]
     scale = min(side * 2 / 3 / width, side / height)
     size = max(round(width * scale), 1), max(round(height * scale), 1)

@@ -93,6 +93,7 @@ def write_report(path: Path, report: Report) -> None:
             headline=_headline(report),
             tiles=_tiles(report),
             panels=panels,
+            where=next((page.png_uri(panel.where) for panel in report.panels[:1] if panel.where is not None), None),
             heat_top=heat_top,
             picture_format=kept,
             timelines=[_timeline(timeline, report) for timeline in report.timelines],

@@ -56,3 +56,5 @@ def test_the_first_picture_is_of_the_sample_and_of_the_part_that_gain_most() -> 
     (head,) = heads(samples)
     assert head.title.startswith("second, frame 0: the part in which the error falls most")
     assert {image.shape for image in head.images.values()} == {(288, 288, 3)} and heads([]) == []
+    rows, columns = np.nonzero((head.where == (255, 204, 0)).all(axis=2))  # the outline, in the frame's lower right
+    assert head.where.shape == (192, 192, 3) and min(rows.min(), columns.min()) > 80

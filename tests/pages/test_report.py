@@ -116,6 +116,14 @@ def test_consistency_has_a_table_of_its_own_and_crowds_no_other(tmp_path: Path) 
     assert "Radiometry" not in written(tmp_path / "plain.html", plain)
 
 
+def test_the_whole_frame_stands_small_below_the_first_picture_where_that_is_a_part(tmp_path: Path) -> None:
+    small = picture(7, side=24)
+    text = written(tmp_path / "report.html", replace(report(), panels=[replace(panel(0), where=small), panel(1)]))
+    (shown,) = (found for tag, found in Page(text).tags if tag == "img" and "The whole frame" in str(found.get("alt")))
+    np.testing.assert_array_equal(decoded(str(shown["src"])), small)
+    assert "The whole frame" not in written(tmp_path / "plain.html", report())
+
+
 def test_equal_reports_are_equal_bytes(tmp_path: Path) -> None:
     one, two = (written(tmp_path / name, report()) for name in ("one.html", "two.html"))
     assert one == two
