@@ -7,6 +7,7 @@ alone, however many others there are (``dvc push --run-cache`` and ``dvc pull --
 """
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -174,11 +175,19 @@ class Remote:
             force: whether files give way of which DVC knows nothing; else they stay.
 
         Raises:
-            SatsrError: the remote does not answer, or lacks one of them.
+            SatsrError: the remote does not answer or lacks one of them, or there is no room for them here.
         """
         stage = self._outputs({**known, "outs": [one for one in known["outs"] if one["path"] in paths]})
         if not self._present(stage):
             lacking = [f"{out.def_path} (md5 {out.hash_info.value})" for out in stage.outs if out.changed_cache()]
+            if self._serves(stage):
+                needed = sum(one.get("size", 0) for one in known["outs"] if one["path"] in paths)
+                free = shutil.disk_usage(self.root).free
+                raise SatsrError(
+                    f"{', '.join(lacking)} could not be fetched from {self.address}, which has it: it takes "
+                    f"{needed / 1e9:.2f} GB, and {free / 1e9:.2f} GB are free in {self.root}. Free "
+                    "some space, or give the step more of it (`disk` in the file of the stack); else try again."
+                )
             raise SatsrError(
                 f"the remote {self.address} lacks {', '.join(lacking)}, which `{known['cmd']}` wrote: `dvc push` from "
                 f"a clone that has it, or remove {_folder(key(known))} from the remote, and the stage is run again."
@@ -250,6 +259,15 @@ class Remote:
             with self.errors(), suppress(CollectCacheError):
                 self.repo.cloud.pull(_objects(stage))
         return not any(out.changed_cache() for out in stage.outs)
+
+    def _serves(self, stage: Stage) -> bool:
+        """Whether the remote has all of the outputs that is not in DVC's cache."""
+        with self.errors():
+            objects = {out.hash_info for out in stage.outs}  # a folder whose list is not here has no others
+            with suppress(CollectCacheError):
+                objects |= _objects(stage)
+            wanted = {str(one.value) for one in objects if not self.repo.cache.local.exists(one.value)}
+            return wanted <= set(self.repo.cloud.get_remote_odb(None, "pull").oids_exist(wanted))
 
     @cached_property
     def _runs(self) -> Any:

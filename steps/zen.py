@@ -32,11 +32,11 @@ def _stage(
 
     def run() -> None:
         announce(name)
-        with disk_errors(f"{name} of {paper}"), turn(place.scratch, name, paper):
+        with turn(place.scratch, name, paper):
             require_unaltered(name, paper, where)
             import_module(f"steps.{name}").run(paper, where)
 
-    with turn(place.scratch, name, paper, purpose="-zenml"):
+    with disk_errors(f"{name} of {paper}"), turn(place.scratch, name, paper, purpose="-zenml"):
         reference = reuse_or_run(name, paper, where, run, before, also, lambda: holds(place))
     seconds = None if reference.reused else time.monotonic() - begin
     print(line(name, place, seconds), flush=True)

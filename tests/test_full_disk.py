@@ -67,15 +67,53 @@ assert Checkpoints(disk / "checkpoints").newest(torch.device("cpu"))["weights"].
 assert len(Store(disk / "store").scenes("train")) == 1
 """
 
+FETCHED = """
+import os
+import shutil
+import sys
+from pathlib import Path
 
-def test_what_cannot_fit_is_not_begun_and_what_fills_up_leaves_what_was_there(tmp_path: Path) -> None:
+from satsr.errors import SatsrError
+from tests.test_remote import MADE, Clone
+
+disk, elsewhere = Path(sys.argv[1]), Path(sys.argv[2])
+os.environ |= {"DVC_SITE_CACHE_DIR": str(elsewhere / "site"), "SATSR_REMOTE": str(elsewhere / "remote")}
+MADE["download"]["data/raw/tiny/a.txt"] = "x" * 20_000_000
+made = {}
+Clone(elsewhere / "first").step("download", made)
+for stage in ("convert", "download"):  # one reads it, the other would take it from the run cache
+    pod = Clone(disk / stage)
+    try:
+        pod.step(stage, dict(made))
+    except SatsrError as error:
+        print(error)
+    assert not pod.files() and not pod.ran, (pod.files(), pod.ran)
+    shutil.rmtree(pod.root)
+"""
+
+
+def within(code: str, tmp_path: Path) -> str:
+    """What a program says that is told of a small file system and of a folder elsewhere."""
     if not shutil.which("unshare") or subprocess.run([*NAMESPACE, "true"], capture_output=True).returncode:
         pytest.skip("no mount namespace of its own is allowed here")
     (disk := tmp_path / "disk").mkdir()
     apart = [*NAMESPACE, "sh", "-c", SMALL, str(disk)]
-    command = [*apart, sys.executable, "-c", TOLD, str(disk), str(tmp_path)]
+    command = [*apart, sys.executable, "-c", code, str(disk), str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
-    room, *others = done.stdout.splitlines()
+    return done.stdout
+
+
+def test_what_cannot_fit_is_not_begun_and_what_fills_up_leaves_what_was_there(tmp_path: Path) -> None:
+    room, *others = within(TOLD, tmp_path).splitlines()
     assert "the frame store needs 0.0" in room and "GB are free: free some space" in room
     assert len(others) == 4 and all("what existed before is unchanged" in line for line in others), others
+
+
+def test_a_pod_whose_disk_is_too_small_for_what_it_fetches_does_not_say_that_the_remote_lacks_it(
+    tmp_path: Path,
+) -> None:
+    said = within(FETCHED, tmp_path).splitlines()
+    assert len(said) == 2, said
+    for line in said:
+        assert line.startswith("data/raw/tiny (md5 ") and "it takes 0.02 GB, and 0.0" in line and "lacks" not in line

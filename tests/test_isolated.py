@@ -235,6 +235,17 @@ def test_a_changed_gate_reuses_six_stages_in_fresh_clones_and_registers_no_secon
     assert found[0]["version"] == found[1]["version"] == 1 and found[0]["gates"] != found[1]["gates"]
 
 
+def test_a_second_run_in_fresh_clones_reuses_all_seven_stages_and_registers_nothing(cluster: Cluster) -> None:
+    project, pods, _ = cluster
+    before = clones(pods)
+    project.run("zenml", "pipeline", "run", f"train_{PAPER}")
+    after = clones(pods)
+    assert before["train"] != after["train"]
+    told = {stage: (after[stage].parents[1] / f"{stage}.log").read_text() for stage in STAGES}
+    assert [stage for stage in STAGES if "up to date" not in told[stage]] == []
+    assert outputs(after["register"], "register") == outputs(before["register"], "register")
+
+
 def test_a_run_that_fails_in_its_pods_is_a_sentence_and_an_exit_code_where_it_was_submitted(cluster: Cluster) -> None:
     project, pods, server = cluster
     store = outputs(clones(pods)["convert"], "convert")[f"data/lmdb/{PAPER}"]

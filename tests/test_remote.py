@@ -1,8 +1,11 @@
 """The remote as part of the cache: clones that share nothing but references, a folder or S3 between them."""
 
+import hashlib
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import chdir
 from pathlib import Path
@@ -16,6 +19,7 @@ from steps.inputs import require_unaltered
 from steps.outputs import Output
 from steps.remote import opened
 from tests.papers import project_of
+from tests.project import ROOT
 from tests.s3 import BUCKET, SECRET, Server, serving
 
 pytestmark = pytest.mark.slow
@@ -249,12 +253,16 @@ def test_data_that_dvc_add_keeps_is_fetched_by_the_stage_that_reads_it(clone: Cl
         assert (other.root / "frames").exists() == bool(runs)
 
 
-def test_an_object_that_the_remote_lacks_is_named_and_nothing_half_written(clone: Clones, tmp_path: Path) -> None:
+@pytest.mark.parametrize("listing", [False, True])
+def test_an_object_that_the_remote_lacks_is_named_and_nothing_half_written(
+    clone: Clones, tmp_path: Path, listing: bool
+) -> None:
     made: dict[str, Output] = {}
     clone("download").step("download", made)
     listed = made["download"].md5.removesuffix(".dir")
-    files = json.loads((tmp_path / f"remote/files/md5/{listed[:2]}/{listed[2:]}.dir").read_text())
-    (tmp_path / f"remote/files/md5/{files[0]['md5'][:2]}/{files[0]['md5'][2:]}").unlink()
+    folder = tmp_path / f"remote/files/md5/{listed[:2]}/{listed[2:]}.dir"
+    first = json.loads(folder.read_text())[0]["md5"]
+    (folder if listing else tmp_path / f"remote/files/md5/{first[:2]}/{first[2:]}").unlink()
     last = clone("convert")
     with pytest.raises(SatsrError, match=r"lacks data/raw/tiny \(md5 .*`download tiny` wrote: `dvc push`"):
         last.step("convert", made)
@@ -302,6 +310,11 @@ def test_setup_takes_a_remote_that_it_could_write_and_no_other(tmp_path: Path) -
     project.run("dvc", "commit", "-f", "-q", "download@msdtgp")
     project.run("dvc", "push", "-q", "download@msdtgp")
     assert list((tmp_path / "remote/files/md5").rglob("*.dir")) and not list((tmp_path / "remote").glob("s*"))
+    fresh = project_of("msdtgp", tmp_path / "fresh")
+    for name in (".dvc/config", "dvc.lock"):
+        shutil.copy(project.root / name, fresh.root / name)
+    told = fresh.run("dvc", "repro", "--pull", "download@msdtgp")
+    assert "Running stage" not in told and any((fresh.root / "data/raw/msdtgp").iterdir())
 
 
 @pytest.fixture(scope="module")
@@ -321,6 +334,43 @@ def bucket(clone: Clones, server: Server, tmp_path: Path, monkeypatch: pytest.Mo
 def test_steps_share_nothing_but_s3(clone: Clones, bucket: Server) -> None:
     assert [one.ran for one in pods(clone, "first").values()] == [[stage] for stage in MADE]
     assert [one.ran for one in pods(clone, "second").values()] == [[]] * len(MADE)
+
+
+AT_ONCE = """
+import os
+import sys
+from pathlib import Path
+
+from tests.test_remote import MADE, Clone
+
+folder = Path(sys.argv[1])
+os.environ["DVC_SITE_CACHE_DIR"] = str(folder / "site")
+print("ready", flush=True)
+sys.stdin.readline()
+made = {}
+for stage in MADE:
+    Clone(folder / stage).step(stage, made)
+"""
+
+
+def test_two_pipelines_that_send_the_same_at_once_both_end_and_leave_whole_objects(
+    clone: Clones, bucket: Server, tmp_path: Path
+) -> None:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    command = [sys.executable, "-c", AT_ONCE]
+    runs = [subprocess.Popen([*command, str(tmp_path / name)], cwd=ROOT, **pipes) for name in ("left", "right")]
+    for run in runs:
+        assert run.stdout.readline() == "ready\n"
+    for run in runs:
+        run.stdin.write("\n")
+        run.stdin.flush()
+    said = [run.communicate(timeout=300)[0] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], said
+    objects = [path for path in (bucket.folder / BUCKET / tmp_path.name / "files/md5").rglob("*") if path.is_file()]
+    assert objects
+    for path in objects:
+        assert hashlib.md5(path.read_bytes()).hexdigest() == (path.parent.name + path.name).removesuffix(".dir")
+    assert [one.ran for one in pods(clone, "third").values()] == [[]] * len(MADE)
 
 
 def test_a_wrong_key_and_an_absent_bucket_are_sentences_without_the_secret(
