@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cache
+from importlib.metadata import distributions
 from typing import Any
 
 from zenml import pipeline
@@ -21,12 +22,16 @@ from satsr.tracking.manifest import stated
 from steps import zen
 from steps.configuration import config_of
 
+
+def _installed() -> list[str]:
+    """The packages of this environment, as ``pip freeze`` lists them."""
+    return sorted({f"{found.name}=={found.version}" for found in distributions()}, key=str.lower)
+
+
 # What ZenML does before every run and a run of ours has no use for, a third of the time of one with nothing to do: it
-# loads scikit-learn and torch for the sake of materializers, and asks pip twice which packages there are.
+# loads scikit-learn and torch for the sake of materializers, and starts pip twice to ask which packages there are.
 integration_registry.activate_integrations = lambda: None  # type: ignore[method-assign]
-Environment.get_python_packages = staticmethod(  # type: ignore[method-assign]
-    cache(Environment.get_python_packages)
-)
+Environment.get_python_packages = staticmethod(cache(_installed))  # type: ignore[method-assign]
 
 
 _submitted = Pipeline._run
