@@ -377,7 +377,7 @@ def test_a_figure_of_one_image_set_meets_that_sets_own_score(measured: Job) -> N
     evaluation = measure(measured.paper, store, {"ema": trained(measured.paper, places, "ema")})
     name, scores = list(evaluation.scenes().items())[-1]
     figures = {"bicubic": {"cpsnr": scores["bicubic"]["cpsnr"]}, "QA-Net": {"cpsnr": scores["ema"]["cpsnr"] + 0.05}}
-    claim = load_claim(ROOT, "qanet").model_copy(update={"rows": {}, "scenes": {name: figures}})
+    claim = load_claim(ROOT, "qanet").model_copy(update={"rows": {}, "scenes": {name: figures}, "departures": []})
     assert "this run measured tiny-probav" in judged(measured, claim, store, evaluation).sentence
     run = made(measured, "paper", store, len(evaluation.scenes()))
     data = PublishedData(card="tiny-probav", test_scenes=run.scenes, references_sha256=run.references_sha256)
