@@ -60,6 +60,7 @@ class Claim(_Part):
         profiles: row -> the profile that it belongs to, where that is not ``paper``.
         supplied: settings that a run must supply because no profile can name a file: weights to start from.
         repeatable: whether anybody else has its data.
+        departures: what every run of the recipe does otherwise than the training of the figures, and which matters.
         clips: further tables of single scenes that are shown beside ours and not judged.
         params_m: millions of parameters by method, as the table says.
         runtime_ms: milliseconds a frame by method, as the table says, on the authors' machine.
@@ -76,6 +77,7 @@ class Claim(_Part):
     profiles: dict[str, str] = {}
     supplied: list[str] = []
     repeatable: bool = True
+    departures: list[str] = []
     clips: dict[str, Rows] = {}
     params_m: dict[str, float] = {}
     runtime_ms: dict[str, float] = {}

@@ -74,7 +74,8 @@ def conditions(claim: Claim, run: Run) -> Conditions:
     """Compares a run with what was published."""
     obstacles = [] if claim.repeatable else ["its data are not public"]
     obstacles += _configuration(claim, run)
-    obstacles += [f"the recipe departs from the published one: {sentence}" for sentence in run.departures]
+    departures = (*claim.departures, *run.departures)
+    obstacles += [f"the recipe departs from the published one: {sentence}" for sentence in departures]
     if not run.trained_on_it:
         obstacles.append("the weights were trained on another store than the one that was measured")
     wrong, unverified = _data(claim.data, run)

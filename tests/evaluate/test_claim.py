@@ -9,6 +9,8 @@ from satsr.config.resolve import merged, read_yaml
 from satsr.errors import SatsrError
 from satsr.evaluate.claim import Claim, load_claim
 from satsr.evaluate.conditions import AFTERWARDS, EXECUTION, as_trained, differences
+from steps import STAGES
+from steps.code import sources
 from steps.configuration import config_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,11 +34,28 @@ def test_every_papers_figures_are_read_and_belong_to_a_card_a_profile_and_settin
                 assert hasattr(getattr(own, section), setting)
 
 
+@pytest.mark.parametrize("paper", PAPERS)
+def test_an_edit_of_what_was_published_makes_the_evaluation_stale_and_no_training(paper: str) -> None:
+    figures = ROOT / f"pipelines/{paper}.published.yaml"
+    assert figures.is_file()
+    readers = [
+        stage
+        for stage in STAGES
+        if any(figures == place or place in figures.parents for place in sources(stage, paper, ROOT))
+    ]
+    assert readers == ["evaluate"]
+
+
 def test_qanets_figure_is_of_one_image_set_of_the_published_split() -> None:
     claim = load_claim(ROOT, "qanet")
     assert claim.figures("QA-Net") == [("imgset0658", {"cpsnr": 47.25})]
     assert ("imgset0658", {"cpsnr": 42.15}) in claim.figures("bicubic")
     assert claim.shown()[-1] == {"method": "QA-Net, imgset0658", "cpsnr": 47.25}
+
+
+def test_qanets_stated_deviations_keep_its_verdict_from_reproduced() -> None:
+    loss, steps = load_claim(ROOT, "qanet").departures
+    assert "where their code scores columns" in loss and "520 epochs of nine tiles" in steps
 
 
 def written(folder: Path, old: str, new: str) -> Path:

@@ -6,9 +6,11 @@ import cv2
 import numpy as np
 
 from satsr.evaluate.measure import Sample
-from satsr.evaluate.page import curves, foremost, heads, told_apart
+from satsr.evaluate.page import curves, divided, foremost, heads, told_apart
 from satsr.pages.report import charts
+from satsr.project import Places
 from satsr.seeds import generator
+from satsr.store.store import StoreWriter
 
 
 def written(folder: Path, average: tuple[float, float]) -> Path:
@@ -39,6 +41,14 @@ def test_the_last_weights_are_a_method_only_where_they_differ() -> None:
     methods = {"bicubic": {"psnr": 1.0}, "network": {"psnr": 2.0}, "ema": {"psnr": 2.0}}
     assert list(told_apart(methods)) == ["bicubic", "ema"]
     assert list(told_apart({**methods, "ema": {"psnr": 2.5}})) == ["bicubic", "network", "ema"]
+
+
+def test_the_report_says_how_the_data_were_divided(tmp_path: Path) -> None:
+    places = Places(tmp_path, "rasvsr")
+    how = {"val": "1 scene: those between.", "test": "1 scene: another place.", "train": "2 scenes: the first."}
+    with StoreWriter(places.store, {"name": "toy"}, division=how) as writer:
+        writer.put("train", "a", "hr", 0, np.zeros((8, 8, 3), np.uint8))
+    assert divided(places) == "train: 2 scenes: the first; val: 1 scene: those between; test: 1 scene: another place."
 
 
 def sample(name: str, share: float) -> Sample:

@@ -128,6 +128,11 @@ def test_other_data_or_another_recipe_are_not_comparable(changes: dict[str, Any]
     assert found.word == "not comparable" and reason in found.sentence
 
 
+def test_a_departure_that_stands_beside_the_figures_counts_for_every_run() -> None:
+    found = judged(PUBLISHED, claim=CLAIM.model_copy(update={"departures": ["the loss is another"]}))
+    assert found.word == "not comparable" and "departs from the published one: the loss is another" in found.sentence
+
+
 def test_data_of_unknown_content_agree_or_differ_and_no_more() -> None:
     claim = CLAIM.model_copy(update={"data": CLAIM.data.model_copy(update={"references_sha256": None})})
     assert judged(PUBLISHED, claim=claim).word == "agrees, data not verified"

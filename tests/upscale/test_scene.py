@@ -134,6 +134,7 @@ def test_bright_sand_keeps_its_level_above_the_stretch(tiny, tmp_path):
         assert found[1] == pytest.approx(np.sqrt(np.square(whole).mean()), rel=0.25, abs=0.1)
     told = [line for line in lines if "made small again" in line]
     assert len(told) == 3 and told[1].endswith("constraint: frequency") and "in B04" in told[1]
+    assert f"their spectra by {float(tags['SATSR_CONSISTENCY_SAM_DEG']):.2g} degrees" in told[2]
 
 
 @pytest.mark.parametrize("method", ["frequency", "backprojection"])

@@ -61,9 +61,12 @@ def sentence(scores: dict[str, float], method: str, sampled: str) -> str:
         for name, value in scores.items()
         if name.startswith("consistency_bias_")
     ]
+    angle = scores.get("consistency_sam_deg")
+    spectra = "" if angle is None else f", their spectra by {angle:.2g} degrees"
     return (
         f"made small again the result differs from the input by {', '.join(biases)} (bias) and "
-        f"{scores['consistency_rmse']:.3g} (RMSE), in the input's own numbers, on {sampled}; constraint: {method}"
+        f"{scores['consistency_rmse']:.3g} (RMSE), in the input's own numbers{spectra}, on {sampled}; "
+        f"constraint: {method}"
     )
 
 

@@ -80,6 +80,16 @@ def test_views_are_clear_enough_to_be_in_the_challenge_and_some_are_cloudy(sets:
         assert abs(brighter[scene.qm > 0].mean()) < 400
 
 
+def test_test_sets_show_drier_country_within_the_same_14_bits() -> None:
+    def references(band: str, away: bool) -> np.ndarray:
+        sets = [render_imageset(0, i, views=(9, 9), lr_px=(24, 24), band=band, away=away) for i in range(6)]
+        return np.stack([scene.hr for scene in sets])
+
+    home, away = ({band: references(band, test) for band in ("RED", "NIR")} for test in (False, True))
+    assert away["NIR"].mean() / away["RED"].mean() < 0.95 * home["NIR"].mean() / home["RED"].mean()
+    assert max(image.max() for image in away.values()) < 2**14
+
+
 def test_scenes_are_written_in_esas_layout(tmp_path: Path) -> None:
     write_scenes(tmp_path, Embedded(kind="probav", train=2, val=2, test=1, frames=10, size=(48, 48)))
     folders = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("imgset*"))
