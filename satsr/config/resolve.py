@@ -46,9 +46,7 @@ def read_value(text: str) -> Any:
     try:
         return _plain(text)
     except (YAMLError, ValueError, TypeError, RecursionError) as error:  # 2024-99-99; [] as a key; a thousand brackets
-        told = (
-            getattr(error, "problem", None) or str(error).partition(' in "')[0]
-        )  # the text is short: no line, no column
+        told = getattr(error, "problem", None) or str(error).partition(' in "')[0]  # no line, no column: it is short
         raise SatsrError(f"{text!r} is no plain YAML value: {' '.join(told.split())}.") from None
 
 
