@@ -2,6 +2,7 @@
 
 The size, depth and colour type are read from the file's header before anything is decoded, so that a small file cannot
 claim gigabytes; PNG checksums and the end of JPEG files are checked here because OpenCV says nothing but ``None``.
+TIFFs are GDAL's: OpenCV takes what does not inflate for an image.
 """
 
 import struct
@@ -15,7 +16,7 @@ import numpy as np
 
 from satsr.errors import SatsrError
 from satsr.files import replacing
-from satsr.imagery import png
+from satsr.imagery import tiff
 
 PICTURES = (".png", ".jpg", ".jpeg")
 SUFFIXES = (*PICTURES, ".tif", ".tiff")
@@ -28,7 +29,7 @@ NO_PAGE = 1 | 4
 """Bits of a TIFF directory's NewSubfileType: a smaller copy, a mask."""
 PNG_COLOURS = {0: "gray", 2: "RGB", 3: "palette", 4: "gray with alpha", 6: "RGB with alpha"}
 JPEG_COLOURS = {1: "gray", 3: "RGB", 4: "CMYK"}
-TIFF_COLOURS = {0: "gray", 1: "gray", 2: "RGB", 3: "palette", 5: "CMYK", 6: "RGB", 8: "CIELab"}
+TIFF_COLOURS = {0: "inverted gray", 1: "gray", 2: "RGB", 3: "palette", 5: "CMYK", 6: "RGB", 8: "CIELab"}
 # Type number -> struct letter, for the TIFF types that a header's numbers have (short, long, and BigTIFF's long8).
 TIFF_TYPES = {3: "H", 4: "I", 16: "Q"}
 
@@ -136,21 +137,34 @@ def decode(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         _require_one_page(data, name)
     elif data.startswith(b"\xff\xd8") and b"\xff\xd9" not in data[-1024:]:
         raise SatsrError(f"{name} is cut off (a JPEG without its end): copy or make it again.")
-    if data.startswith(PNG_MAGIC) and (header.colour, header.bits) == ("RGB", 8):
-        found = png.rgb(data, header.height, header.width)
-        if found is not None:
-            return found
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error:
-        image = None
+    image = _tiff(data, header, name) if data.startswith(TIFF_MAGICS) else _opencv(data)
     if image is None:
         raise SatsrError(f"{name} is corrupt or of an unsupported kind ({header.bits}-bit {header.colour}).")
     if image.shape[:2] != (header.height, header.width) or image.dtype not in (np.uint8, np.uint16):
         raise SatsrError(f"{name} decodes to {image.dtype} {image.shape}, not to what its header says ({header}).")
-    if image.ndim == 3:
+    return image
+
+
+def _opencv(data: bytes) -> np.ndarray | None:
+    """The image of a PNG or JPEG file, None if it is corrupt."""
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        return None
+    if image is not None and image.ndim == 3:
         cv2.cvtColor(image, cv2.COLOR_BGR2RGB if image.shape[2] == 3 else cv2.COLOR_BGRA2RGBA, dst=image)
     return image
+
+
+def _tiff(data: bytes, header: Header, name: str) -> np.ndarray | None:
+    """The image of a TIFF file, None if it is corrupt."""
+    bands = tiff.BANDS.get(header.colour)
+    if bands is None or header.bits not in (8, 16):
+        raise SatsrError(
+            f"{name} is {header.bits}-bit {header.colour}: a picture in TIFF has 8 or 16 bits, gray or RGB; convert it."
+        )
+    image = tiff.pixels(data)
+    return image if image is not None and image.shape[2:] == ((bands,) if bands > 1 else ()) else None
 
 
 def encode_png(image: np.ndarray) -> bytes:

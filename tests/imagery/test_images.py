@@ -9,7 +9,8 @@ import rasterio
 from rasterio.transform import from_origin
 
 from satsr.errors import SatsrError
-from satsr.imagery.images import decode, encode_png, read_header, read_image, read_rgb, write_png
+from satsr.imagery.gdal import reading
+from satsr.imagery.images import decode, decode_rgb, encode_png, read_header, read_image, read_rgb, write_png
 
 RGB = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
 
@@ -119,6 +120,22 @@ def test_missing_empty_and_foreign_files_are_sentences(tmp_path: Path) -> None:
             read_image(tmp_path / name)
 
 
+def test_pixels_that_do_not_inflate_are_a_sentence_also_with_right_checksums() -> None:
+    data = encoded(".png", RGB)
+    bad = png(30, 20, 2, pixels=b"\0" * 100)
+    begin = bad.index(b"IDAT")
+    body = bad[begin : bad.index(b"IEND") - 12][:-2] + b"oops"
+    with pytest.raises(SatsrError, match="x is corrupt"):
+        decode_rgb(
+            bad[: begin - 4]
+            + struct.pack(">I", len(body) - 4)
+            + body
+            + struct.pack(">I", zlib.crc32(body))
+            + data[-12:],
+            "x",
+        )
+
+
 def test_a_decompression_bomb_is_refused_by_its_header() -> None:
     with pytest.raises(SatsrError, match="60000 x 60000 pixels, more than the limit of 100000000"):
         decode(png(60000, 60000, 2), "bomb.png")
@@ -126,9 +143,72 @@ def test_a_decompression_bomb_is_refused_by_its_header() -> None:
         decode(encoded(".tif", RGB), "small.tif", max_pixels=100)
 
 
-def test_a_header_that_promises_more_rows_than_there_are_is_refused() -> None:
-    with pytest.raises(SatsrError, match="corrupt"):
-        decode(png(30, 4000, 2, pixels=bytes(91)), "lies.png")
+@pytest.mark.parametrize("rows", [1, 100, 3999])
+@pytest.mark.parametrize("height", [4000, 8000])
+def test_a_header_that_promises_more_rows_than_there_are_is_refused(height: int, rows: int, tmp_path: Path) -> None:
+    data = png(30, height, 2, pixels=bytes(91 * rows))
+    for _ in range(3):  # what lay in memory may look like an image, or not
+        with pytest.raises(SatsrError, match="corrupt"):
+            decode(data, "lies.png")
+    (tmp_path / "lies.png").write_bytes(data)
+    for _ in range(3):
+        with (
+            pytest.raises(SatsrError, match=r"lies\.png cannot be read as a raster"),
+            reading(tmp_path / "lies.png") as of,
+        ):
+            of.read()
+
+
+@pytest.mark.parametrize("missing", [1, 900])
+def test_a_strip_of_a_tiff_that_inflates_to_less_than_it_has_is_refused(missing: int, tmp_path: Path) -> None:
+    path, image = tmp_path / "a.tif", RGB // 32  # which deflates
+    with rasterio.open(path, "w", driver="GTiff", height=20, width=30, count=3, dtype="uint8", photometric="rgb") as to:
+        to.write(image.transpose(2, 0, 1))
+    data, raw = path.read_bytes(), image.tobytes()
+    np.testing.assert_array_equal(decode(data, "a.tif"), image)
+    strip = zlib.compress(raw[:-missing]).ljust(len(raw), b"\0")  # as long as before, so that no offset moves
+    compression = struct.pack("<HHII", 259, 3, 1, 1)
+    assert data.count(raw) == data.count(compression) == 1 and len(strip) == len(raw)
+    short = data.replace(raw, strip).replace(compression, struct.pack("<HHII", 259, 3, 1, 8))
+    with pytest.raises(SatsrError, match=r"a\.tif is corrupt"):
+        decode(short, "a.tif")
+
+
+def test_wrong_bits_in_a_deflated_tiff_are_found(tmp_path: Path) -> None:
+    path, rng = tmp_path / "a.tif", np.random.default_rng(0)
+    profile = {"driver": "GTiff", "height": 200, "width": 300, "count": 3, "dtype": "uint8", "photometric": "rgb"}
+    image = rng.integers(0, 40, (3, 200, 300), dtype=np.uint8)
+    with rasterio.open(path, "w", **profile, compress="deflate") as target:
+        target.write(image)
+    data, found = path.read_bytes(), 0
+    np.testing.assert_array_equal(decode(data, "a.tif"), image.transpose(1, 2, 0))
+    for position in rng.integers(2000, len(data) - 2000, 40):  # of the strips, not of what describes them
+        damaged = bytearray(data)
+        damaged[position] ^= 1
+        try:
+            decode(bytes(damaged), "a.tif")
+        except SatsrError as error:
+            assert "a.tif is corrupt" in str(error)
+            found += 1
+    assert found >= 36  # libtiff takes a strip that inflates to more than it has
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"photometric": "miniswhite"}, "8-bit inverted gray"),
+        ({"nbits": 1}, "1-bit gray"),
+        ({"dtype": "float32"}, "32-bit gray"),
+        ({"count": 4, "photometric": "cmyk"}, "8-bit CMYK"),
+    ],
+)
+def test_a_tiff_that_is_no_plain_picture_says_what_it_is(tmp_path: Path, options: dict, says: str) -> None:
+    path = tmp_path / "a.tif"
+    profile = {"driver": "GTiff", "height": 9, "width": 9, "count": 1, "dtype": "uint8"} | options
+    with rasterio.open(path, "w", **profile) as target:
+        target.write(np.zeros((profile["count"], 9, 9), profile["dtype"]))
+    with pytest.raises(SatsrError, match=f"a.tif is {says}: a picture in TIFF has 8 or 16 bits, gray or RGB"):
+        read_image(path)
 
 
 @pytest.mark.parametrize("more", [{}, {"bigtiff": "yes"}], ids=["classic", "big"])
