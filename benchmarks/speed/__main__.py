@@ -39,6 +39,10 @@ TITLES = {
 def main(parts: list[str]) -> None:
     """Runs the parts one after another."""
     kept: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    now = commit()  # before the results change
+    unknown = sorted({named.partition(":")[0] for named in parts} - TITLES.keys())
+    if unknown:
+        sys.exit(f"{', '.join(unknown)}: no such part; there are {', '.join(TITLES)}.")
     for named in parts or list(TITLES):
         part, _, only = named.partition(":")
         rows = []
@@ -47,7 +51,7 @@ def main(parts: list[str]) -> None:
             rows.append(asdict(row))
         if only:
             continue
-        kept[part] = {"commit": commit(), "machine": machine(), "rows": rows}
+        kept[part] = {"commit": now, "machine": machine(), "rows": rows}
         RESULTS.write_text(json.dumps({name: kept[name] for name in TITLES if name in kept}, indent=2) + "\n")
     write_page(kept)
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from satsr import quiet
-from satsr.register import flavor
 from satsr.tracking import DIGEST, NOTE, Data, Run
 from satsr.tracking.versions import unknown
 
@@ -76,6 +75,8 @@ def add_version(
     quiet.apply()
     import mlflow
     import onnx
+
+    from satsr.register import flavor
 
     with mlflow.start_run(run_id=run.id, log_system_metrics=False):
         logged = flavor.log(

@@ -4,6 +4,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+from satsr import quiet
 from satsr.upscale.command import add_applying, options_of, say
 
 EXAMPLES = """examples:
@@ -37,6 +38,7 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         SatsrError: whatever a user can get wrong, in a sentence.
     """
+    quiet.lighten()
     from satsr.exported.model import load
     from satsr.trial import report
     from satsr.trial.measure import measure

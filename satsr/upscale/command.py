@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from satsr import quiet
 from satsr.arguments import DEVICES
 from satsr.errors import PREVIEW, SatsrError
 from satsr.upscale.options import COMPRESSIONS, RATES, Options
@@ -103,6 +104,7 @@ def run(arguments: argparse.Namespace) -> int | None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
+    quiet.lighten()
     from satsr.upscale.results import names
 
     unknown = set(arguments.uncertainty) - {"consistency", "spread"}
