@@ -138,7 +138,7 @@ def decode(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     elif data.startswith(b"\xff\xd8") and b"\xff\xd9" not in data[-1024:]:
         raise SatsrError(f"{name} is cut off (a JPEG without its end): copy or make it again.")
     image = _tiff(data, header, name) if data.startswith(TIFF_MAGICS) else _opencv(data)
-    if image is None:
+    if image is None or (data.startswith(b"\xff\xd8") and not tiff.sound_jpeg(data)):
         raise SatsrError(f"{name} is corrupt or of an unsupported kind ({header.bits}-bit {header.colour}).")
     if image.shape[:2] != (header.height, header.width) or image.dtype not in (np.uint8, np.uint16):
         raise SatsrError(f"{name} decodes to {image.dtype} {image.shape}, not to what its header says ({header}).")

@@ -1,4 +1,8 @@
-"""Pictures in TIFF by GDAL: OpenCV gives pixels, and no error, where a strip does not inflate (60 of 60 wrong bits)."""
+"""Pictures by GDAL: OpenCV gives pixels, and no error, where a strip of a TIFF does not inflate (60 of 60 wrong bits).
+
+Nor where a JPEG cannot be decoded, so GDAL looks through it first. Its pixels differ where colours are stored at half
+the size; those of OpenCV are what the recipes were measured with.
+"""
 
 import warnings
 from functools import cache
@@ -12,18 +16,30 @@ BANDS = {"gray": 1, "RGB": 3, "RGB with alpha": 4}
 
 def pixels(data: bytes) -> np.ndarray | None:
     """The image (H, W) or (H, W, C) in a TIFF file, in its own type; None where GDAL cannot read all of it."""
-    rasterio = _rasterio()
-    try:
-        bands: np.ndarray = rasterio.env.ensure_env(_read)(data)
-    except (rasterio.errors.RasterioError, OSError):
+    bands = _decoded(data, "GTiff")
+    if bands is None:
         return None
     return bands[0] if len(bands) == 1 else np.ascontiguousarray(bands.transpose(1, 2, 0))
 
 
-def _read(data: bytes) -> Any:
+def sound_jpeg(data: bytes) -> bool:
+    """Whether all of a JPEG file can be decoded; wrong bits that give other pixels cannot be seen."""
+    return _decoded(data, "JPEG", 1) is not None
+
+
+def _decoded(data: bytes, driver: str, bands: int | None = None) -> np.ndarray | None:
+    rasterio = _rasterio()
+    try:
+        found: np.ndarray = rasterio.env.ensure_env(_read)(data, driver, bands)
+    except (rasterio.errors.RasterioError, OSError):
+        return None
+    return found
+
+
+def _read(data: bytes, driver: str, bands: int | None) -> Any:
     io = _rasterio().io
-    with io.MemoryFile(data) as file, io.DatasetReader(file.name, driver=["GTiff"]) as source:
-        return source.read()
+    with io.MemoryFile(data) as file, io.DatasetReader(file.name, driver=[driver]) as source:
+        return source.read(bands)
 
 
 @cache
