@@ -212,8 +212,9 @@ def test_a_file_that_was_saved_since_the_download_or_meanwhile_is_named_though_i
         image, plain = np.full((64, 64, 3), level, np.uint8), [cv2.IMWRITE_PNG_COMPRESSION, 0]
         assert cv2.imwrite(str(tmp_path / f"data/{frame:08d}.png"), image, plain)
 
-    def converted_again() -> Store:
-        return convert(tmp_path / "raw", tmp_path / "store", SMALL, base=tmp_path)
+    def converted_again() -> Store:  # without workers, which would read a frame while it is saved
+        settings = SMALL.model_copy(update={"workers": 0})
+        return convert(tmp_path / "raw", tmp_path / "store", settings, base=tmp_path)
 
     for frame in range(4):
         saved(frame, frame)
