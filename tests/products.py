@@ -67,9 +67,9 @@ def make(folder: Path, level="L2A", baseline="05.09", offset=-1000, *, size=SIZE
     return root, found
 
 
-def zipped(root: Path, target: Path) -> Path:
+def zipped(root: Path, target: Path, compression: int = zipfile.ZIP_DEFLATED) -> Path:
     """A product as one file."""
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(target, "w", compression) as archive:
         for file in root.rglob("*"):
             archive.write(file, file.relative_to(root.parent))
     return target

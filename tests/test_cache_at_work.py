@@ -235,13 +235,25 @@ def test_an_edit_that_dvc_commit_accepts_retrains_nothing_at_either_door(
             assert found.reused and (recorded.root / found.path).exists() and ".." not in found.path
 
 
-def test_an_output_that_was_altered_by_hand_gives_way_to_what_the_stage_wrote(recorded: Project) -> None:
+def alter(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b"\n")
+
+
+@pytest.mark.parametrize(("door", "harm"), [("zenml", Path.unlink), ("zenml", alter), ("dvc", alter)])
+def test_an_output_that_was_altered_or_deleted_by_hand_gives_way_to_what_the_stage_wrote(
+    door: str, harm: Callable[[Path], None], recorded: Project
+) -> None:
     manifest = recorded.root / f"data/lmdb/{EDITED}/manifest.json"
     written = manifest.read_bytes()
-    manifest.write_bytes(written + b"\n")
-    with chdir(recorded.root):
-        found = reuse_or_run("convert", EDITED, recorded.root, lambda: pytest.fail("it ran again"))
-    assert found.reused and manifest.read_bytes() == written
+    harm(manifest)
+    if door == "zenml":
+        with chdir(recorded.root):
+            found = reuse_or_run("convert", EDITED, recorded.root, lambda: pytest.fail("it ran again"))
+        assert found.reused
+    else:
+        said = recorded.run("dvc", "repro", "--single-item", f"convert@{EDITED}")
+        assert "Running stage" not in said
+    assert manifest.read_bytes() == written
 
 
 def test_a_file_that_was_damaged_in_dvcs_cache_is_used_at_neither_door(recorded: Project) -> None:

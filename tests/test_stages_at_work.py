@@ -85,6 +85,16 @@ def test_a_stopped_training_tells_the_shell_and_mlflow_and_goes_on(project: Proj
     assert statuses(project)[-1] == "FINISHED"
 
 
+def test_evaluating_and_exporting_an_unfinished_training_is_a_sentence_and_keeps_it(project: Project) -> None:
+    for made in ("scratch", f"results/{PAPER}/train"):
+        shutil.rmtree(project.root / made, ignore_errors=True)
+    trained(project, 1, signal.SIGTERM, code=143)
+    for stage in ("evaluate", "export"):
+        said = project.run("python", "-m", "steps", stage, PAPER, code=1)
+        assert f"no training of {PAPER} has finished here. Run the train stage" in said and "Traceback" not in said
+    assert "going on from step 1" in trained(project)
+
+
 def test_a_training_with_another_setting_begins_anew_and_says_so(project: Project) -> None:
     shutil.rmtree(project.root / "scratch", ignore_errors=True)
     trained(project, 1, signal.SIGTERM, code=143)

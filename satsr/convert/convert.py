@@ -85,6 +85,7 @@ def convert(raw: Path, store: Path, settings: Convert | None = None, *, base: Pa
         _require_room(store, pieces, settings)
         with StoreWriter(store, content.card, _provenance(content, layout, settings), division) as writer:
             _write(writer, pieces, settings)
+            raw_root(raw, content, base)  # what was saved meanwhile may be of two contents
     return Store(store)
 
 

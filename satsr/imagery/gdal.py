@@ -4,7 +4,6 @@ GDAL would also open descriptions of other files and of services (VRT, WMS...), 
 where an image's metadata say that its overviews lie: imagery of others could make it read and fetch what it names.
 """
 
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,8 +26,6 @@ BESIDE = (".ovr", ".OVR", ".msk", ".MSK", ".aux", ".AUX")
 ELSEWHERE = ("OVERVIEWS", "ProxyOverviewRequest")
 """Domains of metadata, in the file or its ``.aux.xml``, that name a file or an address with overviews."""
 
-# A PNG that inflates to less than its header promises is refused row by row; as a whole its end is what lay in memory.
-os.environ["GDAL_PNG_WHOLE_IMAGE_OPTIM"] = "NO"
 # Images without a CRS are welcome: rasterio need not warn of them.
 warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from satsr.errors import SatsrError
 from satsr.files import replacing
-from satsr.imagery import tiff
+from satsr.imagery import pictures
 
 PICTURES = (".png", ".jpg", ".jpeg")
 SUFFIXES = (*PICTURES, ".tif", ".tiff")
@@ -138,7 +138,7 @@ def decode(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     elif data.startswith(b"\xff\xd8") and b"\xff\xd9" not in data[-1024:]:
         raise SatsrError(f"{name} is cut off (a JPEG without its end): copy or make it again.")
     image = _tiff(data, header, name) if data.startswith(TIFF_MAGICS) else _opencv(data)
-    if image is None:
+    if image is None or (data.startswith(b"\xff\xd8") and not pictures.sound_jpeg(data)):
         raise SatsrError(f"{name} is corrupt or of an unsupported kind ({header.bits}-bit {header.colour}).")
     if image.shape[:2] != (header.height, header.width) or image.dtype not in (np.uint8, np.uint16):
         raise SatsrError(f"{name} decodes to {image.dtype} {image.shape}, not to what its header says ({header}).")
@@ -158,12 +158,12 @@ def _opencv(data: bytes) -> np.ndarray | None:
 
 def _tiff(data: bytes, header: Header, name: str) -> np.ndarray | None:
     """The image of a TIFF file, None if it is corrupt."""
-    bands = tiff.BANDS.get(header.colour)
+    bands = pictures.BANDS.get(header.colour)
     if bands is None or header.bits not in (8, 16):
         raise SatsrError(
             f"{name} is {header.bits}-bit {header.colour}: a picture in TIFF has 8 or 16 bits, gray or RGB; convert it."
         )
-    image = tiff.pixels(data)
+    image = pictures.pixels(data)
     return image if image is not None and image.shape[2:] == ((bands,) if bands > 1 else ()) else None
 
 

@@ -134,7 +134,7 @@ class Raster:
                 values[places] = dataset.read(indexes, window=window)
                 masks = _masks(dataset, indexes, window)
             except RasterioError as error:
-                raise SatsrError(f"{path} cannot be read at {window} ({error}): copy it again.") from None
+                raise _unreadable(path, window, error) from None
             if masks is not None:
                 valid = np.ones(values.shape, np.bool_) if valid is None else valid
                 valid[places] = masks
@@ -170,7 +170,11 @@ class Raster:
         top, left = window.row_off // factor, window.col_off // factor
         bottom = -(-(window.row_off + window.height) // factor)
         right = -(-(window.col_off + window.width) // factor)
-        found = dataset.read(1, window=Window(left, top, right - left, bottom - top))
+        part = Window(left, top, right - left, bottom - top)
+        try:
+            found = dataset.read(1, window=part)
+        except RasterioError as error:
+            raise _unreadable(path, part, error) from None
         cloudy = np.isin(found, list(classes)).repeat(factor, 0).repeat(factor, 1)
         row, column = window.row_off - top * factor, window.col_off - left * factor
         return np.asarray(cloudy[row : row + window.height, column : column + window.width])
@@ -183,6 +187,10 @@ class Raster:
 
     def _paths(self) -> Iterable[str]:
         return [*self._places(), *([self.cloud[0]] if self.cloud else [])]
+
+
+def _unreadable(path: str, window: Window, error: RasterioError) -> SatsrError:
+    return SatsrError(f"{path} cannot be read at {window} ({error}): copy it again.")
 
 
 def finer(transform: Any, scale: int) -> Any:

@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from math import isfinite
 from pathlib import Path, PurePath, PurePosixPath
 
@@ -34,6 +35,7 @@ COLOURS = {"B04": ColorInterp.red, "B03": ColorInterp.green, "B02": ColorInterp.
 # Scene classes of Level-2A: saturated, cloud shadow, medium and high cloud probability, cirrus.
 CLOUDS = frozenset({1, 3, 8, 9, 10})
 MAX_XML = 64 << 20
+MAX_IMAGE = 1 << 30
 MOST_COUNTS = 1e6
 """For a reflectance of 1."""
 
@@ -67,6 +69,17 @@ class Product:
         except DAMAGED as error:
             raise SatsrError(f"{name} in {self.source} cannot be read ({error}): download it again.") from None
 
+    def image(self, name: str) -> str:
+        """GDAL's name of an image, whose checksum is compared where it is in a zip: GDAL would not.
+
+        Raises:
+            SatsrError: it is damaged.
+        """
+        if not self.source.is_dir():
+            found = self.source.stat()
+            _require_sound(self.source, name, (found.st_mtime_ns, found.st_size))
+        return f"{self.place}{name}"
+
     def files(self, names: Sequence[str]) -> list[Path]:
         """What the content of these names is hashed from."""
         return [self.source / name for name in names] if self.source.is_dir() else [self.source]
@@ -80,6 +93,23 @@ class Radiometry:
     baseline: str
     quantification: float
     offsets: dict[str, float]
+
+
+@lru_cache(maxsize=64)
+def _require_sound(source: Path, name: str, _stamp: tuple[int, int]) -> None:
+    """Unpacks a member of a zip once, to nowhere.
+
+    Raises:
+        SatsrError: it is cut off, too large, or does not have its checksum.
+    """
+    try:
+        with zipfile.ZipFile(source) as archive, archive.open(name) as member:
+            if archive.getinfo(name).file_size > MAX_IMAGE:
+                raise SatsrError(f"{name} in {source} is larger than any image of Sentinel-2: it is damaged.")
+            while member.read(1 << 20):
+                pass
+    except DAMAGED as error:
+        raise SatsrError(f"{name} in {source} is damaged ({error}): download it again.") from None
 
 
 def is_product(path: Path) -> bool:
@@ -109,7 +139,7 @@ def raster(path: Path, wanted: Sequence[str], *, given: Sequence[str] = (), clou
         raise SatsrError(f"{path} says the offsets of other bands, but not of {', '.join(silent)}: download it again.")
     layers = [
         Layer(
-            f"{product.place}{chosen[name]}",
+            product.image(chosen[name]),
             1,
             name,
             COLOURS.get(name, ColorInterp.undefined),
@@ -127,7 +157,7 @@ def raster(path: Path, wanted: Sequence[str], *, given: Sequence[str] = (), clou
     cloud = None
     if clouds:
         classes = next((name for name in product.names if CLASSES_FILE.search(name)), None)
-        cloud = (f"{product.place}{classes}", CLOUDS, 20 // metres) if classes and metres <= 20 else None
+        cloud = (product.image(classes), CLOUDS, 20 // metres) if classes and metres <= 20 else None
     return Raster(layers, 0.0, tags, product.files([chosen[name] for name in names]), cloud)
 
 

@@ -11,16 +11,18 @@ import numpy as np
 from satsr.errors import SatsrError
 
 SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".m4v")
+FOUND = 0.95
+"""The least share of the frames that a header claims: some containers only estimate them."""
 
 
 def loaders(path: Path) -> list[Callable[[], np.ndarray]]:
     """A function for each frame of a video file that gives it as RGB uint8 (H, W, 3).
 
-    The file is gone through once to count them, because the number in its header is often wrong. They are meant to be
-    called once each and roughly in order.
+    The file is gone through once to count them, because the number in its header is often a little wrong. They are
+    meant to be called once each and roughly in order.
 
     Raises:
-        SatsrError: the file cannot be opened as a video or holds no frames.
+        SatsrError: the file cannot be opened as a video, holds no frames, or far fewer than its header says.
     """
     video = _Video(path)
     return [partial(video.load, index) for index in range(video.count())]
@@ -36,12 +38,17 @@ class _Video:
 
     def count(self) -> int:
         capture = self._open()
-        frames = 0
+        claimed, frames = capture.get(cv2.CAP_PROP_FRAME_COUNT), 0
         while capture.grab():
             frames += 1
         capture.release()
         if not frames:
             raise SatsrError(f"{self.path} holds no frames that can be decoded: copy it again or convert it to MP4.")
+        if frames < FOUND * claimed:
+            raise SatsrError(
+                f"{self.path} says it has {claimed:.0f} frames, but {frames} can be decoded: it is cut off or damaged. "
+                "Copy it again, or convert it to MP4 to work with what there is."
+            )
         return frames
 
     def load(self, index: int) -> np.ndarray:

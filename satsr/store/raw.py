@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from satsr.errors import SatsrError, listed
-from satsr.files import files_below, read_json
+from satsr.files import files_below, read_json, sha256
 
 RAW = "raw.json"
 IGNORED = ("lock.mdb", "Thumbs.db", "desktop.ini", RAW)
@@ -49,21 +49,30 @@ def read_raw(raw: Path) -> Raw:
 
 
 def raw_root(raw: Path, content: Raw, base: Path | None = None) -> Path:
-    """Where the files of a download lie, after a look whether they are all there with the sizes listed.
+    """Where the files of a download lie, after a look whether they are all there and are those that were listed.
+
+    Files that were saved since the listing are hashed; of the others their size is enough.
 
     Raises:
         SatsrError: files were removed, added or changed since the download; the message names them.
     """
     root = raw if content.root == "." else (base or Path()) / Path(content.root).expanduser()
-    now = {path: size for path, size, _ in walked(root)} if root.exists() else {}
-    listed = {entry["path"]: entry["bytes"] for entry in content.files}
-    changed = sorted(path for path in now.keys() | listed.keys() if now.get(path) != listed.get(path))
+    since = (raw / RAW).stat().st_mtime_ns
+    now = {path: (size, file) for path, size, file in walked(root)} if root.exists() else {}
+    listed = {entry["path"]: entry for entry in content.files}
+    changed = [path for path in now.keys() & listed.keys() if _altered(*now[path], listed[path], since)]
+    changed = sorted([*changed, *(now.keys() ^ listed.keys())])
     if changed:
         raise SatsrError(
             f"{len(changed)} files in {root} were added, removed or changed since the download stage, for instance "
             f"{', '.join(changed[:5])}: run it again."
         )
     return root
+
+
+def _altered(size: int, file: Path, entry: dict[str, Any], since: int) -> bool:
+    """Whether a file has another size than is listed, or was saved since and has other bytes."""
+    return size != entry["bytes"] or (file.stat().st_mtime_ns >= since and sha256(file) != entry["sha256"])
 
 
 def walked(root: Path) -> list[tuple[str, int, Path]]:

@@ -75,6 +75,7 @@ def upscale_imagesets(
                 write_png(made / f"{name}.png", _imageset(model, place, options, say))
         found, where = _consistency(model, list(zip(folders, names, strict=True)), made)
         say(consistency.sentence(found, "none", where))
+        partial.require_steady(files)
         tags |= consistency.tags(found)
         if options.preview:
             views, quality = read_views(folders[0])

@@ -2,21 +2,21 @@
 
 import json
 from collections.abc import Sequence
-from hashlib import sha256 as new_hash
 from pathlib import Path
 
 import satsr
 from satsr.exported.model import Model
-from satsr.files import sha256
 from satsr.upscale.appraisal import checks
 from satsr.upscale.options import Options
+from satsr.upscale.results import own
 
 
 def provenance(model: Model, files: Sequence[Path], constraint: str | None = None) -> dict[str, str]:
-    """The tags that name what made a result from what."""
-    digest = new_hash()
-    for file in files:
-        digest.update(sha256(file).encode())
+    """The tags that name what made a result from what.
+
+    Raises:
+        SatsrError: a file cannot be read.
+    """
     several = f"{files[0].name} and {len(files) - 1} more" if len(files) > 1 else files[0].name
     return {
         checks.MADE_BY: model.name,
@@ -25,7 +25,7 @@ def provenance(model: Model, files: Sequence[Path], constraint: str | None = Non
         "SATSR_SCALE": str(model.scale),
         "SATSR_CONSTRAINT": model.constraint(constraint).method,
         "SATSR_INPUT": several,
-        "SATSR_INPUT_SHA256": sha256(files[0]) if len(files) == 1 else digest.hexdigest(),
+        own.INPUT: own.content_sha256(files),
         "SATSR_CITATION": model.facts.citation,
         "TIFFTAG_SOFTWARE": f"satsr {satsr.__version__}",
     }

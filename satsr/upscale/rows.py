@@ -34,6 +34,7 @@ def write_rows(work: Work, partial: Partial, outputs: Mapping[Path, TiffProfile]
             stack.close()  # waits for what is under way
             keep(partial, writers)
         measure(work, writers[0], say)
+        partial.require_steady(work.scene.files)
         for output in outputs:
             partial.require_free(output)
         for writer, output in zip(writers, outputs, strict=True):

@@ -115,6 +115,7 @@ def upscale(
         made = partial.folder / "frames"
         found, where = consistency.of_frames(model, clip, made)
         say(consistency.sentence(found, model.constraint(options.constraint).method, where))
+        partial.require_steady(clip.files)
         tags |= consistency.tags(found)
         if options.consistency:
             write_maps(model, clip, made, beside["consistency"], tags, partial)

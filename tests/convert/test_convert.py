@@ -4,6 +4,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,7 +17,7 @@ from satsr.download.card import Card, Source
 from satsr.download.download import download
 from satsr.errors import SatsrError
 from satsr.files import sha256
-from satsr.store.store import Store
+from satsr.store.store import Store, StoreWriter
 
 SMALL = Convert(min_lr_px=4)
 
@@ -88,6 +89,7 @@ def test_a_conversion_killed_anywhere_is_finished_by_the_next_one_to_the_same_by
     code = """
 import os, signal, sys
 from pathlib import Path
+from typing import Any
 from satsr.store import store
 from satsr.config.data import Convert
 from satsr.convert.convert import convert
@@ -118,6 +120,7 @@ def test_a_conversion_with_workers_that_is_killed_leaves_no_process_and_no_store
     code = """
 import os, signal, sys
 from pathlib import Path
+from typing import Any
 from satsr.store import store
 from satsr.config.data import Convert
 from satsr.convert.convert import convert
@@ -198,6 +201,41 @@ def test_files_that_changed_since_the_download_are_named(tmp_path: Path, make_cl
     (tmp_path / "data/00000003.png").unlink()
     with pytest.raises(SatsrError, match=r"1 files .* since the download stage, for instance 00000003\.png"):
         convert(tmp_path / "raw", tmp_path / "store", SMALL, base=tmp_path)
+
+
+def test_a_file_that_was_saved_since_the_download_or_meanwhile_is_named_though_its_size_is_the_same(
+    tmp_path: Path, make_clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_clip(tmp_path / "data", 4)
+
+    def saved(frame: int, level: int) -> None:
+        image, plain = np.full((64, 64, 3), level, np.uint8), [cv2.IMWRITE_PNG_COMPRESSION, 0]
+        assert cv2.imwrite(str(tmp_path / f"data/{frame:08d}.png"), image, plain)
+
+    def converted_again() -> Store:  # without workers, which would read a frame while it is saved
+        settings = SMALL.model_copy(update={"workers": 0})
+        return convert(tmp_path / "raw", tmp_path / "store", settings, base=tmp_path)
+
+    for frame in range(4):
+        saved(frame, frame)
+    before = converted(tmp_path).manifest
+    saved(3, 3)  # the same bytes
+    assert converted_again().manifest == before
+    saved(3, 9)
+    with pytest.raises(SatsrError, match=r"1 files .* changed since the download stage, for instance 00000003\.png"):
+        converted_again()
+    saved(3, 3)
+    put = StoreWriter.put
+
+    def put_and_save(writer: StoreWriter, *arguments: Any) -> None:
+        put(writer, *arguments)
+        saved(0, 9)
+
+    monkeypatch.setattr(StoreWriter, "put", put_and_save)
+    with pytest.raises(SatsrError, match=r"1 files .* changed since the download stage, for instance 00000000\.png"):
+        converted_again()
+    assert Store(tmp_path / "store").manifest == before
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["data", "raw", "store"]
 
 
 def test_a_multiple_that_is_none_of_the_scale_is_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -20,6 +21,7 @@ class Server:
         ranges: whether Range requests are honoured.
         cut_at: the first so many answers break off after this share of the file.
         stall_at: the first so many answers stop after this share of the file and keep the connection open.
+        drips: whether answers come in ten bytes every fiftieth of a second.
         lengths: whether answers say how long they are.
         sent_on: path -> address that the server sends on to.
         html: answers a web page instead, with status 200.
@@ -34,6 +36,7 @@ class Server:
     ranges: bool = True
     cut_at: list[float] = field(default_factory=list)
     stall_at: list[float] = field(default_factory=list)
+    drips: bool = False
     stalled: threading.Event = field(default_factory=threading.Event)
     lengths: bool = True
     sent_on: dict[str, str] = field(default_factory=dict)
@@ -78,6 +81,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if state.cut_at:
             rest = rest[: int(state.cut_at.pop(0) * len(content)) - begin]
+        if state.drips:
+            with suppress(OSError):  # nobody may listen any more
+                for begin in range(0, len(rest), 10):
+                    self.wfile.write(rest[begin : begin + 10])
+                    if state.stalled.wait(0.02):
+                        break
+            return None
         if state.stall_at:
             self.wfile.write(rest[: int(state.stall_at.pop(0) * len(content)) - begin])
             self.wfile.flush()

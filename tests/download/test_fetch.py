@@ -60,6 +60,13 @@ def test_a_server_that_always_stalls_is_a_sentence_and_what_came_is_kept(tmp_pat
     assert (tmp_path / "a.bin.part").read_bytes() == CONTENT[:300_000]
 
 
+def test_a_server_that_drips_is_left(tmp_path: Path, server) -> None:
+    server.files["/a.bin"], server.drips = CONTENT, True
+    with pytest.raises(SatsrError, match=r"the server sent only \d+ bytes in"):
+        fetch([f"{server.url}/a.bin"], tmp_path / "a.bin", patience=Patience(attempts=1, timeout=0.2))
+    assert CONTENT.startswith((tmp_path / "a.bin.part").read_bytes())
+
+
 def test_a_later_run_resumes_what_an_earlier_one_left(tmp_path: Path, server) -> None:
     server.files["/a.bin"], server.cut_at = CONTENT, [0.6, 0.6, 0.6]
     once = Patience(attempts=1)

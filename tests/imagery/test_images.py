@@ -107,6 +107,22 @@ def test_one_wrong_bit_in_a_png_is_found(capfd: pytest.CaptureFixture[str]) -> N
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_jpeg_that_cannot_be_decoded_in_the_middle_is_refused(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    image = cv2.resize(RGB, (320, 300))
+    whole = encoded(".jpg", image)
+    for data in (whole, encoded(".jpg", image[..., 0])):
+        assert decode(data, "a.jpg").shape[:2] == (300, 320)
+        middle = len(data) // 2
+        (tmp_path / "a.jpg").write_bytes(data[:middle] + bytes(1000) + data[middle + 1000 :])
+        with pytest.raises(SatsrError, match=r"a\.jpg is corrupt"):
+            read_image(tmp_path / "a.jpg")
+        with pytest.raises(SatsrError, match=r"a\.jpg cannot be read as a raster"), reading(tmp_path / "a.jpg") as of:
+            of.read()
+    np.testing.assert_array_equal(decode(whole, "a.jpg")[..., ::-1], cv2.imdecode(np.frombuffer(whole, np.uint8), 1))
+
+
 def test_missing_empty_and_foreign_files_are_sentences(tmp_path: Path) -> None:
     (tmp_path / "empty.png").touch()
     (tmp_path / "text.png").write_text("hello")

@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,22 @@ def test_what_is_no_archive_is_a_sentence(tmp_path: Path, content: bytes) -> Non
     (tmp_path / "a.npz").write_bytes(content)
     with pytest.raises(SatsrError, match="cannot be read as a NumPy archive"):
         read_arrays(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_an_archive_that_was_cut_off_or_has_a_wrong_bit_is_a_sentence(
+    tmp_path: Path, save: Callable[..., None]
+) -> None:
+    path, rng = tmp_path / "a.npz", np.random.default_rng(0)
+    save(path, im10=rng.integers(0, 3000, (40, 50)).astype(np.uint16))
+    whole = path.read_bytes()
+    damaged = [whole[: len(whole) * share // 10] for share in range(1, 10)]
+    for place in rng.integers(200, len(whole), 30):
+        damaged.append(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+    for content in damaged:
+        path.write_bytes(content)
+        with pytest.raises(SatsrError, match=r"a\.npz (cannot be read as a NumPy archive|is damaged)"):
+            read_arrays(path)
 
 
 def test_objects_are_never_unpickled(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Sentinel-2 products as downloaded: the right bands by name, the offset of baseline 04.00, folders and zips."""
 
+import zipfile
 from functools import partial
 from pathlib import PurePath
 
@@ -147,6 +148,33 @@ def test_a_damaged_zip_gets_a_sentence(tmp_path):
     (tmp_path / "product.zip").write_bytes(b"PK\x03\x04 not a zip")
     with pytest.raises(SatsrError, match="download it again"):
         sentinel2.raster(tmp_path / "product.zip", ("B04",))
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED])
+@pytest.mark.parametrize("image", ["B03_10m", "SCL_20m"])
+def test_one_wrong_bit_of_an_image_in_a_zip_is_found(product, tmp_path, compression, image):
+    root, _ = product("L2A")
+    path = zipped(root, tmp_path / "product.zip", compression)
+    with zipfile.ZipFile(path) as archive:
+        (member,) = [member for member in archive.infolist() if image in member.filename]
+    with sentinel2.raster(path, ("B04", "B03", "B02"), clouds=True) as scene:
+        scene.read(0, scene.height)
+    content = bytearray(path.read_bytes())
+    content[member.header_offset + member.compress_size * 3 // 4] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(SatsrError, match=rf"{image}\.jp2 in .*product\.zip is damaged .*: download it again"):
+        sentinel2.raster(path, ("B04", "B03", "B02"), clouds=True)
+
+
+def test_scene_classes_that_cannot_be_decoded_are_a_sentence(product):
+    root, _ = product("L2A", size=300)
+    (classes,) = root.rglob("*_SCL_20m.jp2")
+    classes.write_bytes(classes.read_bytes()[:-50])
+    with (
+        sentinel2.raster(root, ("B04", "B03", "B02"), clouds=True) as scene,
+        pytest.raises(SatsrError, match=r"_SCL_20m\.jp2 cannot be read at"),
+    ):
+        scene.read(0, scene.height)
 
 
 def test_band_names_that_sentinel_2_does_not_have_are_named(product):

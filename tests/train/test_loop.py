@@ -133,6 +133,7 @@ def test_too_many_bad_steps_in_a_row_stop_and_keep_the_last_checkpoint(tmp_path:
     with pytest.raises(SatsrError, match="not finite 4 steps in a row, up to step 16"):
         train(tmp_path, Toy(poisoned=(13, 14, 15, 16)), max_bad_steps=4)
     assert [path.name for path in sorted(tmp_path.iterdir())][-1] == "step-00000015.ckpt"
+    assert train(tmp_path).resumed_at == 15
 
 
 @pytest.mark.slow

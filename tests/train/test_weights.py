@@ -1,10 +1,16 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from satsr.config.recipe import resolved
+from satsr.config.resolve import merged
 from satsr.files import read_json, write_json, write_text
-from satsr.train.weights import IDENTITY, begin, key_of
+from satsr.store.store import Store, StoreWriter
+from satsr.train.weights import IDENTITY, begin, differences, identity_of, key_of
+from steps.configuration import config_of
+from tests.stages import ROOT
 
 
 def left(scratch: Path, name: str, lr: float, step: int, age: float) -> None:
@@ -32,3 +38,13 @@ def test_of_trainings_that_were_left_the_newest_is_told_and_damaged_ones_end_not
     assert read_json(tmp_path / key_of(identity)[:16] / IDENTITY) == identity
     begin(tmp_path, identity)
     assert capsys.readouterr().err == ""
+
+
+def test_a_training_of_other_data_is_another_and_says_so(tmp_path: Path) -> None:
+    config = resolved(config_of("msdtgp"), "msdtgp", merged("msdtgp", ROOT, {}))
+    found = []
+    for level in (1, 2):
+        with StoreWriter(tmp_path / str(level), {"name": "test"}) as writer:
+            writer.put("train", "a", "hr", 0, np.full((8, 8, 3), level, np.uint8))
+        found.append(identity_of(config, Store(tmp_path / str(level)), "0" * 64, {}))
+    assert key_of(found[0]) != key_of(found[1]) and differences(*found) == ["other data"]

@@ -284,6 +284,15 @@ def test_frames_that_do_not_belong_together_get_a_sentence(tiny, tmp_path):
         upscale(tiny(recurrent_graph), tmp_path / "nothing", tmp_path / "out", CUT, quiet)
 
 
+def test_a_frame_that_is_a_link_to_nowhere_is_a_sentence(tiny, tmp_path):
+    source = folder(tmp_path / "in", clip(4))
+    (source / "0001.png").unlink()
+    (source / "0001.png").symlink_to(tmp_path / "gone.png")
+    with pytest.raises(SatsrError, match=r"0001\.png cannot be read \(No such file or directory\)"):
+        upscale(tiny(recurrent_graph), source, tmp_path / "out", CUT, quiet)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_result_is_not_enlarged_again_by_mistake(tiny, tmp_path):
     upscale(tiny(recurrent_graph), folder(tmp_path / "in", clip(3)), tmp_path / "out", CUT, quiet)
     with pytest.raises(SatsrError, match="made it"):

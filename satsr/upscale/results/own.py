@@ -4,21 +4,23 @@ GeoTIFFs have tags, PNGs text chunks, videos metadata, folders a manifest that l
 begins with ``SATSR_``. Nothing else is deleted or replaced, whatever the options.
 """
 
+import hashlib
 import json
 import mmap
 import struct
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from satsr.errors import SatsrError
-from satsr.files import natural, read_json, write_json
+from satsr.files import natural, read_json, sha256, write_json
 
 MADE = "satsr.json"
 """The manifest of a folder: the tags of what made it, and the names of its files."""
 FILES = "files"
 MARK = "SATSR_"
-HASHES = ("SATSR_MODEL_SHA256", "SATSR_INPUT_SHA256")
+INPUT = "SATSR_INPUT_SHA256"
+HASHES = ("SATSR_MODEL_SHA256", INPUT)
 """Tags that name the model and the input of a result."""
 TABLE = b"frame,distance,way\n"
 """How a table of a clip's frames begins (:mod:`satsr.upscale.appraisal.depth_map`)."""
@@ -69,6 +71,19 @@ def says(path: Path, words: Iterable[str]) -> bool:
         return False
     with file.open("rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as content:
         return all(content.find(word.encode()) >= 0 for word in words)
+
+
+def content_sha256(files: Sequence[Path]) -> str:
+    """The hash by which a result names its input: that of the file, or of several files' hashes in a row.
+
+    Raises:
+        SatsrError: a file cannot be read, such as a link that leads nowhere.
+    """
+    try:
+        hashes = [sha256(file) for file in files]
+    except OSError as error:
+        raise SatsrError(f"{error.filename} cannot be read ({error.strerror}): see that it is there.") from None
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
 def require_free(path: Path, overwrite: bool, folder: bool = False) -> None:

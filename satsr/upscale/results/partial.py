@@ -72,6 +72,21 @@ class Partial:
             yield temporary
             self.require_free(path, folder)
 
+    def require_steady(self, files: Sequence[Path]) -> None:
+        """Looks, before the result is put in its place, whether its input still has the hash of the key.
+
+        Raises:
+            SatsrError: another program saved it while it was read; what was made of both contents is thrown away.
+        """
+        if own.content_sha256(files) == self._key[own.INPUT]:
+            return
+        shutil.rmtree(self.folder, ignore_errors=True)
+        named = f"{files[0]}" if len(files) == 1 else f"one of {len(files)} files such as {files[0]}"
+        raise SatsrError(
+            f"{named} was changed while it was read, so the result would be of two contents: it was thrown away. Give "
+            "the same command again when nothing writes there."
+        )
+
     def save(self, **changes: Any) -> None:
         """Notes progress, atomically."""
         self.state |= changes

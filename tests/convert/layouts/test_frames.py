@@ -87,6 +87,16 @@ def test_a_file_that_is_no_video_is_a_sentence(tmp_path: Path) -> None:
         read_scenes("frames", tmp_path / "a.mp4")
 
 
+@pytest.mark.parametrize("name", ["a.avi", "a.mkv"])
+def test_a_video_that_was_cut_off_is_a_sentence(tmp_path: Path, name: str) -> None:
+    video(tmp_path / name, 12)
+    assert len(read_scenes("frames", tmp_path / name)[0].roles["hr"]) == 12
+    content = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(content[: len(content) * 3 // 4])
+    with pytest.raises(SatsrError, match=r"says it has 12 frames, but \d can be decoded: it is cut off or damaged"):
+        read_scenes("frames", tmp_path / name)
+
+
 def test_two_clips_of_one_name_are_an_error_naming_both(tmp_path: Path) -> None:
     video(tmp_path / "a.avi", 2)
     touch(tmp_path, "a/0.png")

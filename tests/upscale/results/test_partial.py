@@ -5,8 +5,12 @@ import pytest
 
 from satsr.errors import SatsrError
 from satsr.imagery.images import encode_png
+from satsr.upscale import imagesets, scene, video
+from satsr.upscale.options import Options
 from satsr.upscale.results.own import tagged
 from satsr.upscale.results.partial import unfinished
+from tests.tiny_graphs import image_graph, imageset_graph, recurrent_graph
+from tests.upscale.test_beside import write_frames, write_scene, write_views
 
 
 def stopped(output, key, **state):
@@ -81,3 +85,30 @@ def test_two_runs_do_not_make_the_same_result(tmp_path):
     output = tmp_path / "out.tif"
     with unfinished(output, {}), pytest.raises(SatsrError, match="another process"), unfinished(output, {}):
         pass
+
+
+@pytest.mark.parametrize(
+    ("graph", "write", "source", "file", "apply", "output"),
+    [
+        (image_graph, write_scene, "in.tif", "", scene.upscale, "out.tif"),
+        (recurrent_graph, write_frames, "in", "1.png", video.upscale, "out"),
+        (imageset_graph, write_views, "in", "LR003.png", imagesets.upscale_imagesets, "out.png"),
+    ],
+    ids=["scene", "clip", "image set"],
+)
+def test_an_input_that_is_saved_while_it_is_read_makes_no_result(
+    tiny, tmp_path, graph, write, source, file, apply, output
+):
+    model, given, result = tiny(graph), write(tmp_path / source), tmp_path / output
+
+    def saved(line):
+        """Another program ends its work when the result is made and measured."""
+        if "made small again" in line:
+            with (given / file).open("ab") as handle:
+                handle.write(b"\0")
+
+    with pytest.raises(SatsrError, match="was changed while it was read"):
+        apply(model, given, result, Options(force=True), saved)
+    assert not result.exists() and not list(tmp_path.glob(".*"))
+    apply(model, given, result, Options(force=True))
+    assert result.exists() and not list(tmp_path.glob(".*"))
