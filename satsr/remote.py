@@ -1,6 +1,8 @@
 """A DVC remote: where clones and machines that share no disk find each other's data, models and finished stages."""
 
+import errno
 import os
+import re
 from pathlib import Path
 
 from satsr.errors import SatsrError, redact
@@ -13,6 +15,9 @@ NAME = "satsr"
 LIMITS = {"connect_timeout": 10, "read_timeout": 30}
 """Seconds until S3's client gives up a silent connection, a dozen times and more before it is an error; DVC's own is to
 wait for ever."""
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+FULL = re.compile(r"no space left|insufficient ?storage|storage ?full|minimum free drive|quota", re.IGNORECASE)
+"""What servers of S3 say that are full; they have no code in common."""
 
 
 def described(url: str) -> dict[str, object]:
@@ -50,11 +55,39 @@ def unserved(address: str | None, error: BaseException) -> SatsrError:
         address: of the remote.
         error: what was raised.
     """
-    causes = dict.fromkeys(" ".join(str(one).split())[:300] for one in (error, error.__cause__) if one is not None)
-    said = ": ".join(filter(None, causes)) or type(error).__name__
     if type(error).__name__ == "RemoteMissingDepsError":  # DVC's, of which the library knows nothing
-        return SatsrError(f'the remote {address} needs packages: pip install "satsr[cluster]" ({said}).')
+        return SatsrError(f'the remote {address} needs packages: pip install "satsr[cluster]" ({_said(error)}).')
     return SatsrError(
-        f"the remote {address} does not serve ({said}): look at its address and its credentials, and whether there is "
-        "such a place."
+        f"the remote {address} does not serve ({_said(error)}): look at its address and its credentials, and whether "
+        "there is such a place, with room in it."
     )
+
+
+def untaken(address: str | None, error: BaseException) -> SatsrError:
+    """As :func:`unserved`, of what was raised when something was sent: the remote may be full.
+
+    Args:
+        address: of the remote.
+        error: what was raised.
+    """
+    if not full(error):
+        return unserved(address, error)
+    return SatsrError(
+        f"the remote {address} has no room for what is sent ({_said(error)}): free some space there, or have its quota "
+        "raised, and give the same command again. What has arrived is whole."
+    )
+
+
+def full(error: BaseException) -> bool:
+    """Whether a storage raised it that has no room left."""
+    return any(getattr(one, "errno", None) in NO_ROOM or FULL.search(str(one)) for one in _causes(error))
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    return [one for one in (error, error.__cause__) if one is not None]
+
+
+def _said(error: BaseException) -> str:
+    """What an error and its cause say, in one line."""
+    said = dict.fromkeys(" ".join(str(one).split())[:300] for one in _causes(error))
+    return ": ".join(filter(None, said)) or type(error).__name__

@@ -7,7 +7,7 @@ from pathlib import Path
 from satsr import quiet, tracking
 from satsr.errors import redact
 from satsr.locks import locked
-from satsr.remote import NAME, described, unserved
+from satsr.remote import NAME, described, unserved, untaken
 
 
 def setup(root: Path, remote: str | None = None) -> list[str]:
@@ -56,7 +56,7 @@ def _remote(root: Path, url: str) -> str:
         except ModuleNotFoundError:
             raise
         except Exception as error:  # of whichever storage it is
-            raise unserved(url, error) from None
+            raise untaken(url, error) from None
     with Repo(str(root)) as repo, repo.config.edit("repo") as config:
         config.setdefault("core", {})["remote"] = NAME
         config.setdefault("remote", {})[NAME] = settings

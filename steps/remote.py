@@ -6,10 +6,11 @@ and the remote keeps it in DVC's own run cache, under the hash of all that decid
 alone, however many others there are (``dvc push --run-cache`` and ``dvc pull --run-cache`` carry all).
 """
 
+import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,12 +28,15 @@ from dvc.stage.loader import StageLoader
 from dvc.stage.serialize import to_single_stage_lockfile
 from dvc.utils import dict_sha256
 from dvc.utils.serialize import dump_yaml, modify_yaml
+from dvc_objects.fs.local import FsspecLocalFileSystem, localfs
+from dvc_objects.fs.utils import as_atomic, copyfile
+from fsspec.callbacks import DEFAULT_CALLBACK
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from satsr import lockfile
 from satsr.errors import SatsrError
-from satsr.remote import of_environment, unserved
+from satsr.remote import full, of_environment, unserved, untaken
 from steps.inputs import recorded
 
 SIZES = ("size", "nfiles")
@@ -210,30 +214,32 @@ class Remote:
         """Sends a stage's outputs, and then its entry, if it is not there.
 
         Raises:
-            SatsrError: the remote does not take them.
+            SatsrError: the remote does not take them, or has no room for them.
         """
-        with self.errors():
+        with self.errors(untaken):
             there = self._runs
             place = there.fs.join(there.path, *_folder(key(known)).split("/"), dict_sha256(known, exclude=SIZES))
             if there.fs.exists(place):
                 return
-            stage = self._outputs(known)
-            for out in stage.outs:
-                if out.changed_cache():  # what git keeps is not in DVC's cache
-                    out.commit()
-            failed = self.repo.cloud.push(_objects(stage)).failed
-            if failed:
-                raise SatsrError(
-                    f"{len(failed)} files of `{known['cmd']}` could not be sent to {self.address}: try again."
-                )
-            with tempfile.TemporaryDirectory() as folder:
-                dump_yaml(str(Path(folder) / "entry"), known)
+        stage = self._outputs(known)
+        for out in stage.outs:
+            if out.changed_cache():  # what git keeps is not in DVC's cache
+                out.commit()
+        with tempfile.TemporaryDirectory() as folder:
+            dump_yaml(str(Path(folder) / "entry"), known)
+            with self.errors(untaken), _refusals() as refusals:
+                if failed := self.repo.cloud.push(_objects(stage)).failed:
+                    unsent = f"{len(failed)} files of `{known['cmd']}` could not be sent to {self.address}: try again."
+                    raise next(filter(full, refusals), refusals[0] if refusals else SatsrError(unsent))
                 there.fs.makedirs(there.fs.parent(place))
                 there.fs.put_file(str(Path(folder) / "entry"), place)
 
     @contextmanager
-    def errors(self) -> Iterator[None]:
+    def errors(self, told: Callable[[str | None, BaseException], SatsrError] = unserved) -> Iterator[None]:
         """Turns what storages raise into a sentence.
+
+        Args:
+            told: the sentence, of the remote's address and of what was raised.
 
         Raises:
             SatsrError: so.
@@ -243,7 +249,7 @@ class Remote:
         except (SatsrError, LockError, ModuleNotFoundError):
             raise
         except Exception as error:  # of whichever storage it is
-            raise unserved(self.address, error) from None
+            raise told(self.address, error) from None
 
     def _outputs(self, known: Entry) -> Stage:
         """A stage that makes what the entry lists, all of it kept by DVC."""
@@ -273,6 +279,34 @@ class Remote:
     def _runs(self) -> Any:
         """Where the remote keeps the entries."""
         return self.repo.cloud.get_remote_odb(None, "push", hash_name="md5-dos2unix")
+
+
+@contextmanager
+def _refusals() -> Iterator[list[BaseException]]:
+    """Why objects did not arrive: DVC's library gives their hashes back, and the reasons to its log alone."""
+    found: list[BaseException] = []
+
+    def kept(record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if error:
+            found.append(error)
+        return error is None
+
+    log = logging.getLogger("dvc_data.hashfile.transfer")
+    log.addFilter(kept)
+    try:
+        yield found
+    finally:
+        log.removeFilter(kept)
+
+
+def _put_file(self: Any, lpath: str, rpath: str, callback: Any = DEFAULT_CALLBACK, **options: Any) -> None:
+    """As DVC's, which would leave the beginning of a file for which a folder has no room."""
+    with as_atomic(localfs, rpath, create_parents=True) as temporary:
+        copyfile(lpath, temporary, callback=callback)
+
+
+FsspecLocalFileSystem.put_file = _put_file  # type: ignore[method-assign]
 
 
 def wanted(stage: Stage, before: Mapping[str, Entry]) -> Entry:

@@ -91,6 +91,41 @@ for stage in ("convert", "download"):  # one reads it, the other would take it f
     shutil.rmtree(pod.root)
 """
 
+SENT = """
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from satsr.errors import SatsrError
+from tests.test_remote import MADE, Clone
+
+disk, elsewhere = Path(sys.argv[1]), Path(sys.argv[2])
+os.environ |= {"DVC_SITE_CACHE_DIR": str(elsewhere / "site"), "SATSR_REMOTE": str(disk)}
+MADE["download"]["data/raw/tiny/b.txt"] = "x" * 20_000_000
+
+
+def sends(clone):
+    try:
+        clone.step("download", {})
+    except SatsrError as error:
+        print(error)
+
+
+one = Clone(elsewhere / "one")
+sends(one)
+for path in [path for path in disk.rglob("*") if path.is_file()]:
+    found = hashlib.md5(path.read_bytes()).hexdigest()
+    assert found == path.parent.name + path.name and path.stat().st_size < 1000, path
+sends(two := Clone(elsewhere / "two"))
+assert two.ran == ["download"]  # nothing of what is there was taken for a whole stage
+subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
+sends(one)
+sends(three := Clone(elsewhere / "three"))
+assert one.ran == ["download"] and three.ran == [] and three.files() == set(MADE["download"])
+"""
+
 
 def within(code: str, tmp_path: Path) -> str:
     """What a program says that is told of a small file system and of a folder elsewhere."""
@@ -117,3 +152,10 @@ def test_a_pod_whose_disk_is_too_small_for_what_it_fetches_does_not_say_that_the
     assert len(said) == 2, said
     for line in said:
         assert line.startswith("data/raw/tiny (md5 ") and "it takes 0.02 GB, and 0.0" in line and "lacks" not in line
+
+
+def test_a_folder_that_fills_up_as_a_remote_is_a_sentence_and_keeps_nothing_by_half(tmp_path: Path) -> None:
+    said = within(SENT, tmp_path).splitlines()
+    assert len(said) == 2, said
+    for line in said:
+        assert "has no room for what is sent (" in line and "free some space there" in line

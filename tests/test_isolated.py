@@ -1,5 +1,6 @@
 """All seven steps where they share nothing but S3, an MLflow server and ZenML's server, as on a cluster."""
 
+import copy
 import json
 import os
 import shutil
@@ -218,6 +219,24 @@ def test_seven_steps_that_share_nothing_but_servers_give_what_one_machine_gives(
     assert f"{commit[:8]}" in (apart["evaluate"] / evaluation / "report.html").read_text()
     logs = "".join(log.read_text() for log in apart["train"].parents[1].glob("*.log"))
     assert SECRET not in logs and KEY not in logs
+    pulls_all_of_it(alone, project, tmp_path / "fresh")
+
+
+def pulls_all_of_it(alone: Project, sent: Project, place: Path) -> None:
+    """A fresh clone has every output by ``dvc pull`` from the remote that steps filled, and nothing is left to do."""
+    shutil.copy(sent.root / ".dvc/config", alone.root / ".dvc/config")
+    alone.environment |= {name: value for name, value in sent.environment.items() if name.startswith("AWS_")}
+    alone.run("dvc", "push", "-q")  # its evaluation names another commit, its registration another version
+    alone.run("git", "add", "--all")
+    alone.run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "made on one machine")
+    alone.run("git", "clone", "-q", ".", str(place))
+    fresh = copy.copy(alone)
+    fresh.root = place
+    kept = {path for stage in STAGES for path in outputs(place, stage) if (place / path).exists()}
+    assert kept == {f"results/{PAPER}/metrics.json", f"results/{PAPER}/headline.json"}
+    fresh.run("dvc", "pull", "-q")
+    assert files(place) == files(alone.root)
+    assert "Data and pipelines are up to date." in fresh.run("dvc", "status")
 
 
 def test_a_changed_gate_reuses_six_stages_in_fresh_clones_and_registers_no_second_version(cluster: Cluster) -> None:

@@ -11,16 +11,18 @@ from contextlib import chdir
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
+from s3fs.errors import translate_boto_error
 
 from satsr.errors import SatsrError
-from satsr.remote import REMOTE, described
+from satsr.remote import REMOTE, described, untaken
 from steps.cache import reuse_or_run
 from steps.inputs import require_unaltered
 from steps.outputs import Output
 from steps.remote import opened
 from tests.papers import project_of
 from tests.project import ROOT
-from tests.s3 import BUCKET, SECRET, Server, serving
+from tests.s3 import BUCKET, KEY, SECRET, Server, free_port, serving
 
 pytestmark = pytest.mark.slow
 
@@ -273,6 +275,38 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(clone: Clones, tmp_path: 
     (tmp_path / "remote").write_text("a file")
     with pytest.raises(SatsrError, match=r"the remote .*remote does not serve \(.*\): look at its address"):
         clone("download").step("download", {})
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("507", "Insufficient Storage"),
+        ("XMinioStorageFull", "Storage backend has reached its minimum free drive threshold."),
+        ("XMinioAdminBucketQuotaExceeded", "Bucket quota exceeded"),
+        ("QuotaExceeded", "None"),
+    ],
+)
+def test_a_bucket_that_is_full_is_told_apart_from_one_that_does_not_serve(code: str, message: str) -> None:
+    refused = ClientError({"Error": {"Code": code, "Message": message}}, "PutObject")
+    said = str(untaken("s3://bucket/x", translate_boto_error(refused)))
+    assert said.startswith("the remote s3://bucket/x has no room for what is sent (")
+    denied = ClientError({"Error": {"Code": "AccessDenied", "Message": "Access Denied."}}, "PutObject")
+    assert "does not serve (Access Denied." in str(untaken("s3://bucket/x", translate_boto_error(denied)))
+
+
+def test_a_port_that_nobody_listens_on_is_a_sentence_without_the_secret(
+    clone: Clones, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nobody = f"http://127.0.0.1:{free_port()}"
+    given = {"AWS_ENDPOINT_URL_S3": nobody, "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
+    for name, value in {**given, REMOTE: "s3://bucket/group"}.items():
+        monkeypatch.setenv(name, value)
+    one = clone("one")
+    with pytest.raises(
+        SatsrError, match=f"s3://bucket/group does not serve .*connect to the endpoint URL.*{nobody}"
+    ) as raised:
+        one.step("download", {})
+    assert SECRET not in str(raised.value) and KEY not in str(raised.value) and one.ran == []
 
 
 def test_an_address_with_a_password_is_refused_without_showing_it(

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 from satsr.config.data import Section
 from satsr.config.resolve import read_yaml
 from satsr.errors import SECRET_NAME, SatsrError, hidden, listed, problems
-from satsr.stack.parts import Artifacts, Kubeflow, Kubernetes, Local, Remote, Secret, Tracking, Variable
+from satsr.stack.parts import Artifacts, Kubeflow, Kubernetes, Local, Processes, Remote, Secret, Tracking, Variable
 from satsr.stack.pod import STAGES, Name, Pod, PodSpec, Steps
 
 KINDS = ("local", "kubernetes", "kubeflow")
@@ -32,6 +32,8 @@ class Stack(Section):
         remote: the DVC remote.
         secret: credentials of the three, by the names of their environment variables.
         environment: plain variables of every step.
+        processes: into which a training is divided on its machine: how many, or ``gpu`` for one on each GPU there is;
+            without it ``gpu`` where the training's pod has several.
         pod_secrets: variables of every pod that come from a Kubernetes secret: ``ZENML_STORE_API_KEY: satsr/api-key``.
         pull_secrets: Kubernetes secrets with which the image is pulled.
         defaults: of the pods.
@@ -47,6 +49,7 @@ class Stack(Section):
     remote: Remote | None = None
     secret: Secret | None = None
     environment: dict[Variable, str] = Field({})
+    processes: Processes | None = None
     pod_secrets: dict[Variable, Annotated[str, Field(pattern=REFERENCE)]] = Field({})
     pull_secrets: list[Name] = Field([])
     defaults: Pod = Pod()
@@ -56,6 +59,11 @@ class Stack(Section):
     def kind(self) -> str:
         """One of :data:`KINDS`."""
         return "local" if isinstance(self.orchestrator, Local) else self.orchestrator.flavor
+
+    @property
+    def divided(self) -> str | None:
+        """In how many processes a training is divided on its machine, where the file says it."""
+        return str(self.processes or "gpu") if self.processes or (self.pod("train").gpu or 0) > 1 else None
 
     def pod(self, stage: str) -> Pod:
         """What a stage's pod asks for."""

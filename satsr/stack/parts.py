@@ -4,7 +4,7 @@ import re
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
 from satsr.config.data import Section
 from satsr.errors import hidden
@@ -23,9 +23,16 @@ def _bucket(value: str) -> str:
     return value
 
 
+def _count(value: object) -> object:
+    if value == "gpu" or (type(value) is int and value > 0):
+        return value
+    raise ValueError("a number of processes is expected, or gpu for one on each GPU there is")
+
+
 Address = Annotated[str, AfterValidator(_address)]
 Bucket = Annotated[str, AfterValidator(_bucket)]
 Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Processes = Annotated[int | str, BeforeValidator(_count)]
 
 
 class Local(Section):

@@ -106,6 +106,8 @@ def from_secret(name: str, reference: str) -> Settings:
 def environment(stack: Stack) -> dict[str, str]:
     """Variables of every step that are no secrets."""
     made = dict(stack.environment)
+    if stack.divided:
+        made.setdefault("SATSR_PROCESSES", stack.divided)
     if stack.remote:
         made["SATSR_REMOTE"] = stack.remote.url
         if stack.remote.endpoint:

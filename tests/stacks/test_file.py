@@ -121,6 +121,16 @@ def test_steps_are_told_where_the_remote_and_mlflow_are() -> None:
     }
 
 
+def test_a_training_has_the_processes_of_the_file_else_one_on_each_gpu_of_its_pod() -> None:
+    def told(stack: dict, **more: object) -> str | None:
+        return environment(checked({**stack, **more}, "x")).get("SATSR_PROCESSES")
+
+    assert told(WHOLE) is told(LOCAL) is told(WHOLE, steps={"train": {"gpu": 1}}) is None
+    assert told(WHOLE, steps={"train": {"gpu": 4}}) == told(LOCAL, processes="gpu") == "gpu"
+    assert told(WHOLE, steps={"train": {"gpu": 4}}, processes=2) == told(LOCAL, processes=2) == "2"
+    assert told(WHOLE, steps={"evaluate": {"gpu": 4}}) is None
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_zenml_remembers_is_the_file(kind: str) -> None:
     assert remembered(label(shipped(kind))) == shipped(kind)
@@ -153,6 +163,8 @@ def test_what_zenml_remembers_is_the_file(kind: str) -> None:
             {"remote": {"url": "s3://ours", "endpoint": "http://127.0.0.1:9000"}},
             "remote.endpoint is an address of this",
         ),
+        ({"processes": 0}, "processes: a number of processes is expected, or gpu"),
+        ({"processes": "gpus"}, "processes: a number of processes is expected, or gpu"),
         ({"pod_secrets": {"A": "satsr"}}, "pod_secrets.A: string should match"),
         ({"pod_secrets": {"A B": "satsr/key"}}, "pod_secrets.A B"),
         ({"name": "Our Stack"}, "name: string should match pattern"),
