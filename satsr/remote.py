@@ -56,9 +56,9 @@ def unserved(address: str | None, error: BaseException) -> SatsrError:
         error: what was raised.
     """
     if type(error).__name__ == "RemoteMissingDepsError":  # DVC's, of which the library knows nothing
-        return SatsrError(f'the remote {address} needs packages: pip install "satsr[cluster]" ({_said(error)}).')
+        return SatsrError(f'the remote {address} needs packages: pip install "satsr[cluster]" ({said(error)}).')
     return SatsrError(
-        f"the remote {address} does not serve ({_said(error)}): look at its address and its credentials, and whether "
+        f"the remote {address} does not serve ({said(error)}): look at its address and its credentials, and whether "
         "there is such a place, with room in it."
     )
 
@@ -73,7 +73,7 @@ def untaken(address: str | None, error: BaseException) -> SatsrError:
     if not full(error):
         return unserved(address, error)
     return SatsrError(
-        f"the remote {address} has no room for what is sent ({_said(error)}): free some space there, or have its quota "
+        f"the remote {address} has no room for what is sent ({said(error)}): free some space there, or have its quota "
         "raised, and give the same command again. What has arrived is whole."
     )
 
@@ -87,7 +87,7 @@ def _causes(error: BaseException) -> list[BaseException]:
     return [one for one in (error, error.__cause__) if one is not None]
 
 
-def _said(error: BaseException) -> str:
+def said(error: BaseException) -> str:
     """What an error and its cause say, in one line."""
-    said = dict.fromkeys(" ".join(str(one).split())[:300] for one in _causes(error))
-    return ": ".join(filter(None, said)) or type(error).__name__
+    told = dict.fromkeys(" ".join(str(one).split())[:300] for one in _causes(error))
+    return ": ".join(filter(None, told)) or type(error).__name__

@@ -36,7 +36,7 @@ from ruamel.yaml.error import YAMLError
 
 from satsr import lockfile
 from satsr.errors import SatsrError
-from satsr.remote import full, of_environment, unserved, untaken
+from satsr.remote import full, of_environment, said, unserved, untaken
 from steps.inputs import recorded
 
 SIZES = ("size", "nfiles")
@@ -182,13 +182,16 @@ class Remote:
             SatsrError: the remote does not answer or lacks one of them, or there is no room for them here.
         """
         stage = self._outputs({**known, "outs": [one for one in known["outs"] if one["path"] in paths]})
-        if not self._present(stage):
+        with _refusals() as refusals:
+            present = self._present(stage)
+        if not present:
             lacking = [f"{out.def_path} (md5 {out.hash_info.value})" for out in stage.outs if out.changed_cache()]
             if self._serves(stage):
                 needed = sum(one.get("size", 0) for one in known["outs"] if one["path"] in paths)
                 free = shutil.disk_usage(self.root).free
+                why = f" ({said(refusals[0])})" if refusals else ""
                 raise SatsrError(
-                    f"{', '.join(lacking)} could not be fetched from {self.address}, which has it: it takes "
+                    f"{', '.join(lacking)} could not be fetched from {self.address}, which has it{why}: it takes "
                     f"{needed / 1e9:.2f} GB, and {free / 1e9:.2f} GB are free in {self.root}. Free "
                     "some space, or give the step more of it (`disk` in the file of the stack); else try again."
                 )

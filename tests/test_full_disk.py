@@ -151,7 +151,8 @@ def test_a_pod_whose_disk_is_too_small_for_what_it_fetches_does_not_say_that_the
     said = within(FETCHED, tmp_path).splitlines()
     assert len(said) == 2, said
     for line in said:
-        assert line.startswith("data/raw/tiny (md5 ") and "it takes 0.02 GB, and 0.0" in line and "lacks" not in line
+        assert line.startswith("data/raw/tiny (md5 ") and "it takes 0.02 GB, and 0.0" in line
+        assert "which has it ([Errno 28] No space left on device" in line and "lacks" not in line
 
 
 def test_a_folder_that_fills_up_as_a_remote_is_a_sentence_and_keeps_nothing_by_half(tmp_path: Path) -> None:
