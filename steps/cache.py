@@ -22,7 +22,9 @@ from dvc.utils.serialize import _common
 from satsr import lockfile, quiet
 from satsr.errors import SatsrError
 from satsr.files import replacing
+from satsr.project import Places
 from satsr.remote import REMOTE
+from satsr.store.raw import raw_root, read_raw
 from steps.inputs import require_unchanged, require_written
 from steps.outputs import Output
 from steps.patience import at_work, patiently
@@ -61,6 +63,8 @@ def reuse_or_run(
     if reused and remote.address and not holds():
         patiently(lambda: remote.fetch(found, known), root)
         reused = False
+    if reused and stage == "download":
+        reused = _as_listed(root, Places(root, paper).raw)
     if not reused:
         with at_work(found):
             seen = _seen(found)
@@ -95,6 +99,21 @@ def _brought_back(found: Stage, remote: Remote, known: Mapping[str, Entry], also
     if reused:
         require_written(name, paper, remote.root)
     return reused
+
+
+def _as_listed(root: Path, raw: Path) -> bool:
+    """Whether files that a card names where they lie, if they still do, are those of the download.
+
+    Of a card DVC hashes the card alone; a folder that ``data`` names itself it hashes whole.
+    """
+    content = read_raw(raw)
+    if content.root == "." or not (root / Path(content.root).expanduser()).exists():
+        return True
+    try:
+        raw_root(raw, content, root)
+    except SatsrError:
+        return False
+    return True
 
 
 def address(stage: str, paper: str, root: Path) -> str:

@@ -14,7 +14,7 @@ from dvc.repo import Repo
 
 from satsr import doctor
 from satsr.errors import SatsrError
-from steps import STAGES
+from steps import STAGES, download
 from steps.cache import address, collected, reuse_or_run, up_to_date
 from steps.inputs import READS, md5
 from tests.papers import TINY, project_of
@@ -337,6 +337,29 @@ def test_pipelines_at_once_in_one_clone_and_in_two_with_one_home_end_alike(recor
         assert stale(one) == set() and doctor.lock(one.root).fine
         kept = [*(one.root / "data").rglob("*"), *(one.root / "scratch").rglob("*")]
         assert not [file for file in kept if file.name.endswith((".tmp", ".lock"))]
+
+
+def test_a_folder_that_a_card_names_is_looked_at_though_dvc_hashes_the_card_alone(
+    recorded: Project, tmp_path: Path, make_clip: Callable[..., object]
+) -> None:
+    project = copy(recorded, tmp_path / "clone")
+    paper, root = project.paper, project.root
+    make_clip(root / "frames/a", 8)
+    (root / "mine.yaml").write_text("{name: mine, source: {files: {path: frames}}, layout: frames, scale: 4}")
+    project.run("satsr", "set", paper, "data=mine.yaml")
+
+    def twice() -> list[bool]:
+        return [reuse_or_run("download", paper, root, lambda: download.run(paper, root)).reused for _ in range(2)]
+
+    with chdir(root):
+        assert twice() == [False, True]
+        (root / "frames/a/00000007.png").unlink()
+        assert twice() == [False, True]
+        frame = root / "frames/a/00000003.png"
+        frame.write_bytes(frame.read_bytes()[::-1])  # of the same size
+        assert twice() == [False, True]
+        shutil.rmtree(root / "frames")  # which nobody needs who has the store
+        assert twice() == [True, True]
 
 
 def copy(project: Project, root: Path) -> Project:

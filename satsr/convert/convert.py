@@ -97,23 +97,26 @@ def _write(writer: StoreWriter, pieces: list[Piece], settings: Convert) -> None:
     """
     tasks = [task for piece in pieces for task in _tasks(piece)]
     sizes: dict[tuple[str | None, str, str], tuple[tuple[int, ...], str]] = {}
-    problems: list[str] = []
+    problems: dict[str, None] = {}  # in order, and what many crops of one file share once
+    differing = False
     workers = _cores() if settings.workers is None else settings.workers
     with Bar("converting", len(tasks)) as bar:
         for task, done in _in_order(tasks, lambda task: _attempt(task, settings), workers):
             bar.advance()
             if isinstance(done, str):
-                problems.append(done)
+                problems[done] = None
                 continue
             source = task.piece.source
             size, first = sizes.setdefault((source.split, source.id, task.role), (done.size, task.origin))
             if done.size != size:
-                problems.append(f"{task.origin} is {_by(done.size)}, but {first} of the same clip is {_by(size)}")
+                differing = True
+                problems[f"{task.origin} is {_by(done.size)}, but {first} of the same clip is {_by(size)}"] = None
             if not problems:
                 for role, array in sorted(done.arrays.items()):
                     writer.put(task.piece.split, task.piece.id, role, task.index - task.piece.frames.start, array)
     if problems:
-        raise SatsrError(listed("the frames cannot be converted", problems) + "\nRepair or remove them.")
+        photos = " Photographs of many sizes need a card with `layout: photos`." if differing else ""
+        raise SatsrError(listed("the frames cannot be converted", list(problems)) + f"\nRepair or remove them.{photos}")
     for piece in pieces:
         writer.describe(piece.split, piece.id, _meta(piece, settings, sizes))
 
