@@ -141,9 +141,8 @@ def objections(candidate: Version, champion: Version | None) -> list[str]:
         if candidate.metric(metric) is None:
             reasons.append(f"{metric} of version {candidate.number} is missing or not a finite number")
     if candidate.tags.get("gates") != "passed":
-        reasons.append(
-            f"version {candidate.number} has not passed its gates: {candidate.tags.get('gates.failed', '?')}"
-        )
+        failed = candidate.tags.get("gates.failed", "?").rstrip(".")
+        reasons.append(f"version {candidate.number} has not passed its gates: {failed}")
     if candidate.tags.get("onnx.parity") != "passed":
         reasons.append(f"the ONNX graph of version {candidate.number} has not passed its parity check")
     if champion is None or champion.number == candidate.number:
