@@ -24,7 +24,7 @@ from satsr.errors import SatsrError
 from satsr.files import replacing
 from satsr.project import Places
 from satsr.remote import REMOTE
-from satsr.store.raw import raw_root, read_raw
+from satsr.store.raw import RAW, raw_root, read_raw
 from steps.inputs import require_unchanged, require_written
 from steps.outputs import Output
 from steps.patience import at_work, patiently
@@ -106,6 +106,8 @@ def _as_listed(root: Path, raw: Path) -> bool:
 
     Of a card DVC hashes the card alone; a folder that ``data`` names itself it hashes whole.
     """
+    if not (raw / RAW).is_file():
+        return True  # with a remote a step has what it reads, and no more
     content = read_raw(raw)
     if content.root == "." or not (root / Path(content.root).expanduser()).exists():
         return True
