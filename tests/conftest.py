@@ -66,7 +66,7 @@ def draws_do_not_depend_on_the_tests_before() -> None:
     torch = sys.modules.get("torch")  # the tests that need it have imported it
     if torch is not None:
         torch.set_num_threads(1)  # small tensors: more threads only wait for each other
-        torch.manual_seed(0)
+        torch.default_generator.manual_seed(0)  # torch.manual_seed writes a traceback down for every absent GPU
 
 
 @pytest.fixture(autouse=True)

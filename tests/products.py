@@ -1,10 +1,11 @@
 """Small Sentinel-2 products as they are downloaded, with real JPEG 2000 inside."""
 
 import zipfile
+from functools import cache
 from pathlib import Path
 
 import numpy as np
-import rasterio
+from rasterio.io import MemoryFile
 from rasterio.transform import from_origin
 
 SIZE = 60
@@ -17,13 +18,20 @@ def band(path, seed, metres=10, dtype=np.uint16, values=None, size=SIZE):
     side = size * 10 // metres
     if values is None:
         values = np.random.default_rng(seed).integers(1300, 3900, (side, side)).astype(dtype)
+    path.write_bytes(_jpeg_2000(values.tobytes(), side, metres, np.dtype(dtype).str))
+    return values
+
+
+@cache
+def _jpeg_2000(values: bytes, side: int, metres: int, dtype: str) -> bytes:
+    """The file of square values; the same few products are asked for many times."""
     lossless = {"QUALITY": 100, "REVERSIBLE": "YES"}
     place = {"crs": "EPSG:32632", "transform": from_origin(600000, 5000000, metres, metres)}
-    with rasterio.open(
-        path, "w", driver="JP2OpenJPEG", count=1, height=side, width=side, dtype=dtype, **place, **lossless
-    ) as target:
-        target.write(values, 1)
-    return values
+    size = {"count": 1, "height": side, "width": side, "dtype": dtype}
+    with MemoryFile(ext=".jp2") as file:
+        with file.open(driver="JP2OpenJPEG", **size, **place, **lossless) as target:
+            target.write(np.frombuffer(values, dtype).reshape(side, side), 1)
+        return file.read()
 
 
 def metadata(level, baseline, offset):

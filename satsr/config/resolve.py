@@ -1,6 +1,8 @@
 """From ``pipelines/<paper>.yaml`` and ``params.yaml`` to plain values, and from these to a model that checked them."""
 
 from collections.abc import Mapping
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -54,6 +56,12 @@ def _plain(text: str) -> Any:
     """The values of a text, of which neither the length nor what its aliases multiply is without a limit."""
     if len(text) > LONGEST:
         raise ValueError(f"it has more than the {LONGEST:,} characters that are read")
+    return deepcopy(_parsed(text))
+
+
+@lru_cache(maxsize=64)
+def _parsed(text: str) -> Any:
+    """A command asks for the same few files many times: by their text, so that an edit counts at once."""
     if "*" in text and _count(YAML(typ="safe").compose(text), {}) > LARGEST:
         raise ValueError(f"its aliases stand for more than {LARGEST:,} values, or for themselves: write them out")
     try:
