@@ -15,7 +15,7 @@ from dvc.repo import Repo
 from satsr import doctor
 from satsr.errors import SatsrError
 from steps import STAGES, download
-from steps.cache import address, collected, reuse_or_run, up_to_date
+from steps.cache import address, collected, looked_at, reuse_or_run, up_to_date
 from steps.inputs import READS, md5
 from tests.papers import TINY, project_of
 from tests.project import Project
@@ -360,6 +360,26 @@ def test_a_folder_that_a_card_names_is_looked_at_though_dvc_hashes_the_card_alon
         assert twice() == [False, True]
         shutil.rmtree(root / "frames")  # which nobody needs who has the store
         assert twice() == [True, True]
+
+
+def test_a_folder_with_its_card_inside_is_hashed_whole_by_dvc(
+    recorded: Project, tmp_path: Path, make_clip: Callable[..., object]
+) -> None:
+    project = copy(recorded, tmp_path / "clone")
+    paper, root = project.paper, project.root
+    make_clip(root / "frames/a", 8)
+    (root / "frames/card.yaml").write_text("{layout: frames, scale: 4}")
+    project.run("satsr", "set", paper, "data=frames")
+    with chdir(root):
+        for change in (
+            lambda: None,
+            (root / "frames/a/00000007.png").unlink,
+            lambda: (root / "frames/card.yaml").write_text("{layout: frames, scale: 2}"),
+        ):
+            change()
+            assert not looked_at("download", paper, root)[1]
+            assert not reuse_or_run("download", paper, root, lambda: download.run(paper, root)).reused
+            assert looked_at("download", paper, root)[1]
 
 
 def copy(project: Project, root: Path) -> Project:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from satsr.config.resolve import read_yaml
 from satsr.errors import SatsrError, hidden, problems
+from satsr.store.raw import CARD
 
 CHECKSUM = r"^(sha256:[0-9a-f]{64}|md5:[0-9a-f]{32})$"
 
@@ -217,6 +218,9 @@ def _exists(path: Path) -> bool:
 def load_card(reference: str | Path, base: Path | None = None) -> Card:
     """The card in a YAML file, or an implicit one for the user's own: a folder, a video file, a Sentinel-2 product.
 
+    A ``card.yaml`` in the folder describes the files beside it, and so has no source. DVC hashes such a folder whole,
+    but of files that a card elsewhere names the card alone.
+
     Args:
         reference: the path of the YAML file, the folder, the video, or the product, whose zip is not unpacked.
         base: what relative paths count from (the project's root); the working directory by default.
@@ -230,17 +234,20 @@ def load_card(reference: str | Path, base: Path | None = None) -> Card:
             f"the data {str(reference)!r} do not exist: name a card (data/catalog/<name>.yaml), a folder of frames, "
             "or a video file."
         )
+    content: Any = {}
     if path.suffix.lower() not in (".yaml", ".yml"):
-        name = path.name if path.is_dir() else path.stem
-        return Card(
-            name=name or path.resolve().name,
-            title="the user's own files",
-            source=Source(files=Files(path=Path(reference).expanduser().as_posix())),
-        )
-    content = read_yaml(path)
-    if not isinstance(content, dict):
-        raise SatsrError(f"{path} is not a dataset card: it holds {type(content).__name__}, not keys and values.")
+        name = (path.name if path.is_dir() else path.stem) or path.resolve().name
+        beside = Source(files=Files(path=Path(reference).expanduser().as_posix()))
+        if not _exists(path / CARD):
+            return Card(name=name, title="the user's own files", source=beside)
+        path /= CARD
+        content = {"name": name, "source": beside}
+    said = read_yaml(path)
+    if not isinstance(said, dict):
+        raise SatsrError(f"{path} is not a dataset card: it holds {type(said).__name__}, not keys and values.")
+    if content and "source" in said:
+        raise SatsrError(f"{path} describes the files beside it: take its source out, or move the card elsewhere.")
     try:
-        return Card.model_validate(content)
+        return Card.model_validate({**content, **said})
     except ValidationError as error:
         raise SatsrError(f"{path} is not a valid dataset card: {'; '.join(problems(error, model=Card))}.") from None

@@ -8,7 +8,9 @@ from satsr.errors import SatsrError, listed
 from satsr.files import files_below, read_json, sha256
 
 RAW = "raw.json"
-IGNORED = ("lock.mdb", "Thumbs.db", "desktop.ini", RAW)
+CARD = "card.yaml"
+"""The dataset card that lies among the files that it describes."""
+IGNORED = ("lock.mdb", "Thumbs.db", "desktop.ini", CARD, RAW)
 
 
 @dataclass(frozen=True)

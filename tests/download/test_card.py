@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -5,7 +6,7 @@ import pytest
 
 from satsr.convert.layouts import LAYOUTS
 from satsr.download.card import Card, Source, load_card
-from satsr.download.download import SCENES
+from satsr.download.download import SCENES, download
 from satsr.errors import SatsrError
 
 CATALOG = Path(__file__).resolve().parents[2] / "data" / "catalog"
@@ -63,6 +64,33 @@ def test_a_folder_or_a_video_of_ones_own_is_an_implicit_card(tmp_path: Path) -> 
     assert folder.source.files is not None
     assert folder.source.files.path == "my frames"
     assert video.name == "clip"
+
+
+def test_a_card_in_a_folder_describes_the_files_beside_it(tmp_path: Path, make_clip: Callable[..., object]) -> None:
+    make_clip(tmp_path / "town/a", 2)
+    (tmp_path / "town/card.yaml").write_text("{layout: photos, scale: 2, licence: mine}")
+    found = load_card("town", tmp_path)
+    assert (found.name, found.layout, found.scale, found.licence) == ("town", "photos", 2, "mine")
+    assert found.source.files is not None
+    assert found.source.files.path == "town"
+    listed = download(found, tmp_path / "raw", base=tmp_path)
+    assert [entry["path"] for entry in listed.files] == ["a/00000000.png", "a/00000001.png"]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("source: {zenodo: {record: 1}}", "describes the files beside it: take its source out"),
+        ("{layuot: photos}", "unknown key layuot"),
+        ("", "is not a dataset card"),
+    ],
+)
+def test_what_a_card_in_a_folder_cannot_say_is_a_sentence(text: str, why: str, tmp_path: Path) -> None:
+    (tmp_path / "town").mkdir()
+    (tmp_path / "town/card.yaml").write_text(text)
+    with pytest.raises(SatsrError, match=why) as caught:
+        load_card("town", tmp_path)
+    assert "town/card.yaml" in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["nowhere", "n" * 300])
