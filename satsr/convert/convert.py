@@ -115,7 +115,7 @@ def _write(writer: StoreWriter, pieces: list[Piece], settings: Convert) -> None:
                 for role, array in sorted(done.arrays.items()):
                     writer.put(task.piece.split, task.piece.id, role, task.index - task.piece.frames.start, array)
     if problems:
-        photos = " Photographs of many sizes need a card.yaml beside them that says `layout: photos`." if differing else ""
+        photos = " Photographs of many sizes need `layout: photos` in a card.yaml beside them." if differing else ""
         raise SatsrError(listed("the frames cannot be converted", list(problems)) + f"\nRepair or remove them.{photos}")
     for piece in pieces:
         writer.describe(piece.split, piece.id, _meta(piece, settings, sizes))

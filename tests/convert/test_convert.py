@@ -171,7 +171,7 @@ def test_every_bad_frame_is_listed_and_the_old_store_stays(tmp_path: Path, make_
         "00000003.png is 8-bit gray",
         "00000004.png is 16-bit RGB",
         "00000005.png is 64 x 48 x 3, but",
-        "\nRepair or remove them. Photographs of many sizes need a card.yaml beside them that says `layout: photos`.",
+        "\nRepair or remove them. Photographs of many sizes need `layout: photos` in a card.yaml beside them.",
     ):
         assert line in str(caught.value)
     assert Store(tmp_path / "store").manifest == before
