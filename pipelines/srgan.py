@@ -128,11 +128,6 @@ class Srgan(PairPaper[SrganConfig]):
         sampling = Sampling(train.crop_px, train.match, train.augment, train.seed)
         return PairCrops(store, self.pairing, sampling, train.kernels)
 
-    @property
-    def glimpses(self) -> int:
-        """As many scenes as the plateau schedule needs."""
-        return self.config.train.validate_scenes
-
     def describe(self) -> dict[str, Any]:
         """With the experiment."""
         return super().describe() | {"variant": self.config.network.variant}

@@ -221,11 +221,6 @@ class Paper(ABC, Generic[ConfigOf]):
         """A quick measurement during training; the whole scene unless the paper shortens it."""
         return self.score(scene, self.run(network, self.inputs(scene)))
 
-    @property
-    def glimpses(self) -> int:
-        """How many validation scenes are measured during training."""
-        return 1
-
     def describe(self) -> dict[str, Any]:
         """What travels with the exported model so that it can be applied without this project's code."""
         return {

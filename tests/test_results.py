@@ -9,6 +9,7 @@ import re
 import subprocess
 from functools import cache
 from pathlib import Path
+from statistics import stdev
 from typing import Any
 
 import pytest
@@ -66,6 +67,17 @@ def test_the_readmes_figures_are_the_committed_ones(paper: str) -> None:
     assert row["ours"] == f"{ours[psnr]:.2f} / {ours[ssim]:.4f}"
     assert row["gain, 95 %"] == " / ".join(brief(name, Interval(**metrics["gains"][name])) for name in (psnr, ssim))
     assert row["consistency"] == " → ".join(f"{found['consistency_rmse']:.2f}" for found in (baseline, ours))
+
+
+@pytest.mark.parametrize("paper", ["rasvsr", "msdtgp", "qanet"])  # those whose published data anybody can have
+def test_how_far_seeds_differ_in_a_verdict_is_what_was_measured(paper: str) -> None:
+    stated = read_yaml(ROOT / f"pipelines/{paper}.published.yaml")["seeds"]
+    found = json.loads(held(f"benchmarks/measured/{paper}.{metrics_of(paper)['dataset']}.json"))
+    scores = [seed[found["exported"]] for seed in found["seeds"].values()]
+    assert len(scores) >= 3
+    for name, deviation in stated.items():
+        measured = stdev(score[name] for score in scores)
+        assert deviation == pytest.approx(measured, abs=0.5 * 10 ** -len(str(deviation).partition(".")[2])), name
 
 
 @pytest.mark.parametrize("paper", PAPERS)

@@ -14,7 +14,11 @@ ConfigOf = TypeVar("ConfigOf", bound="Config")
 
 
 class Train(Section):
-    """What every paper's training has; a paper adds its own keys."""
+    """What every paper's training has; a paper adds its own keys.
+
+    Attributes:
+        validate_scenes: at most so many validation scenes, the first ones, are measured during training.
+    """
 
     iterations: int = Field(ge=1)
     batch: int = Field(1, ge=1)
@@ -24,6 +28,7 @@ class Train(Section):
     clip_norm: float | None = Field(None, gt=0)
     ema: float = Field(0.999, ge=0, lt=1)
     validate_every: int = Field(ge=1)
+    validate_scenes: int = Field(8, ge=1)
     checkpoint_every: int = Field(ge=1)
     max_bad_steps: int = Field(10, ge=1)
     threads: int | None = Field(None, ge=1)

@@ -56,6 +56,7 @@ class Claim(_Part):
         rows: means over all test scenes. Without any its figures are not known, and ``source`` says why.
         scenes: scene -> the table of that scene alone.
         tolerances: of every metric that the tables have.
+        seeds: metric -> standard deviation over trainings with several seeds, where one was measured.
         baseline: what its tables call the method without a network.
         profiles: row -> the profile that it belongs to, where that is not ``paper``.
         supplied: settings that a run must supply because no profile can name a file: weights to start from.
@@ -73,6 +74,7 @@ class Claim(_Part):
     rows: Rows = {}
     scenes: dict[str, Rows] = {}
     tolerances: dict[str, Tolerance] = {}
+    seeds: dict[str, float] = {}
     baseline: str = "bicubic"
     profiles: dict[str, str] = {}
     supplied: list[str] = []

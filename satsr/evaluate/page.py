@@ -115,6 +115,7 @@ def report(
         gains=evaluation.gains(),
         published=claim.shown(),
         comparable=data == claim.data.card,
+        runtimes=bool(claim.runtime_ms),
         clips=claim.clip_table({scene: methods[EXPORTED] for scene, methods in scenes.items()}),
         clips_metric=claim.metric,
         verdict=f"{outcome.word.capitalize()}. {outcome.sentence} Published: {claim.source}.",

@@ -42,6 +42,7 @@ class Comparison:
     ours: float
     tolerance: float
     interval: Interval | None = None
+    deviation: float = 0.0
 
     @property
     def known(self) -> bool:
@@ -58,12 +59,22 @@ class Comparison:
         """Whether the scenes are too few to tell ours from the published value."""
         return self.interval is not None and self.interval[0] <= self.published <= self.interval[1]
 
+    @property
+    def by_chance(self) -> bool:
+        """Whether a training with another seed may come out on the other side of the tolerance.
+
+        The deviation over seeds is then no smaller than the tolerance, and ours is within that or two deviations.
+        """
+        near = self.agrees or abs(self.ours - self.published) <= 2 * self.deviation
+        return near and self.deviation >= self.tolerance
+
     def __str__(self) -> str:
         place = f" on {self.scene}" if self.scene else ""
         between = f", interval {self.interval[0]:.4g} to {self.interval[1]:.4g}" if self.interval else ""
+        seeds = f", deviation over seeds {self.deviation:g}" if self.deviation else ""
         return (
             f"{self.metric}{place} is {self.ours:.4f}, {self.ours - self.published:+.4f} from the published "
-            f"{self.published:.4f} (tolerance {self.tolerance:g}{between})"
+            f"{self.published:.4f} (tolerance {self.tolerance:g}{seeds}{between})"
         )
 
 
@@ -87,7 +98,8 @@ def verdict(
         methods: method -> metric -> mean over the scenes.
         scenes: scene -> method -> metric.
         intervals: metric -> the interval of the exported weights' mean over scenes, where one was computed. Outside the
-            tolerance, but with the published value inside the interval, the verdict is undecided.
+            tolerance, but with the published value inside the interval, the verdict is undecided; so it is where seeds
+            differ by more than the tolerance (:attr:`Comparison.by_chance`).
     """
     if not claim.figures(name):
         return Verdict("no published figure", f"There is no known figure of {name} to compare with.")
@@ -109,6 +121,8 @@ def _judged(compared: Sequence[Comparison], unverified: Sequence[str]) -> Verdic
     missed = [item for item in compared if not item.agrees]
     if missed and all(item.open for item in missed):
         return Verdict("undecided", f"{values}. The published value is in the interval: too few scenes.")
+    if any(item.by_chance for item in compared) and all(item.agrees or item.by_chance for item in compared):
+        return Verdict("undecided", f"{values}. Other seeds differ by no less than the tolerance: train with several.")
     if unverified:
         word: Word = "differs, data not verified" if missed else "agrees, data not verified"
         return Verdict(word, f"{values}. The data could not be verified: {'; '.join(unverified)}.")
@@ -142,7 +156,9 @@ def _comparisons(
         for metric, published in row.items():
             tolerance = getattr(claim.tolerances[metric], "baseline" if method == BASELINE else "method")
             interval = intervals.get(metric) if scene is None else None
-            compared.append(Comparison(scene, metric, published, ours.get(metric, float("nan")), tolerance, interval))
+            seeds = 0.0 if method == BASELINE else claim.seeds.get(metric, 0.0)
+            value = ours.get(metric, float("nan"))
+            compared.append(Comparison(scene, metric, published, value, tolerance, interval, seeds))
     return compared
 
 

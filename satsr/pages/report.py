@@ -37,6 +37,7 @@ class Report:
         gains: metric -> what ours gains over the baseline, with its interval.
         published: rows of the published table, the key ``method`` and full names of metrics.
         comparable: whether this run measured the data of that table, so that its figures stand in it.
+        runtimes: whether the published table has runtimes, which depend on the machine.
         clips: rows of the published table of single clips, and this run's value beside it; their metric is
             ``clips_metric``.
         verdict: the published table against this run, in a sentence.
@@ -57,6 +58,7 @@ class Report:
     gains: Mapping[str, Interval] = field(default_factory=dict)
     published: Sequence[Mapping[str, Any]] = ()
     comparable: bool = True
+    runtimes: bool = False
     clips: Sequence[Mapping[str, Any]] = ()
     clips_metric: str = ""
     verdict: str = ""

@@ -238,8 +238,8 @@ class _Loop:
         self.objective.validated(metrics, self.state.step)
 
     def note(self, begin: float) -> str:
-        """Loss, latest validation, speed and data wait, for the bar."""
-        latest: dict[str, float] = {}
+        """Loss, latest validation and data wait, for the bar; until the first record the loss of the step."""
+        latest = {name: values[-1] for name, values in self.state.recent.items() if values}
         for row in self.state.curves[-50:]:
             latest |= row
         seconds = max(time.monotonic() - begin, 1e-9)

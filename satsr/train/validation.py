@@ -20,7 +20,7 @@ def validator(paper: Paper[Any], store: Store) -> Callable[[Mapping[str, nn.Modu
 
     A metric without a value is NaN on the curve, and its reason is said on the terminal.
     """
-    scenes = store.scenes("val")[: paper.glimpses]
+    scenes = store.scenes("val")[: paper.config.train.validate_scenes]
     names = dict(zip(paper.decides, CURVES, strict=True))
 
     def validate(networks: Mapping[str, nn.Module]) -> Scores:

@@ -58,6 +58,26 @@ def test_the_tolerance_has_two_sides(psnr: float, word: str) -> None:
     assert judged({**PUBLISHED, "psnr": psnr}).word == word
 
 
+@pytest.mark.parametrize(
+    ("deviation", "psnr", "word"),
+    [
+        (0.09, 39.93, "reproduced"),
+        (0.09, 40.04, "not reproduced"),  # the tolerance is wider than seeds differ
+        (0.1, 39.93, "undecided"),
+        (0.2, 40.32, "undecided"),
+        (0.2, 40.34, "not reproduced"),
+    ],
+)
+def test_where_seeds_differ_by_the_tolerance_one_training_decides_nothing(
+    deviation: float, psnr: float, word: str
+) -> None:
+    found = judged({**PUBLISHED, "psnr": psnr}, claim=CLAIM.model_copy(update={"seeds": {"psnr": deviation}}))
+    assert found.word == word and f"(tolerance 0.1, deviation over seeds {deviation:g})" in found.sentence
+    assert found.sentence.endswith("train with several.") == (word == "undecided")
+    worse = judged({"psnr": psnr, "ssim": 0.9}, claim=CLAIM.model_copy(update={"seeds": {"psnr": deviation}}))
+    assert worse.word == "not reproduced"
+
+
 def test_every_published_metric_counts() -> None:
     found = judged({**PUBLISHED, "ssim": 0.90})
     assert found.word == "not reproduced" and "ssim is 0.9000, -0.0670" in found.sentence

@@ -18,11 +18,14 @@ from tests.published import WRITERS
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
-SHORT = {"iterations": 1, "batch": 1, "workers": 0, "validate_every": 1, "checkpoint_every": 1, "threads": 1}
+SHORT = {
+    **{"iterations": 1, "batch": 1, "workers": 0, "threads": 1},
+    **{"validate_every": 1, "validate_scenes": 1, "checkpoint_every": 1},
+}
 FEWER: dict[str, dict[str, Any]] = {
     "rasvsr": {"frames": 2, "validate_frames": 1},
     "msdtgp": {"validate_frames": 1},
-    "srgan": {"batch": 2, "validate_scenes": 1},  # batch normalisation
+    "srgan": {"batch": 2},  # batch normalisation
 }
 """What is made smaller beside the number of steps and the batch: nothing of the network, the crops or the images."""
 

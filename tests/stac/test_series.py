@@ -110,6 +110,37 @@ def test_a_search_on_the_web_is_a_series_of_which_only_the_nearest_dates_are_fet
         np.testing.assert_array_equal(one.read(), other.read())
 
 
+@pytest.mark.slow
+def test_all_pages_that_pystac_client_finds_and_saves_are_a_series(server, tmp_path, season) -> None:
+    from pystac_client import Client
+
+    api, classes = f"{server.url}/stac", "https://api.stacspec.org/v1.0.0/{}".format
+    root = {"type": "Catalog", "stac_version": "1.0.0", "id": "api", "description": "an API"}
+    links = [{"rel": "self", "href": api}, {"rel": "search", "href": f"{api}/search", "method": "GET"}]
+    served = [json.loads(Path(path).read_text()) for path in season]
+    for found in served:
+        for asset in found["assets"].values():
+            asset["href"] = f"{api}/{Path(asset['href']).name}"
+        found |= {"bbox": [7, 45, 8, 46], "geometry": {"type": "Point", "coordinates": [7.5, 45.5]}}
+    serve(server, season[0])
+    first, second = ({"type": "FeatureCollection", "features": served[part]} for part in (slice(3), slice(3, None)))
+    following = {"rel": "next", "href": f"{api}/more", "method": "GET"}
+    for path, said in (
+        ("", root | {"conformsTo": [classes("core"), classes("item-search")], "links": links}),
+        ("/search", first | {"links": [following]}),
+        ("/more", second),
+    ):
+        server.files[f"/stac{path}"] = json.dumps(said).encode()
+
+    days = f"{DAYS[0]}/{DAYS[-1]}"
+    found = Client.open(api).search(collections=["sentinel-2-l2a"], bbox=[7, 45, 8, 46], datetime=days, method="GET")
+    found.item_collection().save_object(str(tmp_path / "found.json"))
+    model = series_graph(tmp_path / "m.onnx")
+    assert main(["upscale", f"{tmp_path}/found.json", f"{tmp_path}/sharp.tif", "--model", str(model), *WORDS]) == 0
+    with rasterio.open(tmp_path / "sharp.tif") as made:
+        assert np.abs(made.read() - expected()).max() <= 1 and made.tags()["STAC_ITEM"] == "item_2"
+
+
 def test_what_the_scene_classes_call_cloud_is_filled_from_the_other_dates(tiny, tmp_path, season) -> None:
     folder = season[0].parent
     dated(folder, 2, scl=clouds(folder / "classes.tif"))

@@ -90,6 +90,17 @@ def test_weights_that_equal_their_average_are_validated_once(ema: float, times: 
     assert all(row["val_ema_psnr"] == row["val_psnr"] for row in rows) == (times == 1)
 
 
+def test_every_step_has_a_loss_on_the_bar(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("satsr.progress.QUIET_SECONDS", 0.0)
+    fitted = train(tmp_path, iterations=12, validate_every=20)
+    told = capsys.readouterr().err.splitlines()
+    assert [line.split(" in ")[0] for line in told] == [f"train: {step}/12" for step in range(1, 13)]
+    assert all(" loss=" in line for line in told)
+    assert f"loss={fitted.curves[0]['loss']:.4g} " in told[9] and "loss=" in told[8]
+
+
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not(tmp_path: Path) -> None:
     first = train(tmp_path / "a")

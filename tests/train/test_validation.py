@@ -31,16 +31,16 @@ def paper() -> Paper[Any]:
     return PAPER(resolved(config_of("qanet"), "qanet", merged("qanet", ROOT, changes)))
 
 
-def written(folder: Path, clear: int = 255, top: int = 3000) -> Store:
+def written(folder: Path, clear: int = 255, top: int = 3000, sets: str = "a") -> Store:
     random = generator(0, "sets")
     with StoreWriter(folder, {"name": "test"}) as writer:
-        for split in ("train", "val"):
+        for split, name in (("train", "a"), *(("val", name) for name in sets)):
             for index in range(9):
-                writer.put(split, "a", "lr", index, random.integers(0, 3000, (12, 12)).astype(np.uint16))
-                writer.put(split, "a", "qm", index, np.full((12, 12), 255, np.uint8))
-            writer.put(split, "a", "hr", 0, random.integers(0, top, (36, 36)).astype(np.uint16))
-            writer.put(split, "a", "sm", 0, np.full((36, 36), clear if split == "val" else 255, np.uint8))
-            writer.describe(split, "a", {})
+                writer.put(split, name, "lr", index, random.integers(0, 3000, (12, 12)).astype(np.uint16))
+                writer.put(split, name, "qm", index, np.full((12, 12), 255, np.uint8))
+            writer.put(split, name, "hr", 0, random.integers(0, top, (36, 36)).astype(np.uint16))
+            writer.put(split, name, "sm", 0, np.full((36, 36), clear if split == "val" else 255, np.uint8))
+            writer.describe(split, name, {})
     return Store(folder)
 
 
@@ -81,6 +81,16 @@ def test_an_output_that_is_not_finite_is_not_a_number_on_the_curve_with_its_reas
     found = validate({"network": far_off(paper, float("nan")).eval()})
     assert list(found) == ["psnr", "ssim"] and all(isnan(value) for value in found.values())
     assert "the validation on a gives no numbers (the network's output is not finite" in capsys.readouterr().err
+
+
+def test_the_curve_is_the_mean_over_the_validation_scenes(paper: Paper[Any], tmp_path: Path) -> None:
+    store, network = written(tmp_path / "store", sets="abc"), far_off(paper, 0.1).eval()
+    first, *others = (paper.score(scene, paper.run(network, paper.inputs(scene)))[0] for scene in store.scenes("val"))
+    every = [first["cpsnr"], *(row["cpsnr"] for row in others)]
+    assert len(set(every)) == 3
+    assert validator(paper, store)({"network": network})["psnr"] == pytest.approx(np.mean(every))
+    two = paper.config.model_copy(update={"train": paper.config.train.model_copy(update={"validate_scenes": 2})})
+    assert validator(PAPER(two), store)({"network": network})["psnr"] == pytest.approx(np.mean(every[:2]))
 
 
 @pytest.mark.parametrize("name", ["rasvsr", "msdtgp", "qanet", "breizhsr", "srgan"])
