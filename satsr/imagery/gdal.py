@@ -4,6 +4,8 @@ GDAL would also open descriptions of other files and of services (VRT, WMS...), 
 where an image's metadata say that its overviews lie: imagery of others could make it read and fetch what it names.
 """
 
+import logging
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +15,7 @@ from threading import Lock
 from typing import Any
 
 from rasterio.env import Env, ensure_env
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
 from rasterio.io import DatasetReader
 
 from satsr.errors import SatsrError
@@ -28,6 +30,7 @@ ELSEWHERE = ("OVERVIEWS", "ProxyOverviewRequest")
 
 # Images without a CRS are welcome: rasterio need not warn of them.
 warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
+_heard = threading.local()
 
 
 @ensure_env  # type: ignore[untyped-decorator]  # rasterio has no types
@@ -64,6 +67,30 @@ def opened(path: str | Path, **options: Any) -> Any:
     return found
 
 
+def _hears(record: logging.LogRecord) -> bool:
+    """Keeps for :func:`strict` what libjpeg says, and lets all else pass."""
+    said = record.getMessage().partition("JPEGLib:")[2]
+    if said:
+        _heard.last = said
+    return not said
+
+
+logging.getLogger("rasterio._err").addFilter(_hears)
+
+
+@contextmanager
+def strict() -> Iterator[None]:
+    """Makes an error of what libjpeg could not decode inside a GeoTIFF: GDAL goes on with grey or noise and warns.
+
+    Raises:
+        RasterioError: what was read is damaged.
+    """
+    _heard.last = ""
+    yield
+    if _heard.last:
+        raise RasterioIOError(_heard.last)
+
+
 @contextmanager
 def reading(path: str | Path) -> Iterator[Any]:
     """A dataset to read from.
@@ -77,7 +104,7 @@ def reading(path: str | Path) -> Iterator[Any]:
             with lock:
                 yield source
         else:
-            with opened(path) as source:
+            with opened(path) as source, strict():
                 yield source
     except (RasterioError, IndexError, OSError) as error:
         cause = error.__cause__ or error  # where rasterio only says that there is one

@@ -38,8 +38,10 @@ def _decoded(data: bytes, driver: str, bands: int | None = None) -> np.ndarray |
 
 
 def _read(data: bytes, driver: str, bands: int | None) -> Any:
+    from satsr.imagery.gdal import strict  # GDAL itself, which other images start without
+
     io = _rasterio().io
-    with io.MemoryFile(data) as file, io.DatasetReader(file.name, driver=[driver]) as source:
+    with io.MemoryFile(data) as file, io.DatasetReader(file.name, driver=[driver]) as source, strict():
         return source.read(bands)
 
 

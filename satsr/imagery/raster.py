@@ -15,7 +15,7 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from satsr.errors import SatsrError
-from satsr.imagery.gdal import opened
+from satsr.imagery.gdal import opened, strict
 
 CACHE_MB = 256
 MAX_BLOCK_BYTES = 1 << 30
@@ -131,8 +131,9 @@ class Raster:
             dataset = self._open[path]
             indexes = [self.layers[place].index for place in places]
             try:
-                values[places] = dataset.read(indexes, window=window)
-                masks = _masks(dataset, indexes, window)
+                with strict():
+                    values[places] = dataset.read(indexes, window=window)
+                    masks = _masks(dataset, indexes, window)
             except RasterioError as error:
                 raise _unreadable(path, window, error) from None
             if masks is not None:
@@ -172,7 +173,8 @@ class Raster:
         right = -(-(window.col_off + window.width) // factor)
         part = Window(left, top, right - left, bottom - top)
         try:
-            found = dataset.read(1, window=part)
+            with strict():
+                found = dataset.read(1, window=part)
         except RasterioError as error:
             raise _unreadable(path, part, error) from None
         cloudy = np.isin(found, list(classes)).repeat(factor, 0).repeat(factor, 1)

@@ -7,11 +7,14 @@ import cv2
 import numpy as np
 import pytest
 import rasterio
+from rasterio.enums import ColorInterp
 
 from satsr.convert.layouts.sentinel2 import sentinel2
 from satsr.errors import SatsrError
 from satsr.imagery import geotiff
 from satsr.imagery.gdal import opened
+from satsr.imagery.images import read_image
+from satsr.imagery.raster import Layer, Raster
 from tests.convert.layouts.test_series import write_tiff
 from tests.products import band
 
@@ -83,6 +86,35 @@ def test_overviews_that_metadata_place_elsewhere_are_not_looked_for(
             use(path)
     with pytest.raises(BlockingIOError):  # nobody has called
         listener.accept()
+
+
+@pytest.mark.parametrize("use", ["scene", "raster", "picture"])
+def test_a_jpeg_in_a_geotiff_that_cannot_be_decoded_in_the_middle_is_refused(
+    use: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.tif"
+    values = np.random.default_rng(0).integers(0, 255, (3, 256, 256)).astype(np.uint8)
+    shape = {"count": 3, "height": 256, "width": 256, "dtype": "uint8", "photometric": "RGB", "interleave": "pixel"}
+    with rasterio.open(
+        path, "w", driver="GTiff", compress="JPEG", crs="EPSG:32632", transform=PLACE, **shape
+    ) as target:
+        target.write(values)
+
+    def read() -> object:
+        if use == "picture":
+            return read_image(path)
+        if use == "scene":
+            return geotiff.read(path)
+        with Raster([Layer(str(path), 1, None, ColorInterp.undefined)]) as scene:
+            return scene.read(0, 256)
+
+    read()
+    data = path.read_bytes()
+    middle = len(data) // 2
+    path.write_bytes(data[:middle] + bytes(100) + data[middle + 100 :])
+    with pytest.raises(SatsrError, match=r"a\.tif (is corrupt|cannot be read)"):
+        read()
+    assert "JPEGLib" not in capfd.readouterr().err
 
 
 @pytest.fixture
