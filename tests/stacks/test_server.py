@@ -30,7 +30,7 @@ def declared(package: str) -> str:
 def test_it_is_mlflow_with_postgres_zenml_and_s3(services: dict[str, Any]) -> None:
     assert set(services) == {"postgres", "s3", "mlflow", "zenml"}
     assert "basic-auth" in (SERVER / "mlflow.Dockerfile").read_text()
-    assert services["mlflow"]["environment"]["MLFLOW_BACKEND_STORE_URI"].startswith("postgresql://")
+    assert services["mlflow"]["environment"]["MLFLOW_BACKEND_STORE_URI"].startswith("postgresql+psycopg2://")
     for service in services.values():
         assert service["healthcheck"]["test"] and service["restart"] == "unless-stopped"
 
