@@ -110,6 +110,11 @@ def collect(paper: Paper[Any], places: Places) -> Facts:
     )
 
 
+def kept(value: float) -> str:
+    """A metric as a tag, with digits enough that whoever shows fewer rounds once."""
+    return f"{value:.10g}"
+
+
 def tags(paper: Paper[Any], facts: Facts, outcome: Sequence[Gate]) -> dict[str, Any]:
     """What the version's row shows: the decision, the gates, the result, and where it comes from."""
     ours, gains = facts.ours, facts.gains
@@ -119,7 +124,7 @@ def tags(paper: Paper[Any], facts: Facts, outcome: Sequence[Gate]) -> dict[str, 
         "review": "pending",
         "gates": "passed" if passed(outcome) else "failed",
         **({"gates.failed": failed} if failed else {}),
-        **{name: f"{ours[name]:.6g}" for name in known},
+        **{name: kept(ours[name]) for name in known},
         **{f"gain.{name}": text(name, gains[name]) for name in known if name in gains},
         "dataset": facts.metrics["dataset"],
         "profile": paper.config.profile,
@@ -135,8 +140,8 @@ def tags(paper: Paper[Any], facts: Facts, outcome: Sequence[Gate]) -> dict[str, 
 def details(paper: Paper[Any], facts: Facts) -> dict[str, Any]:
     """Everything else, for the page of the logged model and for comparisons."""
     return {
-        **{name: f"{value:.6g}" for name, value in facts.ours.items() if value is not None},
-        **{f"{BASELINE}.{name}": f"{value:.6g}" for name, value in facts.baseline.items() if value is not None},
+        **{name: kept(value) for name, value in facts.ours.items() if value is not None},
+        **{f"{BASELINE}.{name}": kept(value) for name, value in facts.baseline.items() if value is not None},
         **{f"cost.{name}": value for name, value in asdict(facts.cost).items() if value is not None},
         "data.hr_sha256": facts.references_sha256,
         "data.lr_sha256": facts.inputs_sha256,
