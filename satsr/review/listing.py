@@ -118,7 +118,7 @@ def _against(version: decisions.Version, champion: decisions.Version | None) -> 
     if any(version.tags.get(tag) != champion.tags.get(tag) for tag in decisions.COMPARABLE):
         return "other data"
     ours, theirs = (row.metric(champion.decides[0]) for row in (version, champion))
-    return "?" if ours is None or theirs is None else f"{ours - theirs:+.2f} dB"
+    return "?" if ours is None or theirs is None else f"{round(ours - theirs, 2) + 0.0:+.2f} dB"
 
 
 def _age(created: datetime) -> str:
