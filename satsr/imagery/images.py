@@ -24,6 +24,7 @@ MAX_PIXELS = 100_000_000
 MAX_BYTES = 1 << 31
 HEADER_BYTES = 1 << 16
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+JPEG_MAGIC, JPEG_END = b"\xff\xd8", b"\xff\xd9"
 TIFF_MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 NO_PAGE = 1 | 4
 """Bits of a TIFF directory's NewSubfileType: a smaller copy, a mask."""
@@ -135,10 +136,10 @@ def decode(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         _check_png(data, name)
     elif data.startswith(TIFF_MAGICS):
         _require_one_page(data, name)
-    elif data.startswith(b"\xff\xd8") and b"\xff\xd9" not in data[-1024:]:
+    elif data.startswith(JPEG_MAGIC) and JPEG_END not in data[-1024:]:
         raise SatsrError(f"{name} is cut off (a JPEG without its end): copy or make it again.")
     image = _tiff(data, header, name) if data.startswith(TIFF_MAGICS) else _opencv(data)
-    if image is None or (data.startswith(b"\xff\xd8") and not pictures.sound_jpeg(data)):
+    if image is None or (data.startswith(JPEG_MAGIC) and not pictures.sound_jpeg(data)):
         raise SatsrError(f"{name} is corrupt or of an unsupported kind ({header.bits}-bit {header.colour}).")
     if image.shape[:2] != (header.height, header.width) or image.dtype not in (np.uint8, np.uint16):
         raise SatsrError(f"{name} decodes to {image.dtype} {image.shape}, not to what its header says ({header}).")
@@ -206,7 +207,7 @@ def read_header(data: bytes, name: str) -> Header:
     try:
         if data.startswith(PNG_MAGIC):
             return _png_header(data)
-        if data.startswith(b"\xff\xd8"):
+        if data.startswith(JPEG_MAGIC):
             return _jpeg_header(data)
         if data.startswith(TIFF_MAGICS):
             return _tiff_header(data)
