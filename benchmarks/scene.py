@@ -27,7 +27,7 @@ from satsr.exported.runners import Runner
 from satsr.resize import imresize
 from satsr.seeds import generator
 from satsr.upscale.options import Options
-from satsr.upscale.scene import upscale
+from satsr.upscale.scenes.scene import upscale
 
 NAMES = ("B04", "B03", "B02", "B08")
 STRIP = 512

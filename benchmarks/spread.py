@@ -21,7 +21,7 @@ from benchmarks.scene import synthesise
 from satsr import load
 from satsr.exported import memory
 from satsr.exported.model import Model
-from satsr.upscale import batch
+from satsr.upscale.many import batch
 from satsr.upscale.options import Options
 
 FORMAT = "{:>7}  {:>6}  {:>8}  {:>9}  {:>17}  {:>5}  {:>5}  {:>16}"

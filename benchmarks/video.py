@@ -19,8 +19,8 @@ from satsr.exported.model import Model, load
 from satsr.imagery.images import read_rgb, write_png
 from satsr.resize import imresize
 from satsr.seeds import generator
+from satsr.upscale.clips.video import upscale
 from satsr.upscale.options import BURN_IN, Options
-from satsr.upscale.video import upscale
 
 
 def main() -> None:

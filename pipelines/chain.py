@@ -14,7 +14,7 @@ from zenml.pipelines.pipeline_definition import Pipeline
 from zenml.utils.source_utils import set_custom_source_root
 
 from pipelines.apart import require_reachable, require_success, watched
-from satsr.lent import recover, require_own
+from satsr.checkout.lent import recover, require_own
 from satsr.project import root
 from satsr.running import change_idle
 from satsr.stack.registration import on_stack

@@ -259,7 +259,8 @@ def _review_list(arguments: argparse.Namespace) -> None:
 def _compare(arguments: argparse.Namespace) -> None:
     from pathlib import Path
 
-    from satsr import moved, tracking
+    from satsr import tracking
+    from satsr.checkout import moved
     from satsr.project import root
     from satsr.review.compare import common, cost_note, differences, named, table, write_comparison
     from satsr.review.listing import answers, comparison
@@ -281,7 +282,7 @@ def _submission(arguments: argparse.Namespace) -> None:
     from pathlib import Path
 
     from satsr import load
-    from satsr.upscale.submission import make_submission
+    from satsr.upscale.sets.submission import make_submission
 
     data, output = Path(arguments.data), Path(arguments.output)
     make_submission(load(arguments.model), data, output, force=arguments.force, say=_say)

@@ -16,7 +16,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import satsr
-from satsr import lent, lockfile, marks, moved, project
+from satsr import project
+from satsr.checkout import lent, lockfile, marks, moved
 from satsr.errors import SatsrError
 from satsr.setup import setup
 from satsr.tracking import DATABASE, local, uri

@@ -135,7 +135,7 @@ def _give_way() -> None:
 @cache
 def _follow(project: Path) -> None:
     """Once in a process, and before the tools open their databases, which name files from the root of the disk."""
-    from satsr import moved
+    from satsr.checkout import moved
 
     if sentence := moved.follow(project):
         print(sentence, file=sys.stderr)
@@ -144,7 +144,7 @@ def _follow(project: Path) -> None:
 @cache
 def _first(project: Path) -> None:
     """Once in a process, and before ZenML makes its database."""
-    from satsr.first import first
+    from satsr.checkout.first import first
 
     first(project)
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from satsr.checkout.lent import alone, lend, put_back, recover, tell
 from satsr.config.change import change, changed
 from satsr.errors import SatsrError
 from satsr.files import read_json, write_json
-from satsr.lent import alone, lend, put_back, recover, tell
 from satsr.locks import held_in, locked
 from satsr.project import Places
 

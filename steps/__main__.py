@@ -27,7 +27,7 @@ def main() -> int:
     try:
         where = root()
         if lent(where).exists():  # seldom: no stage depends on the code that looks into it
-            from satsr.lent import require_own
+            from satsr.checkout.lent import require_own
 
             require_own(where, arguments.paper)
         place = turn(Places(where, arguments.paper).scratch, arguments.stage, arguments.paper)
@@ -41,7 +41,7 @@ def main() -> int:
             if hasattr(stage, "finished"):
                 stage.finished(arguments.paper, where)
             if "DVC_STAGE" in os.environ:  # which takes its lock again now, and gives the result up after three seconds
-                from satsr.lockfile import at_rest
+                from satsr.checkout.lockfile import at_rest
 
                 with at_rest(where):
                     pass

@@ -19,7 +19,8 @@ from dvc.stage.cache import RunCacheNotFoundError
 from dvc.stage.loader import StageLoader
 from dvc.utils.serialize import _common
 
-from satsr import lockfile, quiet
+from satsr import quiet
+from satsr.checkout import lockfile
 from satsr.errors import SatsrError
 from satsr.files import replacing
 from satsr.project import Places

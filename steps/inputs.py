@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from satsr.checkout.lockfile import NAME, entry, text
 from satsr.errors import SatsrError
-from satsr.lockfile import NAME, entry, text
 
 READS = {
     "download": (),

@@ -14,7 +14,7 @@ from dvc.lock import LockError
 from dvc.rwlock import RWLockFileCorruptedError, RWLockFileFormatError, rwlock
 from dvc.stage import PipelineStage as Stage
 
-from satsr import lockfile, marks
+from satsr.checkout import lockfile, marks
 from satsr.errors import SatsrError
 from satsr.locks import MONTH
 

@@ -34,7 +34,7 @@ from fsspec.callbacks import DEFAULT_CALLBACK
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from satsr import lockfile
+from satsr.checkout import lockfile
 from satsr.errors import SatsrError
 from satsr.remote import full, of_environment, said, unserved, untaken
 from steps.inputs import recorded

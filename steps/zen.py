@@ -9,8 +9,8 @@ from typing import Annotated
 from zenml import log_metadata, step
 from zenml.types import HTMLString
 
+from satsr.checkout.lent import require_own
 from satsr.files import disk_errors, read_json
-from satsr.lent import require_own
 from satsr.locks import turn
 from satsr.progress import announce
 from satsr.project import Places, root

@@ -11,7 +11,7 @@ from pathlib import Path
 from filelock import FileLock
 from ruamel.yaml import YAML
 
-from satsr import moved
+from satsr.checkout import moved
 from tests.warm import ADDRESS, warm
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from satsr import running
+from satsr.checkout.lent import BUSY, RUN
 from satsr.errors import SatsrError
-from satsr.lent import BUSY, RUN
 from satsr.locks import locked, turn
 from satsr.project import lent
 from steps.configuration import config_of

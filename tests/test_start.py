@@ -106,7 +106,7 @@ def test_the_kinds_of_clips_series_and_image_sets_are_imported_without_them(tmp_
         "a = np.full((5, 20, 20, 3), 90, np.uint8)\n"
         "print(satsr.load('0.onnx')(a).shape, satsr.load('1.onnx')(a[:4].astype(np.uint16)).shape)\n"
         "print(satsr.load('2.onnx')(np.full((9, 20, 20), 90, np.uint16)).shape)\n"
-        "import satsr.upscale.series, satsr.upscale.imagesets, satsr.upscale.submission"
+        "import satsr.upscale.scenes.series, satsr.upscale.sets.imagesets, satsr.upscale.sets.submission"
     )
     hidden = RUN.format(absent=ABSENT).partition("from satsr.cli")[0] + code
     command = [sys.executable, "-c", hidden]

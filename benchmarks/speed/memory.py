@@ -130,8 +130,8 @@ def upscaling(folder: Path) -> None:
     """A clip through a reduced RASVSR in segments of 10 frames."""
     from benchmarks.video import reduced
     from satsr.exported.model import load
+    from satsr.upscale.clips.video import upscale
     from satsr.upscale.options import Options
-    from satsr.upscale.video import upscale
 
     network = folder.parent / "reduced.onnx"
     if not network.exists():

@@ -25,7 +25,7 @@ from benchmarks.speed.ratio import Row, Work, measure
 from satsr import load
 from satsr.exported import memory
 from satsr.upscale.options import Options
-from satsr.upscale.scene import upscale
+from satsr.upscale.scenes.scene import upscale
 
 SIDE, BANDS, SCALE = 2000, 4, 4
 WORK = f"scene {SIDE}x{SIDE}x{BANDS} uint16, window 128, overlap 12, x{SCALE}, identity"

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from satsr.checkout.moved import present
 from satsr.errors import SatsrError
-from satsr.moved import present
 from satsr.progress import duration
 from satsr.project import Places
 from satsr.tracking import DATABASE, client, local, uri

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from satsr.moved import present
+from satsr.checkout.moved import present
 from satsr.tracking import DATABASE, client, local, uri
 
 REVISION = "dc11669786a5"

@@ -16,10 +16,11 @@ from satsr.metrics import clear_part
 from satsr.resize import imresize
 from satsr.trial.pairs import Pair
 from satsr.trial.partners import require_one_unit, require_partners
-from satsr.upscale import scene, video
 from satsr.upscale.appraisal.checks import Say, silent
+from satsr.upscale.clips import video
 from satsr.upscale.options import Options
 from satsr.upscale.results import clips
+from satsr.upscale.scenes import scene
 
 Float32 = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]

@@ -23,8 +23,8 @@ from satsr.trial.pairs import Pair
 from satsr.trial.partners import require_memory, require_one_unit
 from satsr.trial.places import REFERENCE, STATUS
 from satsr.upscale.appraisal.checks import Say, silent
-from satsr.upscale.imagesets import read_views, upscale_imagesets
 from satsr.upscale.options import Options
+from satsr.upscale.sets.imagesets import read_views, upscale_imagesets
 
 SCALE = 3
 BYTES, VIEW_BYTES = 380, 8

@@ -8,8 +8,8 @@ from satsr.files import files_below, natural
 from satsr.imagery.dates import DATE
 from satsr.imagery.imageset import VIEW
 from satsr.trial.pairs import Pair, key, matched, named, pairs
-from satsr.upscale.dated import IMAGES, MASK
 from satsr.upscale.results.names import own_name
+from satsr.upscale.scenes.dated import IMAGES, MASK
 
 REFERENCE, STATUS = "HR.png", "SM.png"
 """Of an image set, as the challenge names them."""

@@ -22,11 +22,11 @@ from satsr.trial.pairs import Pair
 from satsr.trial.partners import require_one_unit, require_partners
 from satsr.trial.scores import displayed
 from satsr.upscale.appraisal.checks import Say, silent
-from satsr.upscale.dated import IMAGES, MASK, clouded
 from satsr.upscale.options import Options
 from satsr.upscale.results import clips
-from satsr.upscale.scene import find
-from satsr.upscale.series import Choice, choose, upscale_series
+from satsr.upscale.scenes.dated import IMAGES, MASK, clouded
+from satsr.upscale.scenes.scene import find
+from satsr.upscale.scenes.series import Choice, choose, upscale_series
 
 BRIGHT = 0.01
 """Share of the fine image's values beyond the display space from which on a note says so."""
@@ -54,7 +54,7 @@ def look(model: Model, pair: Pair, options: Options) -> Sides:
 
     Args:
         model: of the kind ``series``.
-        pair: a folder as :func:`satsr.upscale.series.upscale_series` takes it, and an image whose name has a date.
+        pair: a folder as :func:`satsr.upscale.scenes.series.upscale_series` takes it, and a dated image.
         options: what the user chose; its ``date`` goes before the one in the name.
 
     Raises:

@@ -19,10 +19,12 @@ from satsr.imagery.gdal import opened
 from satsr.imagery.imageset import VIEW
 from satsr.stac import item, series
 from satsr.tracking.versions import VersionName, registered
-from satsr.upscale import batch, dated, scene, video
 from satsr.upscale.appraisal.checks import Say, silent
+from satsr.upscale.clips import video
+from satsr.upscale.many import batch
 from satsr.upscale.options import Options
 from satsr.upscale.results import clips
+from satsr.upscale.scenes import dated, scene
 from satsr.upscale.work import Work
 
 CLIPS = ("video", "window", "image")

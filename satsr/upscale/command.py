@@ -135,8 +135,9 @@ def _model(arguments: argparse.Namespace, sources: list[Path]) -> "Model":
 
 def _upscaled(model: "Model", sources: list[Path], arguments: argparse.Namespace) -> list[Path]:
     """What was written, by the kind of the model and of what was named."""
-    from satsr.upscale import batch, scene
+    from satsr.upscale.many import batch
     from satsr.upscale.results import clips, names, own
+    from satsr.upscale.scenes import scene
 
     output, folder = Path(arguments.output), names.means_folder(arguments.output)
     options, several, scheduler = options_of(arguments), len(sources) > 1, arguments.scheduler
@@ -158,7 +159,7 @@ def _upscaled(model: "Model", sources: list[Path], arguments: argparse.Namespace
         )
     (source,) = sources
     if model.kind == "imageset":
-        from satsr.upscale.imagesets import upscale_imagesets
+        from satsr.upscale.sets.imagesets import upscale_imagesets
 
         return upscale_imagesets(model, source, output, options, say, folder or None)
     target = names.inside(output, source, model.scale, ".tif") if folder and clips.is_one_file(source) else output
@@ -168,7 +169,7 @@ def _upscaled(model: "Model", sources: list[Path], arguments: argparse.Namespace
 def _series(model: "Model", sources: list[Path], output: Path, folder: bool, options: Options) -> list[Path]:
     """Dates: a folder of them, a file of STAC items, or both kinds of files one by one."""
     from satsr.upscale.results import names
-    from satsr.upscale.series import upscale_series
+    from satsr.upscale.scenes.series import upscale_series
 
     if folder and len(sources) > 1:
         raise SatsrError(
@@ -208,7 +209,7 @@ def _is_clip(model: "Model", sources: list[Path], output: Path, folder: bool) ->
 def _clip(model: "Model", sources: list[Path], output: Path, folder: bool, arguments: argparse.Namespace) -> list[Path]:
     """Frames: a folder, a video, or files of one clip."""
     from satsr.imagery.images import PICTURES
-    from satsr.upscale import video
+    from satsr.upscale.clips import video
     from satsr.upscale.results import clips, names
 
     _require_maps(arguments, "clip", "frames")

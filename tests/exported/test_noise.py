@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from satsr.exported.noise import noise
-from satsr.upscale.scene import upscale
+from satsr.upscale.scenes.scene import upscale
 from tests.tiny_graphs import diffusion_graph
-from tests.upscale.test_scene import SMALL, quiet, read, smooth, write
+from tests.upscale.scenes.test_scene import SMALL, quiet, read, smooth, write
 
 HIGHS = (2058, 1583, 1118)
 

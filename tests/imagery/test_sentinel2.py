@@ -10,7 +10,7 @@ import rasterio
 
 from satsr.errors import SatsrError
 from satsr.imagery import sentinel2
-from satsr.upscale.scene import upscale
+from satsr.upscale.scenes.scene import upscale
 from satsr.upscale.work import Options
 from tests.products import BANDS, band, make, metadata, stacked, zipped
 from tests.tiny_graphs import cubic_graph, image_graph

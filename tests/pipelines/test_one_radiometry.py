@@ -23,7 +23,7 @@ from satsr.seeds import generator
 from satsr.store.statistics import statistics
 from satsr.store.store import Scene, Store, StoreWriter
 from satsr.upscale.options import Options
-from satsr.upscale.scene import upscale
+from satsr.upscale.scenes.scene import upscale
 from steps.configuration import config_of
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,10 +12,10 @@ from satsr.errors import SatsrError
 from satsr.stac.files import fetched_item
 from satsr.stac.item import parse
 from satsr.stac.series import day, days, inside, search
-from satsr.upscale.batch import scenes
 from satsr.upscale.choice import kinds_of
+from satsr.upscale.many.batch import scenes
 from satsr.upscale.options import Options
-from satsr.upscale.series import upscale_series
+from satsr.upscale.scenes.series import upscale_series
 from tests.stac.conftest import geotiff, item, serve
 from tests.tiny_graphs import series_graph
 

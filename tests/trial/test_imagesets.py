@@ -16,8 +16,8 @@ from satsr.files import read_json
 from satsr.imagery.images import PNG_MAGIC, read_image, write_png
 from satsr.project import root
 from satsr.store.store import Store, StoreWriter
-from satsr.upscale.imagesets import upscale_imagesets
 from satsr.upscale.options import Options
+from satsr.upscale.sets.imagesets import upscale_imagesets
 from tests.tiny_graphs import imageset_graph
 from tests.trial.test_command import RNG, evaluate, ground
 from tests.trial.test_series import rows

@@ -19,7 +19,7 @@ from satsr.files import read_json
 from satsr.project import root
 from satsr.store.store import Store, StoreWriter
 from satsr.upscale.options import Options
-from satsr.upscale.series import upscale_series
+from satsr.upscale.scenes.series import upscale_series
 from tests.tiny_graphs import series_graph
 from tests.trial.test_command import evaluate, ground
 

@@ -8,8 +8,10 @@ from rasterio.transform import from_origin
 from satsr.depth.training import describe
 from satsr.errors import SatsrError
 from satsr.imagery.images import write_png
-from satsr.upscale import imagesets, scene, video
+from satsr.upscale.clips import video
 from satsr.upscale.options import Options
+from satsr.upscale.scenes import scene
+from satsr.upscale.sets import imagesets
 from tests.tiny_graphs import image_graph, imageset_graph, recurrent_graph
 
 RNG = np.random.default_rng(0)

@@ -19,10 +19,10 @@ from satsr.exported.facts import parse
 from satsr.exported.runners import OnnxRunner
 from satsr.imagery.images import read_rgb, write_png
 from satsr.resize import imresize
-from satsr.upscale import video
 from satsr.upscale.appraisal.depth import SILENT, Depth, examine, known
+from satsr.upscale.clips import video
 from satsr.upscale.options import Options
-from satsr.upscale.scene import upscale
+from satsr.upscale.scenes.scene import upscale
 from tests.depths import pairs, recipe, terrain
 from tests.tiny_graphs import cubic_graph, describe, image_graph
 

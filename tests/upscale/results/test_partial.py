@@ -5,10 +5,12 @@ import pytest
 
 from satsr.errors import SatsrError
 from satsr.imagery.images import encode_png
-from satsr.upscale import imagesets, scene, video
+from satsr.upscale.clips import video
 from satsr.upscale.options import Options
 from satsr.upscale.results.own import tagged
 from satsr.upscale.results.partial import unfinished
+from satsr.upscale.scenes import scene
+from satsr.upscale.sets import imagesets
 from tests.tiny_graphs import image_graph, imageset_graph, recurrent_graph
 from tests.upscale.test_beside import write_frames, write_scene, write_views
 

@@ -12,7 +12,8 @@ from rasterio.transform import from_origin
 
 from satsr.errors import SatsrError
 from satsr.imagery.images import write_png
-from satsr.upscale import batch, command
+from satsr.upscale import command
+from satsr.upscale.many import batch
 from satsr.upscale.options import Options
 from tests.tiny_graphs import image_graph
 

@@ -17,9 +17,9 @@ from satsr.errors import SatsrError
 from satsr.exported import memory
 from satsr.exported.model import Model, reopened
 from satsr.exported.opening import Opening
-from satsr.upscale import scheduler
 from satsr.upscale.appraisal.checks import Say
-from satsr.upscale.attempt import Done, attempt
+from satsr.upscale.many import scheduler
+from satsr.upscale.many.attempt import Done, attempt
 from satsr.upscale.options import Options
 
 TURN = 5.0

@@ -14,8 +14,9 @@ from rasterio.transform import from_origin
 from satsr import load
 from satsr.errors import SatsrError
 from satsr.exported import memory, opening
-from satsr.upscale import cluster, command, scheduler
-from satsr.upscale.attempt import attempt
+from satsr.upscale import command
+from satsr.upscale.many import cluster, scheduler
+from satsr.upscale.many.attempt import attempt
 from satsr.upscale.options import Options
 from tests.tiny_graphs import image_graph, recurrent_graph
 

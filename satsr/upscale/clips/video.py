@@ -20,11 +20,11 @@ from satsr.upscale import preview
 from satsr.upscale.amounts import amount
 from satsr.upscale.appraisal import checks, consistency, depth, depth_map
 from satsr.upscale.appraisal.checks import Say, silent
+from satsr.upscale.clips.segments import ClipWork
 from satsr.upscale.options import Options
 from satsr.upscale.provenance import provenance
 from satsr.upscale.results import clips, frames, names, own
 from satsr.upscale.results.partial import Partial, unfinished
-from satsr.upscale.segments import ClipWork
 from satsr.upscale.windows.plan import Footage, Plan, planned
 from satsr.upscale.windows.seams import Seams
 from satsr.upscale.work import present

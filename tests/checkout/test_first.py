@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from satsr.first import first, made
-from satsr.moved import DATABASES
+from satsr.checkout.first import first, made
+from satsr.checkout.moved import DATABASES
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ PROCESS = """
 import sqlite3, sys
 from contextlib import closing
 from pathlib import Path
-from satsr.first import first, made
+from satsr.checkout.first import first, made
 
 first(Path(sys.argv[1]))
 print("made" if made(Path(sys.argv[2])) else "alone", flush=True)

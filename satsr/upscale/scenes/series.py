@@ -15,10 +15,10 @@ from satsr.exported.model import Model
 from satsr.exported.network import real
 from satsr.imagery.raster import Layer, Mask, Raster, Strip
 from satsr.upscale.appraisal.checks import Say, silent
-from satsr.upscale.dated import Opening, dated
 from satsr.upscale.options import Options
 from satsr.upscale.results import own
-from satsr.upscale.scene import check, require_tiff, run
+from satsr.upscale.scenes.dated import Opening, dated
+from satsr.upscale.scenes.scene import check, require_tiff, run
 from satsr.upscale.windows import strips
 from satsr.upscale.work import Float32, Work
 
@@ -174,7 +174,7 @@ def choose(model: Model, sources: Sequence[Path], options: Options, say: Say = s
     """The dates of a series that a model gets: as many as it takes of those that are at least half clear, or of all.
 
     Raises:
-        SatsrError: as for :func:`satsr.upscale.dated.dated`, or the wanted day is none.
+        SatsrError: as for :func:`satsr.upscale.scenes.dated.dated`, or the wanted day is none.
     """
     found = dated(model, sources, options, say)
     wanted = _wanted(options.date, sorted(found))

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from satsr import doctor, marks
+from satsr import doctor
+from satsr.checkout import marks
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from satsr.files import read_json
 from satsr.imagery.images import read_image, write_png
 from satsr.kinds.imageset.paper import SELECTION_SEED
 from satsr.kinds.imageset.views import select_by_coverage
-from satsr.upscale.imagesets import upscale_imagesets
 from satsr.upscale.options import Options
+from satsr.upscale.sets.imagesets import upscale_imagesets
 from tests.tiny_graphs import imageset_graph
 
 OPTIONS = Options(window=64, overlap=16, margin=4, date="2018-06-15")

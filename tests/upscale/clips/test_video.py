@@ -16,9 +16,9 @@ from satsr.exported.memory import Budget
 from satsr.files import read_json
 from satsr.imagery import video_file
 from satsr.imagery.images import read_rgb, write_png
+from satsr.upscale.clips.video import upscale
 from satsr.upscale.options import Options
 from satsr.upscale.results import clips, own
-from satsr.upscale.video import upscale
 from satsr.upscale.windows.plan import Footage, planned
 from tests.tiny_graphs import image_graph, recurrent_graph, window_graph
 

@@ -11,12 +11,12 @@ from rasterio.windows import Window
 from satsr.errors import SatsrError
 from satsr.imagery import geotiff
 from satsr.resize import imresize
-from satsr.upscale.mixed import Mixed
 from satsr.upscale.options import Options
-from satsr.upscale.scene import upscale
+from satsr.upscale.scenes.mixed import Mixed
+from satsr.upscale.scenes.scene import upscale
 from tests import products
 from tests.tiny_graphs import image_graph
-from tests.upscale.test_scene import write
+from tests.upscale.scenes.test_scene import write
 
 SMALL = Options(window=64, overlap=16, margin=4, force=True, extra=True)
 NAMES = ("B04", "B03", "B02")

@@ -18,7 +18,7 @@ from satsr.stac import item, series
 from satsr.stac.item import Item
 from satsr.upscale.appraisal.checks import Say, silent
 from satsr.upscale.options import Options
-from satsr.upscale.scene import find
+from satsr.upscale.scenes.scene import find
 
 IMAGES = (".tif", ".tiff", ".jp2", ".safe", ".zip")
 MASK = re.compile(r"[_-](?:clouds?|cloudmask|clm|mask|scl)$", re.IGNORECASE)

@@ -41,8 +41,8 @@ def make_submission(
         SatsrError: the zip exists, the model is of another kind, test sets are missing or doubled, or an image is not
             as the challenge wants it.
     """
-    from satsr.upscale.imagesets import upscale_imagesets  # imports torch, which packing does not need
     from satsr.upscale.options import Options
+    from satsr.upscale.sets.imagesets import upscale_imagesets  # imports torch, which packing does not need
 
     if model.kind != "imageset" or model.scale != SCALE:
         raise SatsrError(

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from satsr.errors import SatsrError, absences
 from satsr.exported.model import Model
-from satsr.upscale import beside, scene
+from satsr.upscale import beside
 from satsr.upscale.appraisal.checks import Say
 from satsr.upscale.options import Options
 from satsr.upscale.provenance import chosen, provenance
 from satsr.upscale.results.partial import unfinished_at
+from satsr.upscale.scenes import scene
 
 
 @dataclass(frozen=True)

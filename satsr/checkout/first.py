@@ -10,8 +10,8 @@ import sys
 from contextlib import closing, suppress
 from pathlib import Path
 
+from satsr.checkout.moved import DATABASES
 from satsr.files import disk_errors
-from satsr.moved import DATABASES
 
 WAIT_SECONDS, TIMES = 0.2, 600
 """How long, and how often, the lock is waited for; it is held by whoever imported ZenML first, be it for nothing."""

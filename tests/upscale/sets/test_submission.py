@@ -13,7 +13,7 @@ from satsr.cli import main
 from satsr.download.drawn.probav import render_imageset
 from satsr.errors import SatsrError
 from satsr.imagery.images import read_image, write_png
-from satsr.upscale.submission import NAMES, make_submission, write_submission
+from satsr.upscale.sets.submission import NAMES, make_submission, write_submission
 from tests.tiny_graphs import image_graph, imageset_graph
 
 SETS = ("imgset1160", "imgset1306")

@@ -9,7 +9,7 @@ from rasterio.transform import from_origin
 
 from satsr.errors import SatsrError
 from satsr.upscale.options import Options
-from satsr.upscale.series import upscale_series
+from satsr.upscale.scenes.series import upscale_series
 from tests.tiny_graphs import series_graph
 
 OPTIONS = Options(window=64, overlap=16, margin=4, date="2018-06-15")

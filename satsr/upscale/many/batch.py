@@ -11,7 +11,7 @@ from satsr.imagery.images import PICTURES
 from satsr.progress import Bar
 from satsr.stac import item, series
 from satsr.upscale.appraisal.checks import Say, silent
-from satsr.upscale.attempt import Done, attempt
+from satsr.upscale.many.attempt import Done, attempt
 from satsr.upscale.options import Options
 from satsr.upscale.results import clips, names, own
 
@@ -69,7 +69,7 @@ def upscale(
         folder: that the results are written to, as ``<name>_x4.tif``.
         options: what the user chose, the same for all.
         say: takes lines for the user.
-        scheduler: address of a Dask cluster whose workers make them, several at a time (:mod:`satsr.upscale.cluster`).
+        scheduler: address of a Dask cluster whose workers make them, one each (:mod:`satsr.upscale.many.cluster`).
 
     Returns:
         The files that were written now.
@@ -117,7 +117,7 @@ def _outcomes(
 ) -> Iterator[tuple[Path, Done]]:
     """Each scene when it is done, here or by the workers of a cluster."""
     if scheduler is not None:
-        from satsr.upscale import cluster
+        from satsr.upscale.many import cluster
 
         yield from cluster.outcomes(model, targets, options, say, scheduler)
         return

@@ -13,7 +13,7 @@ from satsr.files import disk_errors, require_space
 from satsr.imagery import geotiff, sentinel2
 from satsr.imagery.raster import Raster, finer
 from satsr.stac import item
-from satsr.upscale import beside, mixed, preview
+from satsr.upscale import beside, preview
 from satsr.upscale.amounts import amount
 from satsr.upscale.appraisal import checks, consistency, depth, depth_map
 from satsr.upscale.appraisal.checks import Say, silent
@@ -22,7 +22,8 @@ from satsr.upscale.provenance import chosen, provenance
 from satsr.upscale.results import own, style
 from satsr.upscale.results.partial import Partial, unfinished
 from satsr.upscale.results.profile import TiffProfile
-from satsr.upscale.rows import write_rows
+from satsr.upscale.scenes import mixed
+from satsr.upscale.scenes.rows import write_rows
 from satsr.upscale.work import Work
 
 

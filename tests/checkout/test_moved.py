@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from satsr import moved
+from satsr.checkout import moved
 from satsr.errors import SatsrError
 from satsr.locks import locked
 from tests.killed import apart, struck

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from satsr import doctor, lockfile
+from satsr import doctor
+from satsr.checkout import lockfile
 from satsr.errors import SatsrError
 from steps.inputs import recorded
 
@@ -131,7 +132,7 @@ with make_lock(str(root / ".dvc/tmp/lock")):
 def test_a_file_that_dvc_is_writing_is_waited_for(root: Path) -> None:
     (root / ".dvc/tmp").mkdir(parents=True)
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    reading = "from pathlib import Path; from satsr import lockfile; lockfile.SHORT_SECONDS = 0.0; "
+    reading = "from pathlib import Path; from satsr.checkout import lockfile; lockfile.SHORT_SECONDS = 0.0; "
     reading += f"print(lockfile.text(Path({str(root)!r})), end='')"
     with subprocess.Popen([sys.executable, "-c", WRITER, str(root)], **pipes) as writer:
         assert writer.stdout.readline() == "half\n"

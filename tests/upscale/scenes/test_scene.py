@@ -17,7 +17,7 @@ from satsr.errors import SatsrError
 from satsr.exported import memory
 from satsr.resize import imresize
 from satsr.upscale.options import Options
-from satsr.upscale.scene import upscale
+from satsr.upscale.scenes.scene import upscale
 from satsr.upscale.windows.plan import seams
 from tests.tiny_graphs import cubic_graph, image_graph
 
@@ -470,7 +470,7 @@ FULL_DISK = """
 import resource, sys
 from pathlib import Path
 from satsr import load
-from satsr.upscale.scene import upscale
+from satsr.upscale.scenes.scene import upscale
 from satsr.upscale.options import Options
 from satsr.errors import SatsrError
 model = load(sys.argv[1], device="cpu")

@@ -1,0 +1,1 @@
+"""Clips of any length: segment by segment into frames or a video."""

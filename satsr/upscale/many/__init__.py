@@ -1,0 +1,1 @@
+"""Several scenes of different places: one after another, or spread over the workers of a Dask cluster."""

@@ -1,0 +1,1 @@
+"""Proba-V's image sets, and the zip that its challenge takes."""
