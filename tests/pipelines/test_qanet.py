@@ -384,6 +384,9 @@ def test_a_figure_of_one_image_set_meets_that_sets_own_score(measured: Job) -> N
     claim = claim.model_copy(update={"data": data})
     found = conditions(claim, replace(run, own=run.config))
     outcome = verdict(claim, "QA-Net", found, evaluation.methods(), evaluation.scenes())
+    assert outcome.word == "undecided" and "Other seeds differ" in outcome.sentence  # by more than the tolerance
+    claim = claim.model_copy(update={"seeds": {}})
+    outcome = verdict(claim, "QA-Net", found, evaluation.methods(), evaluation.scenes())
     assert outcome.word == "reproduced" and f"cpsnr on {name} is" in outcome.sentence
     assert conditions(claim, run).obstacles and not found.obstacles
 
