@@ -182,8 +182,8 @@ class Remote:
             SatsrError: the remote does not answer or lacks one of them, or there is no room for them here.
         """
         stage = self._outputs({**known, "outs": [one for one in known["outs"] if one["path"] in paths]})
-        with _refusals() as refusals:
-            present = self._present(stage)
+        with _refusals() as refusals:  # asked again, for another step may have been sending it at that moment
+            present = self._present(stage) or (self._serves(stage) and self._present(stage))
         if not present:
             lacking = [f"{out.def_path} (md5 {out.hash_info.value})" for out in stage.outs if out.changed_cache()]
             if self._serves(stage):
