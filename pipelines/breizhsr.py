@@ -186,21 +186,21 @@ class Breizhsr(SeriesPaper[BreizhsrConfig]):
             "(evaluate.sampler = ancestral takes them)",
         )
 
-    def inputs(self, scene: Scene) -> dict[str, np.ndarray]:
-        """As :class:`SeriesPaper` has them; for SRDiff also ``noise``, which depends on seed and scene alone.
+    def inputs(self, scene: Scene, draw: int = 0) -> dict[str, np.ndarray]:
+        """As :class:`SeriesPaper` has them; for SRDiff also ``noise``, which depends on seed, scene and draw alone.
 
         At the temperature 0 there is none, but for the ancestral sampling.
-        Where all steps are sampled, ``draws`` (1,) is the seed of the noise of the steps, of seed and scene alone too.
+        Where all steps are sampled, ``draws`` (1,) is the seed of the noise of the steps, of these three alone too.
         """
         made = super().inputs(scene)
         if self.config.network.diffuses:
             seed, number = self.config.train.seed, zlib.crc32(scene.id.encode())
-            ancestral = self.config.evaluate.sampler == "ancestral"
+            ancestral, which = self.config.evaluate.sampler == "ancestral", f" {draw}" if draw else ""
             if ancestral or self.config.network.temperature:
                 shape = self._noise(made["up"].shape)
-                made["noise"] = generator(seed, "noise", number).standard_normal(shape, dtype=np.float32)
+                made["noise"] = generator(seed, f"noise{which}", number).standard_normal(shape, dtype=np.float32)
             if ancestral:
-                made["draws"] = np.array([integer(seed, "ancestral", number)])
+                made["draws"] = np.array([integer(seed, f"ancestral{which}", number)])
         return made
 
     def run(self, network: nn.Module, inputs: Arrays) -> np.ndarray:
@@ -209,6 +209,10 @@ class Breizhsr(SeriesPaper[BreizhsrConfig]):
             return super().run(network, inputs)
         assert isinstance(network, Sampler)
         return super().run(Ancestral(network, int(inputs["draws"][0])), _without_draws(inputs))
+
+    def draws(self, network: nn.Module, scene: Scene) -> list[np.ndarray]:
+        """``evaluate.draws`` samples of SRDiff, each from noise of its own; one of every other network."""
+        return [self.run(network, self.inputs(scene, draw)) for draw in range(self.config.evaluate.draws)]
 
     def glimpse(self, network: nn.Module, scene: Scene) -> list[Scores]:
         """In few steps, however the evaluation samples."""

@@ -217,6 +217,14 @@ class Paper(ABC, Generic[ConfigOf]):
             raise SatsrError("the network's output is not finite: the training has diverged.")
         return result
 
+    def draws(self, network: nn.Module, scene: Scene) -> list[np.ndarray]:
+        """The outputs that a scene is measured on: one, unless a network is given noise and the paper draws several.
+
+        Raises:
+            SatsrError: as :meth:`run`.
+        """
+        return [self.run(network, self.inputs(scene))]
+
     def glimpse(self, network: nn.Module, scene: Scene) -> list[Scores]:
         """A quick measurement during training; the whole scene unless the paper shortens it."""
         return self.score(scene, self.run(network, self.inputs(scene)))

@@ -40,6 +40,7 @@ def run(paper: str, root: Path) -> None:
         print(f"evaluate: {sentence}", file=sys.stderr, flush=True)
     methods = evaluation.methods()
     data = store.manifest["card"].get("name", "unknown")
+    draws = evaluation.count()
     outcome = judged(work, claim, store, evaluation)
     with replacing(places.evaluation) as folder:
         folder.mkdir()
@@ -57,6 +58,7 @@ def run(paper: str, root: Path) -> None:
             "methods": methods,
             "gains": {name: asdict(gain) for name, gain in evaluation.gains().items()},
             "left_out": evaluation.left_out(),
+            **({"draws": {"count": draws, "deviation": evaluation.deviation()}} if draws > 1 else {}),
             "verdict": vars(outcome),
         },
     )

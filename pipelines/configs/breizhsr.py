@@ -110,9 +110,15 @@ class BreizhsrEvaluate(Evaluate):
 
     That is twenty times the time of the few steps (``deterministic``, unless ``network.fresh_noise``) that the exported
     graph and the short validation make.
+
+    Attributes:
+        sampler: which of the two.
+        draws: how many times SRDiff samples every test scene, from other noise each time: scores are means over them,
+            and ``metrics.json`` has their standard deviation from draw to draw.
     """
 
     sampler: str = Field("deterministic", pattern="^(ancestral|deterministic)$")
+    draws: int = Field(1, ge=1, le=100)
 
 
 class BreizhsrConfig(Config):
@@ -143,7 +149,18 @@ class BreizhsrConfig(Config):
                     f"evaluate.sampler = ancestral is how SRDiff is sampled, but {network.variant} samples nothing: "
                     "leave it out, or choose one of the variants srdiff_*."
                 )
+            if self.evaluate.draws > 1:
+                raise SatsrError(
+                    f"evaluate.draws = {self.evaluate.draws} measures several samples of SRDiff, but {network.variant} "
+                    "draws nothing: leave it out, or choose one of the variants srdiff_*."
+                )
             return self
+        if self.evaluate.draws > 1 and self.evaluate.sampler != "ancestral" and not network.temperature:
+            raise SatsrError(
+                f"evaluate.draws = {self.evaluate.draws} samples of other noise were asked for, but at "
+                "network.temperature = 0 there is none and all are alike: leave it out, or set evaluate.sampler = "
+                "ancestral."
+            )
         if not network.encodes and (network.backbone_weights or train.backbone_iterations):
             raise SatsrError(
                 f"{network.variant} has no backbone: leave out network.backbone_weights and train.backbone_iterations."

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from satsr.evaluate.further import Further, chosen, shared
 from satsr.evaluate.radiometry import consistencies, variants
 from satsr.paper import Paper
 from satsr.progress import Bar
-from satsr.scores import BASELINE, EXPORTED, Interval, Scores, complete, paired, unheld
+from satsr.scores import BASELINE, EXPORTED, Interval, Scores, complete, mean, paired, unheld
 from satsr.store.store import Scene, Store
 
 PLACE = ("scene", "frame", "method")
@@ -45,6 +46,8 @@ class Evaluation:
     """Names of the further metrics."""
     absent: dict[str, dict[str, str]] = field(default_factory=dict)
     """Further metrics that a scene has not: metric -> scene -> reason."""
+    draws: list[dict[str, list[Scores]]] = field(default_factory=list)
+    """Of each scene, by method, the means over the frames of every draw: one unless the paper draws more."""
 
     def add(
         self,
@@ -98,6 +101,20 @@ class Evaluation:
         before, after = (intervals.frames_of(self.frames, method) for method in (BASELINE, EXPORTED))
         return intervals.gains(before, after)
 
+    def count(self) -> int:
+        """How many draws of the networks every scene was measured on."""
+        return max((len(each) for methods in self.draws for each in methods.values()), default=1)
+
+    def deviation(self) -> Scores:
+        """How far the exported network's means over the scenes differ from draw to draw: the standard deviation by
+        metric; empty where there is one draw, as of all networks but those that are given noise.
+        """
+        if self.count() == 1:
+            return {}
+        each = [mean(scenes) for scenes in zip(*(methods[EXPORTED] for methods in self.draws), strict=True)]
+        names = [name for name in each[0] if all(isfinite(row[name]) for row in each)]
+        return {name: float(np.std([row[name] for row in each], ddof=1)) for name in names}
+
     def spans(self) -> dict[str, tuple[float, float]]:
         """The interval of the exported network's own mean over the scenes, of the metrics that have one."""
         scenes = {scene: unheld(methods)[EXPORTED] for scene, methods in self.scenes().items()}
@@ -138,24 +155,30 @@ def measure(paper: Paper[Any], store: Store, networks: Mapping[str, nn.Module]) 
     with Bar("evaluate", len(scenes) * (1 + len(networks))) as bar:
         for index, scene in enumerate(scenes):
             sample, further = None, Further(paper, scene, groups, pixel_m)
-            outputs: dict[str, np.ndarray] = {}
+            outputs: dict[str, list[np.ndarray]] = {}
             rows: dict[str, list[Scores]] = {}
             more: dict[str, list[Scores]] = {}
+            each: dict[str, list[Scores]] = {}
             for method in (BASELINE, *networks):
                 twin = twins.get(method)
-                output = _output(paper, scene, networks.get(method)) if twin is None else outputs[twin]
-                outputs[method] = output
-                for name, shown, written in variants(paper, scene, method, output):
-                    if twin is not None and shown is output:
-                        rows[name], more[name] = rows[twin], more[twin]
+                drawn = outputs[method] = _drawn(paper, scene, networks.get(method)) if twin is None else outputs[twin]
+                for found in zip(*(variants(paper, scene, method, output) for output in drawn), strict=True):
+                    name, shown, _ = found[0]
+                    if twin is not None and shown is drawn[0]:
+                        rows[name], more[name], each[name] = rows[twin], more[twin], each[twin]
                     else:
-                        rows[name] = _merged(paper.score(scene, shown), consistencies(paper, scene, written))
-                        more[name] = further.score(shown)
+                        scores = [
+                            _merged(paper.score(scene, output), consistencies(paper, scene, written))
+                            for _, output, written in found
+                        ]
+                        rows[name], each[name] = _averaged(scores), [mean(frames) for frames in scores]
+                        more[name] = _averaged([further.score(output) for _, output, _ in found])
                     if index < paper.config.evaluate.panels:
                         sample = sample or _sample(paper, scene, len(rows[name]))
                         _show(sample, name, paper.pictures(scene, shown, name), rows[name])
                 bar.advance(note=scene.id)
             result.add(scene.id, rows, shared(more), further.reasons)
+            result.draws.append(each)
             if sample:
                 result.samples.append(sample)
     return result
@@ -196,11 +219,16 @@ def _merged(rows: list[Scores], more: list[Scores]) -> list[Scores]:
     return [{**row, **other} for row, other in zip(rows, more, strict=True)]
 
 
-def _output(paper: Paper[Any], scene: Scene, network: nn.Module | None) -> np.ndarray:
+def _averaged(draws: Sequence[list[Scores]]) -> list[Scores]:
+    """Of each frame, the means over the draws."""
+    return draws[0] if len(draws) == 1 else [mean(rows) for rows in zip(*draws, strict=True)]
+
+
+def _drawn(paper: Paper[Any], scene: Scene, network: nn.Module | None) -> list[np.ndarray]:
     if network is None:
-        return paper.baseline(scene)
+        return [paper.baseline(scene)]
     try:
-        return paper.run(network, paper.inputs(scene))
+        return paper.draws(network, scene)
     except SatsrError as error:
         raise SatsrError(f"on the scene {scene.id}, {error}") from None
 

@@ -140,10 +140,23 @@ def report(
             *([ROLES] if LAST in methods else []),
             *([f"Deviations: {paper.deviations}"] if paper.deviations else []),
             *(sentence[0].upper() + sentence[1:] for sentence in paper.departures),
+            *drawn(evaluation, paper.decides),
             *evaluation.left_out(),
             *evaluation.notes(),
         ],
     )
+
+
+def drawn(evaluation: Evaluation, decides: Sequence[str]) -> list[str]:
+    """A sentence on several draws: how far what decides differs from one to the other; none for one draw."""
+    count, deviation = evaluation.count(), evaluation.deviation()
+    if count == 1:
+        return []
+    each = ", ".join(f"{name} {deviation[name]:.2g}" for name in decides if name in deviation)
+    return [
+        f"Every scene was measured on {count} draws of other noise, and its scores are their means. The mean over the "
+        f"scenes has a standard deviation, from draw to draw, of {each}. Pictures show the first draw."
+    ]
 
 
 def told_apart(methods: dict[str, Scores]) -> dict[str, Scores]:

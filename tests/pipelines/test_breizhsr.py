@@ -9,11 +9,13 @@ import pytest
 import torch
 
 from models.shared.weights import save_weights
-from pipelines.breizhsr import PAPER, DiffusionObjective
+from pipelines.breizhsr import PAPER, Breizhsr, DiffusionObjective
 from pipelines.configs.breizhsr import CONFIG, NO_ENCODER, RECIPES, BreizhsrConfig
 from satsr.config.recipe import resolved
 from satsr.config.resolve import merged
 from satsr.errors import SatsrError
+from satsr.evaluate import page
+from satsr.evaluate.measure import measure
 from satsr.export.onnx import export, parity
 from satsr.exported.runners import OnnxRunner
 from satsr.files import sha256
@@ -21,6 +23,7 @@ from satsr.imagery.dates import nearest
 from satsr.kinds.sampling import Sampling, offsets
 from satsr.kinds.series.samples import Inputs, SeriesCrops
 from satsr.radiometry import histogram_match, normalisation
+from satsr.scores import unheld
 from satsr.seeds import generator
 from satsr.store.store import Store, StoreWriter
 from satsr.validate import suites
@@ -233,6 +236,41 @@ def test_the_evaluation_can_take_every_step_with_the_noise_of_seed_and_scene(var
     without = none.inputs(scene)
     assert "noise" not in without
     np.testing.assert_array_equal(none.run(network, without), none.run(network, without))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sampler", ["deterministic", "ancestral"])
+def test_scores_of_srdiff_are_means_over_draws_whose_deviation_is_told(sampler: str, store: Store) -> None:
+    def drawn(count: int) -> Breizhsr:
+        changes = {"evaluate": {"sampler": sampler, "draws": count, "metrics": []}}
+        return PAPER(resolved(CONFIG, "breizhsr", merged("breizhsr", ROOT, {**settings("srdiff_rrdb"), **changes})))
+
+    paper = drawn(3)
+    network = paper.network().eval()
+    once, found = (measure(one, store, {"ema": network}) for one in (drawn(1), paper))
+    scene, name = store.scenes("test")[0], paper.decides[0]
+    outputs = paper.draws(network, scene)
+    np.testing.assert_array_equal(outputs[0], paper.run(network, paper.inputs(scene)))
+    assert len({output.tobytes() for output in outputs}) == 3
+    scores = [paper.score(scene, output)[0][name] for output in outputs]
+    of_scene = found.scenes()[scene.id]
+    assert unheld(of_scene)["ema"][name] == pytest.approx(np.mean(scores))
+    assert of_scene["bicubic"] == once.scenes()[scene.id]["bicubic"]
+    means = np.mean([[draw[name] for draw in methods["ema"]] for methods in found.draws], axis=0)
+    assert found.deviation()[name] == pytest.approx(np.std(means, ddof=1)) and np.std(means) > 0
+    assert found.methods()["ema"][name] == pytest.approx(np.mean(means))
+    assert (once.count(), once.deviation(), page.drawn(once, paper.decides)) == (1, {}, [])
+    (sentence,) = page.drawn(found, paper.decides)
+    assert "measured on 3 draws" in sentence and f"{name} {found.deviation()[name]:.2g}" in sentence
+
+
+def test_what_draws_nothing_has_no_draws() -> None:
+    for changes, said in (
+        ({}, r"evaluate\.draws = 2 .* highresnet_ltae draws nothing"),
+        (settings("srdiff_rrdb", temperature=0.0), r"at network\.temperature = 0 there is none"),
+    ):
+        with pytest.raises(SatsrError, match=said):
+            resolved(CONFIG, "breizhsr", merged("breizhsr", ROOT, {**changes, "evaluate": {"draws": 2}}))
 
 
 def test_only_diffusion_can_be_sampled(store: Store) -> None:
