@@ -51,6 +51,9 @@ SIZES = {
 SINGLE = ("rrdb", NO_ENCODER)
 """What takes one image."""
 
+FLAT_ERROR = 3e-5
+"""Mean squared error from which on ``loss: psnr`` asks for no more: a fifth of that of Sentinel-2's noise, in -1..1."""
+
 
 class DiffusionObjective(Objective):
     """SRDiff in two steps: the backbone by L1 on the image, then the denoiser by L1 on the noise."""
@@ -118,7 +121,9 @@ class Breizhsr(SeriesPaper[BreizhsrConfig]):
         options = {name: value for name, value in options.items() if value is not None}
         if not settings.diffuses:
             if settings.bicubic_residual:
-                return models.build(settings.variant, **options, bicubic_residual=True)
+                return models.build(
+                    settings.variant, **options, bicubic_residual=True, flat_contrast=settings.flat_contrast
+                )
             return _started(models.build(settings.variant, **options))
         anchor = {"anchor": options.pop("anchor")} if "anchor" in options else {}
         diffusion: Any = models.build(
@@ -142,7 +147,7 @@ class Breizhsr(SeriesPaper[BreizhsrConfig]):
         if isinstance(network, Sampler):
             return DiffusionObjective(network, settings)
         adam = torch.optim.Adam(network.parameters(), lr=settings.lr)
-        loss = Decibels() if settings.loss == "psnr" else nn.L1Loss()
+        loss = Decibels(FLAT_ERROR) if settings.loss == "psnr" else nn.L1Loss()
         return Supervised(network, loss, adam, lambda step: rate_at(step, settings.iterations, settings))
 
     @property
@@ -171,7 +176,7 @@ class Breizhsr(SeriesPaper[BreizhsrConfig]):
         settings = self.config.train
         takes = self.takes
         filled = takes.names if takes.single else tuple(dict.fromkeys((*takes.names, "alphas")))
-        sampling = Sampling(settings.crop_px, settings.match, settings.augment, settings.seed)
+        sampling = Sampling(settings.crop_px, settings.match, settings.augment, settings.seed, settings.dark_share)
         return SeriesCrops(store, replace(takes, names=filled), sampling)
 
     @property

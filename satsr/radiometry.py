@@ -66,6 +66,13 @@ class Normalisation:
         values *= self._high(image) / np.float32(last - first)
         return np.clip(values, *self.native, out=values)
 
+    def dimmed(self, values: np.ndarray, factor: float) -> np.ndarray:
+        """Values in ``range``, any shape, as they would be had the native values been multiplied by ``factor``."""
+        if factor == 1:
+            return values
+        first = np.float32(self.range[0])
+        return np.asarray((values - first) * np.float32(factor) + first)
+
     def clipped(self, values: np.ndarray) -> np.ndarray:
         """Values that a network gives, any shape, clamped to ``range``, or to ``native`` where nothing saturates."""
         first, last = self.range

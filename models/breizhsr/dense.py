@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.shared.detail import start_flat, with_detail
+from models.shared.detail import FLOOR, start_flat, with_detail
 from models.shared.kernels import NarrowConv2d, channels_last
 
 SLOPE = 0.2
@@ -117,22 +117,30 @@ class RRDB(RRDBEncoder):
         gc: channels that each dense layer adds.
         bicubic_residual: True adds detail to the bicubic enlargement, where it starts (:mod:`models.shared.detail`),
             instead of giving the image. The paper does not do that.
+        flat_contrast: of that detail, the contrast below which an image counts as flat, in a range of -1..1.
     """
 
-    def __init__(self, num_blocks: int = 15, nf: int = 32, gc: int = 16, bicubic_residual: bool = False) -> None:
+    def __init__(
+        self,
+        num_blocks: int = 15,
+        nf: int = 32,
+        gc: int = 16,
+        bicubic_residual: bool = False,
+        flat_contrast: float = FLOOR,
+    ) -> None:
         super().__init__(num_blocks, nf, gc)
         self.upconv1 = conv3x3(nf, nf)
         self.upconv2 = conv3x3(nf, nf)
         self.HRconv = conv3x3(nf, nf)
         self.conv_last = NarrowConv2d(nf, 3, 3)
         self.condition_channels = (num_blocks + 1) // 3 * nf
-        self.bicubic_residual = bicubic_residual
+        self.bicubic_residual, self.flat_contrast = bicubic_residual, flat_contrast
         if bicubic_residual:
             start_flat(self.conv_last, 0.5)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) in -1..1 to (B, 3, 4H, 4W) in -1..1."""
-        return with_detail(x, x, self.decoded, 4) if self.bicubic_residual else self.decoded(x)
+        return with_detail(x, x, self.decoded, 4, self.flat_contrast) if self.bicubic_residual else self.decoded(x)
 
     def decoded(self, x: Tensor) -> Tensor:
         """The last layer's image, clamped to -1..1."""

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from models.breizhsr.attention import LTAE
 from models.breizhsr.dense import RRDBDecoder, RRDBEncoder
 from models.breizhsr.fusion import Decoder, Encoder, RecursiveFusion
-from models.shared.detail import with_detail
+from models.shared.detail import FLOOR, with_detail
 
 ANCHORS = ("closest", "median")
 
@@ -56,6 +56,7 @@ class HighResNet(nn.Module):
         reference_compat: True drops the last view of every odd level of the fusion, as the reference does.
         bicubic_residual: True adds detail to the bicubic enlargement of the views' median, where it starts
             (:mod:`models.shared.detail`), instead of giving the image. The paper does not do that.
+        flat_contrast: of that detail, the contrast below which an image counts as flat, in a range of -1..1.
     """
 
     def __init__(
@@ -65,20 +66,23 @@ class HighResNet(nn.Module):
         reference_compat: bool = False,
         *,
         bicubic_residual: bool = False,
+        flat_contrast: float = FLOOR,
     ) -> None:
         super().__init__()
         self.encode = Encoder(channels, res_layers)
         self.fuse = RecursiveFusion(channels, reference_compat)
         self.decode = Decoder(channels)
         self.condition_channels = channels
-        self.bicubic_residual = bicubic_residual
+        self.bicubic_residual, self.flat_contrast = bicubic_residual, flat_contrast
         if bicubic_residual:
             self.decode.start_flat()
 
     def forward(self, x: Tensor, alphas: Tensor | None = None) -> Tensor:
         """Views (B, T, 3, H, W) in -1..1 with weights (B, T), 0 for padding, to (B, 3, 4H, 4W), about -1..1."""
         if self.bicubic_residual:
-            return with_detail(median_anchor(x, alphas), x, lambda seen: self._image(seen, alphas), 4)
+            return with_detail(
+                median_anchor(x, alphas), x, lambda seen: self._image(seen, alphas), 4, self.flat_contrast
+            )
         return self._image(x, alphas)
 
     def _image(self, x: Tensor, alphas: Tensor | None) -> Tensor:
@@ -105,6 +109,7 @@ class HighResNetLTAE(nn.Module):
         reference_compat: True takes the closest anchor from the wrong sample of a batch, as the reference does.
         bicubic_residual: True adds detail to the bicubic enlargement of the view nearest in date, where it starts
             (:mod:`models.shared.detail`), instead of giving the image. The paper does not do that.
+        flat_contrast: of that detail, the contrast below which an image counts as flat, in a range of -1..1.
 
     Raises:
         ValueError: ``anchor`` is neither of the two, or a width is no multiple of ``heads``.
@@ -120,6 +125,7 @@ class HighResNetLTAE(nn.Module):
         heads: int = 16,
         reference_compat: bool = False,
         bicubic_residual: bool = False,
+        flat_contrast: float = FLOOR,
     ) -> None:
         super().__init__()
         self.anchor = _known_anchor(anchor)
@@ -128,7 +134,7 @@ class HighResNetLTAE(nn.Module):
         self.decoder = Decoder(channels)
         self.condition_channels = channels
         self.reference_compat = reference_compat
-        self.bicubic_residual = bicubic_residual
+        self.bicubic_residual, self.flat_contrast = bicubic_residual, flat_contrast
         if bicubic_residual:
             self.decoder.start_flat()
 
@@ -145,7 +151,7 @@ class HighResNetLTAE(nn.Module):
         """
         if self.bicubic_residual:
             nearest = closest_anchor(x, days, alphas)
-            return with_detail(nearest, x, lambda seen: self._image(seen, days, alphas), 4)
+            return with_detail(nearest, x, lambda seen: self._image(seen, days, alphas), 4, self.flat_contrast)
         return self._image(x, days, alphas)
 
     def _image(self, x: Tensor, days: Tensor, alphas: Tensor | None) -> Tensor:
@@ -179,6 +185,7 @@ class RRDBLTAE(nn.Module):
         heads: attention heads.
         bicubic_residual: True adds detail to the bicubic enlargement of the view nearest in date, where it starts
             (:mod:`models.shared.detail`), instead of giving the image. The paper does not do that.
+        flat_contrast: of that detail, the contrast below which an image counts as flat, in a range of -1..1.
 
     Raises:
         ValueError: ``anchor`` is unknown, or a width is no multiple of ``heads``.
@@ -194,6 +201,7 @@ class RRDBLTAE(nn.Module):
         d_model: int = 128,
         heads: int = 16,
         bicubic_residual: bool = False,
+        flat_contrast: float = FLOOR,
     ) -> None:
         super().__init__()
         _known_anchor(anchor)
@@ -201,7 +209,7 @@ class RRDBLTAE(nn.Module):
         self.temporal_encoder = LTAE(nf, d_model, heads)
         self.decoder = RRDBDecoder(nf)
         self.condition_channels = nf
-        self.bicubic_residual = bicubic_residual
+        self.bicubic_residual, self.flat_contrast = bicubic_residual, flat_contrast
         if bicubic_residual:
             self.decoder.start_flat()
 
@@ -209,7 +217,7 @@ class RRDBLTAE(nn.Module):
         """As :meth:`HighResNetLTAE.forward`; the output is clamped to -1..1."""
         if self.bicubic_residual:
             nearest = closest_anchor(x, days, alphas)
-            return with_detail(nearest, x, lambda seen: self._image(seen, days, alphas), 4)
+            return with_detail(nearest, x, lambda seen: self._image(seen, days, alphas), 4, self.flat_contrast)
         return self._image(x, days, alphas)
 
     def _image(self, x: Tensor, days: Tensor, alphas: Tensor | None) -> Tensor:
@@ -239,6 +247,7 @@ class RRDBHighResNet(nn.Module):
             of every odd level of the fusion, as the reference does.
         bicubic_residual: True adds detail to the bicubic enlargement of the views' median, where it starts
             (:mod:`models.shared.detail`), instead of giving the image. The paper does not do that.
+        flat_contrast: of that detail, the contrast below which an image counts as flat, in a range of -1..1.
     """
 
     def __init__(
@@ -249,6 +258,7 @@ class RRDBHighResNet(nn.Module):
         reference_compat: bool = False,
         *,
         bicubic_residual: bool = False,
+        flat_contrast: float = FLOOR,
     ) -> None:
         super().__init__()
         self.encoder = RRDBEncoder(num_blocks, nf, gc)
@@ -256,14 +266,16 @@ class RRDBHighResNet(nn.Module):
         self.decoder = RRDBDecoder(nf)
         self.condition_channels = nf
         self.reference_compat = reference_compat
-        self.bicubic_residual = bicubic_residual
+        self.bicubic_residual, self.flat_contrast = bicubic_residual, flat_contrast
         if bicubic_residual:
             self.decoder.start_flat()
 
     def forward(self, x: Tensor, alphas: Tensor | None = None) -> Tensor:
         """Views (B, T, 3, H, W) in -1..1 with weights (B, T), 0 for padding, to (B, 3, 4H, 4W) in -1..1."""
         if self.bicubic_residual:
-            return with_detail(median_anchor(x, alphas), x, lambda seen: self._image(seen, alphas), 4)
+            return with_detail(
+                median_anchor(x, alphas), x, lambda seen: self._image(seen, alphas), 4, self.flat_contrast
+            )
         return self._image(x, alphas)
 
     def _image(self, x: Tensor, alphas: Tensor | None) -> Tensor:

@@ -14,7 +14,11 @@ from torch.nn import functional
 WINDOW = 9
 """Side, in pixels of the image, of what counts as near."""
 FLOOR = 0.01
-"""Contrast below which an image counts as flat, in a range of -1..1: the noise of Sentinel-2's water stays noise."""
+"""Contrast below which an image counts as flat, in a range of -1..1: about the noise of Sentinel-2.
+
+A network sees less of what has less contrast. Where this is well above the noise, it can tell the noise from detail,
+if it was trained on dark ground as well.
+"""
 AMPLITUDE = 3.0
 """An output of 1 adds so many local standard deviations."""
 REACH = 10.0
@@ -23,7 +27,9 @@ REACH = 10.0
 Network = Callable[[torch.Tensor], torch.Tensor]
 
 
-def with_detail(image: torch.Tensor, x: torch.Tensor, network: Network, scale: int) -> torch.Tensor:
+def with_detail(
+    image: torch.Tensor, x: torch.Tensor, network: Network, scale: int, flat: float = FLOOR
+) -> torch.Tensor:
     """The bicubic enlargement (a = -0.75) of an image and the detail that a network finds, without its local mean.
 
     Args:
@@ -32,11 +38,12 @@ def with_detail(image: torch.Tensor, x: torch.Tensor, network: Network, scale: i
         network: takes ``x`` without the local mean and over the local standard deviation, gives (B, C, scale h,
             scale w) in local standard deviations over :data:`AMPLITUDE`.
         scale: how many times larger.
+        flat: contrast below which an image counts as flat.
 
     Returns:
         (B, C, scale h, scale w), not bounded.
     """
-    level, spread = local_contrast(image)
+    level, spread = local_contrast(image, flat)
     near = (level, spread) if x.ndim == 4 else (level.unsqueeze(1), spread.unsqueeze(1))
     detail = network(((x - near[0]) / near[1]).clamp(-REACH, REACH)) * (AMPLITUDE * _enlarged(spread, scale))
     level = _nearby(functional.avg_pool2d(detail, scale))
@@ -44,10 +51,10 @@ def with_detail(image: torch.Tensor, x: torch.Tensor, network: Network, scale: i
     return bicubic + detail - _enlarged(level, scale)
 
 
-def local_contrast(image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def local_contrast(image: torch.Tensor, flat: float = FLOOR) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean (B, C, h, w) and standard deviation (B, 1, h, w), of all bands together, of the pixels near each pixel."""
     level = _nearby(image)
-    return level, (_nearby((image - level).square().mean(1, keepdim=True)) + FLOOR**2).sqrt()
+    return level, (_nearby((image - level).square().mean(1, keepdim=True)) + flat**2).sqrt()
 
 
 def start_flat(last: nn.Module, value: float = 0.0) -> None:

@@ -40,9 +40,10 @@ RECIPES = {**BACKBONES, **{f"srdiff_{name}": _diffusion(name) for name in DIFFUS
 class BreizhsrNetwork(Section):
     """Which network, and its sizes; what is null has the paper's value for that variant.
 
-    ``bicubic_residual`` does not concern SRDiff, which draws what it adds to an enlarged image anyway. Its sampling in
-    few steps makes ``sampling_steps`` calls of the denoiser from noise times ``temperature``, with as much in each step
-    if ``fresh_noise``. At the temperature 0 there is none, and one answer instead of draws.
+    ``flat_contrast`` is the contrast, in a range of -1..1, below which an image counts as flat for ``bicubic_residual``
+    (:mod:`models.shared.detail`). Neither concerns SRDiff, which draws what it adds to an enlarged image anyway. Its
+    sampling in few steps makes ``sampling_steps`` calls of the denoiser from noise times ``temperature``, with as much
+    in each step if ``fresh_noise``. At the temperature 0 there is none, and one answer instead of draws.
     """
 
     variant: str = Field("highresnet_ltae", pattern=f"^({'|'.join(RECIPES)})$")
@@ -56,6 +57,7 @@ class BreizhsrNetwork(Section):
     nf: int | None = Field(None, ge=4)
     gc: int | None = Field(None, ge=1)
     bicubic_residual: bool = False
+    flat_contrast: float = Field(0.01, gt=0)
     normalisation: str = Field("breizh_s2", pattern="^breizh_s2(_open)?$")
     timesteps: int = Field(500, ge=2)
     sampling_steps: int = Field(25, ge=1)
@@ -88,11 +90,13 @@ class BreizhsrTrain(Train):
     The first ``backbone_iterations`` of SRDiff's steps train its backbone, which then stays as it is.
 
     Attributes:
+        dark_share: how many of the crops are made darker, with the sensor's noise kept; none as the authors have it.
         loss: ``l1``, the authors', or ``psnr`` (:class:`satsr.train.objectives.Decibels`); SRDiff learns by L1 alone.
     """
 
     crop_px: int = Field(74, ge=8)
     augment: bool = False
+    dark_share: float = Field(0.0, ge=0, le=1)
     match: str = Field("histogram", pattern="^(histogram|moments|none)$")
     loss: str = Field("l1", pattern="^(l1|psnr)$")
     schedule: str = Field("step", pattern="^(step|cosine)$")

@@ -111,12 +111,14 @@ class Sampling:
         match: how another sensor's target gets the radiometry of the images; a name that the kind knows.
         augment: whether crops are mirrored and turned.
         seed: the run's seed.
+        dark_share: of series, how many of the crops are made darker (:func:`satsr.kinds.series.samples.darkened`).
     """
 
     crop_px: int
     match: str = "histogram"
     augment: bool = True
     seed: int = 0
+    dark_share: float = 0.0
 
 
 def window(centre: int, count: int, frames: int) -> list[int]:

@@ -1,6 +1,7 @@
 """BreizhSR's recipe: variants, samples, the protocol of series, and the stages from download to export."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from satsr.exported.runners import OnnxRunner
 from satsr.files import sha256
 from satsr.imagery.dates import nearest
 from satsr.kinds.sampling import Sampling, offsets
-from satsr.kinds.series.samples import Inputs, SeriesCrops
+from satsr.kinds.series.samples import NOISE, Inputs, SeriesCrops
+from satsr.kinds.series.samples import enlarged as large
 from satsr.radiometry import histogram_match, normalisation
 from satsr.scores import unheld
 from satsr.seeds import generator
@@ -341,6 +343,34 @@ def test_samples_depend_on_seed_and_index_alone(store: Store) -> None:
     torch.testing.assert_close(first[2], later[1], rtol=0, atol=0)
     torch.testing.assert_close(first[5], later[0], rtol=0, atol=0)
     assert not torch.equal(first[2]["target"], SeriesCrops(store, SERIES, Sampling(crop_px=8, seed=2))[2]["target"])
+
+
+def test_dark_samples_are_the_same_ground_at_a_share_of_its_reflectance_with_the_sensors_noise(store: Store) -> None:
+    series = replace(SERIES, stretch=normalisation("breizh_s2_open"))
+    plain, dark = (SeriesCrops(store, series, Sampling(crop_px=16, seed=1, dark_share=share)) for share in (0.0, 0.5))
+    stretch, factors, noise = series.stretch, [], []
+
+    def native(planes: torch.Tensor) -> np.ndarray:
+        return (np.moveaxis(planes.numpy(), -3, -1) + 1) / 2 * stretch.high
+
+    for index in range(60):
+        before, after = plain[index], dark[index]
+        factor = float(np.median(native(after["target"]) / native(before["target"])))
+        if factor > 0.999:
+            assert all(torch.equal(before[name], after[name]) for name in before)
+            continue
+        np.testing.assert_allclose(native(after["target"]), factor * native(before["target"]), rtol=1e-3, atol=0.1)
+        added = native(after["x"]) - factor * native(before["x"])
+        factors.append(factor)
+        noise.append(added.std() / (NOISE * (1 - factor**2) ** 0.5))
+        nearest_date = int(after["days"].abs().argmin())
+        np.testing.assert_allclose(
+            after["up"].numpy()[:, 8:-8, 8:-8],
+            large(native(after["x"][nearest_date]), 4, stretch)[:, 8:-8, 8:-8],
+            atol=1e-4,
+        )
+    assert 20 <= len(factors) <= 40 and min(factors) < 0.15 and max(factors) > 0.6
+    assert np.median(noise) == pytest.approx(1, abs=0.05)
 
 
 def test_the_baseline_is_the_nearest_date_and_a_perfect_output_scores_perfectly(store: Store) -> None:

@@ -29,6 +29,10 @@ from satsr.seeds import generator
 from satsr.store.store import Scene, Store
 
 BYTES = normalisation("signed_u8")
+NOISE = 12.0
+"""Standard deviation of the noise of Sentinel-2's 10 m bands, in reflectance times 10000."""
+DARKEST = 0.05
+"""What the ground's reflectance is multiplied by at most: fields become deep water."""
 MATCHES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "histogram": histogram_match,
     "moments": moment_match,
@@ -107,6 +111,20 @@ def target_values(scene: Scene, match: str, stretch: Normalisation) -> Callable[
     return lambda image: np.stack([table[image[..., band], band] for band in range(image.shape[2])], axis=2)
 
 
+def darkened(images: np.ndarray, factor: float, random: Sequence[np.random.Generator]) -> np.ndarray:
+    """The same ground at ``factor`` times its reflectance, seen by the same sensor: its noise does not fall with it.
+
+    Darker ground is mostly noise. A network that saw none of it takes the noise for detail and sharpens it.
+
+    Args:
+        images: (N, ...), reflectance times 10000, with noise of :data:`NOISE`.
+        factor: 0..1.
+        random: where the noise of each image is drawn from.
+    """
+    noise = np.stack([each.standard_normal(images.shape[1:], dtype=np.float32) for each in random])
+    return images * np.float32(factor) + np.float32(NOISE * (1 - factor**2) ** 0.5) * noise
+
+
 class SeriesCrops(Dataset[dict[str, torch.Tensor]]):
     """Random crops of dated series; every scene is one item of an epoch.
 
@@ -130,9 +148,17 @@ class SeriesCrops(Dataset[dict[str, torch.Tensor]]):
         number = self.order[index]
         scene = self.scenes[number]
         crop = self.crop(scene, index)
-        made = self.inputs.read(scene, lambda indices: crop.read(scene, "lr", indices, 1))
+        random = generator(self.sampling.seed, "dark", index)
+        factor = DARKEST ** random.random() if random.random() < self.sampling.dark_share else 1.0
+
+        def images(indices: Sequence[int]) -> np.ndarray:
+            cut = crop.read(scene, "lr", indices, 1)
+            noise = [generator(self.sampling.seed, "noise", index, image) for image in indices]
+            return cut if factor == 1 else darkened(cut, factor, noise)
+
+        made = self.inputs.read(scene, images)
         (target,) = crop.read(scene, "hr", [0], self.inputs.scale)
-        made["target"] = planes(self._values(number)(target))
+        made["target"] = planes(self.inputs.stretch.dimmed(self._values(number)(target), factor))
         return {name: torch.from_numpy(value) for name, value in made.items()}
 
     def crop(self, scene: Scene, index: int) -> Crop:

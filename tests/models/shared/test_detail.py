@@ -97,6 +97,33 @@ def test_detail_follows_the_contrast_and_not_the_level():
     torch.testing.assert_close(other, 4 * plain + 5, rtol=1e-3, atol=1e-3)
 
 
+def test_noise_on_flat_ground_looks_small_where_more_counts_as_flat():
+    torch.manual_seed(0)
+    noise, field = 0.01 * torch.randn(1, 3, 16, 16), torch.randn(1, 3, 16, 16)
+    seen = []
+
+    def network(x):
+        seen.append(float(x.std()))
+        return torch.zeros(1, 3, 64, 64)
+
+    for image, flat in ((noise, FLOOR), (noise, 0.05), (field, FLOOR), (field, 0.05)):
+        with_detail(image, image, network, 4, flat)
+    fine, coarse, *fields = seen
+    assert fine > 0.6 and coarse < 0.25
+    assert fields[0] == pytest.approx(fields[1], rel=0.01)
+
+
+def test_every_reduced_series_network_has_that_setting():
+    for name, sizes in SMALL.items():
+        if name != "srgan":
+            network = models.build(name, **sizes, bicubic_residual=True, flat_contrast=0.04)
+            given = inputs(name)[0]
+            with torch.no_grad():
+                network.eval()
+                parts = [part for part in network.modules() if getattr(part, "flat_contrast", None) == 0.04]
+                assert len(parts) == 1 and torch.isfinite(network(**given)).all()
+
+
 def test_what_is_as_flat_as_noise_is_not_stretched():
     level, spread = local_contrast(torch.full((1, 3, 12, 12), 0.7))
     torch.testing.assert_close(level, torch.full((1, 3, 12, 12), 0.7))
