@@ -15,7 +15,7 @@ from satsr.evaluate.further import shared
 from satsr.evaluate.measure import Evaluation, Sample
 from satsr.exported.model import Model
 from satsr.scores import BASELINE, EXPORTED, Interval, Scores
-from satsr.trial import images, imagesets, scores, series
+from satsr.trial import aliased, images, imagesets, scores, series
 from satsr.trial.images import Float32, Images
 from satsr.trial.pairs import Pair
 from satsr.upscale.appraisal.checks import Say, silent
@@ -77,7 +77,7 @@ def measure(model: Model, pairs: Sequence[Pair], options: Options | None = None,
         SatsrError: a pair does not fit the model, or a series has no date.
     """
     look, read = LOOK.get(model.kind, images.look), READ.get(model.kind, images.images)
-    result, notes, files = Evaluation(), list[str](), list[Path]()
+    result, notes, files, folded = Evaluation(), list[str](), list[Path](), list[str]()
     options, once = options or Options(), _once(say)
     for pair in pairs:  # all of them before the network runs on the first
         look(model, pair, options)
@@ -86,10 +86,14 @@ def measure(model: Model, pairs: Sequence[Pair], options: Options | None = None,
         with tempfile.TemporaryDirectory(prefix="satsr-evaluate-") as folder, _named(pair, len(pairs) > 1):
             found = read(model, pair, options, Path(folder), once)
         notes += found.notes
+        folded += [found.name] if model.kind not in READ and aliased.aliased(found) else []
         files += found.files
         sample = _add(result, model, found)
         if len(result.samples) < PANELS:
             result.samples.append(sample)
+    if folded:
+        notes.append(said := aliased.sentence(folded))
+        say(f"warning: {said}")
     return Trial(model, result, notes, files)
 
 
