@@ -176,7 +176,14 @@ class Breizhsr(SeriesPaper[BreizhsrConfig]):
         settings = self.config.train
         takes = self.takes
         filled = takes.names if takes.single else tuple(dict.fromkeys((*takes.names, "alphas")))
-        sampling = Sampling(settings.crop_px, settings.match, settings.augment, settings.seed, settings.dark_share)
+        sampling = Sampling(
+            settings.crop_px,
+            settings.match,
+            settings.augment,
+            settings.seed,
+            settings.dark_share,
+            settings.few_dates_share,
+        )
         return SeriesCrops(store, replace(takes, names=filled), sampling)
 
     @property

@@ -91,12 +91,14 @@ class BreizhsrTrain(Train):
 
     Attributes:
         dark_share: how many of the crops are made darker, with the sensor's noise kept; none as the authors have it.
+        few_dates_share: how many of the crops have fewer dates than the series; none as the authors have it.
         loss: ``l1``, the authors', or ``psnr`` (:class:`satsr.train.objectives.Decibels`); SRDiff learns by L1 alone.
     """
 
     crop_px: int = Field(74, ge=8)
     augment: bool = False
     dark_share: float = Field(0.0, ge=0, le=1)
+    few_dates_share: float = Field(0.0, ge=0, le=1)
     match: str = Field("histogram", pattern="^(histogram|moments|none)$")
     loss: str = Field("l1", pattern="^(l1|psnr)$")
     schedule: str = Field("step", pattern="^(step|cosine)$")

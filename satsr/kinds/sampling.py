@@ -112,6 +112,7 @@ class Sampling:
         augment: whether crops are mirrored and turned.
         seed: the run's seed.
         dark_share: of series, how many of the crops are made darker (:func:`satsr.kinds.series.samples.darkened`).
+        few_dates_share: of series, how many of the crops have fewer dates than there are, seldom many.
     """
 
     crop_px: int
@@ -119,6 +120,7 @@ class Sampling:
     augment: bool = True
     seed: int = 0
     dark_share: float = 0.0
+    few_dates_share: float = 0.0
 
 
 def window(centre: int, count: int, frames: int) -> list[int]:

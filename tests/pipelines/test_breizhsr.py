@@ -373,6 +373,23 @@ def test_dark_samples_are_the_same_ground_at_a_share_of_its_reflectance_with_the
     assert np.median(noise) == pytest.approx(1, abs=0.05)
 
 
+def test_some_samples_have_few_dates_and_they_are_the_nearest(store: Store) -> None:
+    some, none = (SeriesCrops(store, SERIES, Sampling(8, seed=1, few_dates_share=share)) for share in (0.5, 0.0))
+    counts = []
+    for index in range(60):
+        made, whole = some[index], none[index]
+        real = int(made["alphas"].sum())
+        counts.append(real)
+        assert made["x"].shape == whole["x"].shape
+        torch.testing.assert_close(made["target"], whole["target"], rtol=0, atol=0)
+        kept = {float(day) for day in made["days"]}
+        others = {float(day) for day in whole["days"]} - kept
+        assert len(kept) == real and all(abs(day) >= max(map(abs, kept)) for day in others)
+        if real == whole["alphas"].sum():
+            assert torch.equal(made["x"], whole["x"])
+    assert {1, 2, 3} <= set(counts) and 8 <= counts.count(1) <= 25
+
+
 def test_the_baseline_is_the_nearest_date_and_a_perfect_output_scores_perfectly(store: Store) -> None:
     config, scene = tiny(normalisation="breizh_s2"), store.scenes("val")[0]
     closest = normalisation("breizh_s2").forward(scene.read("lr", 2))

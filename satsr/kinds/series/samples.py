@@ -60,19 +60,22 @@ class Inputs:
     scale: int
     stretch: Normalisation
 
-    def read(self, scene: Scene, images: Callable[[Sequence[int]], np.ndarray]) -> dict[str, np.ndarray]:
+    def read(
+        self, scene: Scene, images: Callable[[Sequence[int]], np.ndarray], most: int | None = None
+    ) -> dict[str, np.ndarray]:
         """The inputs of one sample, without the batch axis.
 
         Args:
             scene: the series.
             images: gives those of its images, (N, h, w, 3) in native values: whole, or all cut alike.
+            most: dates that are taken; None for all that the network takes.
 
         Returns:
             float32 by name: ``x`` (3, h, w) or (T, 3, h, w) and ``up`` (3, scale h, scale w) in -1..1; ``days`` and
             ``alphas`` (T,).
         """
         days = offsets(scene)
-        chosen = nearest_images(scene, 1 if self.single else self.dates)
+        chosen = nearest_images(scene, 1 if self.single else most or self.dates)
         real = len(chosen)
         if "alphas" in self.names:
             chosen += [chosen[-1]] * (self.dates - real)
@@ -156,10 +159,16 @@ class SeriesCrops(Dataset[dict[str, torch.Tensor]]):
             noise = [generator(self.sampling.seed, "noise", index, image) for image in indices]
             return cut if factor == 1 else darkened(cut, factor, noise)
 
-        made = self.inputs.read(scene, images)
+        made = self.inputs.read(scene, images, self.dates(index))
         (target,) = crop.read(scene, "hr", [0], self.inputs.scale)
         made["target"] = planes(self.inputs.stretch.dimmed(self._values(number)(target), factor))
         return {name: torch.from_numpy(value) for name, value in made.items()}
+
+    def dates(self, index: int) -> int | None:
+        """How many dates sample ``index`` has at most; None for all, of most samples."""
+        random = generator(self.sampling.seed, "dates", index)
+        few = random.random() < self.sampling.few_dates_share
+        return 1 + int(self.inputs.dates * random.random() ** 2) if few else None
 
     def crop(self, scene: Scene, index: int) -> Crop:
         """Where sample ``index`` is cut out."""
