@@ -32,7 +32,7 @@ BYTES = normalisation("signed_u8")
 NOISE = 12.0
 """Standard deviation of the noise of Sentinel-2's 10 m bands, in reflectance times 10000."""
 DARKEST = 0.05
-"""What the ground's reflectance is multiplied by at most: fields become deep water."""
+"""The smallest number that the ground's reflectance is multiplied by: fields become deep water."""
 MATCHES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "histogram": histogram_match,
     "moments": moment_match,
@@ -156,8 +156,9 @@ class SeriesCrops(Dataset[dict[str, torch.Tensor]]):
 
         def images(indices: Sequence[int]) -> np.ndarray:
             cut = crop.read(scene, "lr", indices, 1)
-            noise = [generator(self.sampling.seed, "noise", index, image) for image in indices]
-            return cut if factor == 1 else darkened(cut, factor, noise)
+            if factor == 1:
+                return cut
+            return darkened(cut, factor, [generator(self.sampling.seed, "noise", index, image) for image in indices])
 
         made = self.inputs.read(scene, images, self.dates(index))
         (target,) = crop.read(scene, "hr", [0], self.inputs.scale)
